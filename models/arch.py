@@ -1,0 +1,115 @@
+"""ArchSpec: a frozen description of a network, which counts itself without being built."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from models.errors import InvalidArchitectureError
+from models.layers import Conv, Layer, Shape
+
+INPUT_SHAPE: Shape = (1, 28, 28)
+N_CLASSES = 10
+OUTPUT_SHAPE: Shape = (N_CLASSES, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerFacts:
+    """One row of the layer table: a layer at its place. Shapes are (C, H, W) of one image."""
+
+    layer: Layer
+    kernel: int
+    stride: int
+    padding: int
+    input_shape: Shape
+    output_shape: Shape
+    params: int
+    macs: int
+    receptive_field: int
+    """Side, in input pixels, of the square that one output value of this layer can see (without the borders' cut)."""
+
+
+@dataclass(frozen=True)
+class ArchSpec:
+    """Layers from an input of 1x28x28 to 10 logits (an output of 10x1x1).
+
+    Raises InvalidArchitectureError, which holds every fault found, when the layers cannot be built.
+    """
+
+    layers: tuple[Layer, ...]
+
+    def __post_init__(self) -> None:
+        faults = find_faults(self.layers)
+        if faults:
+            raise InvalidArchitectureError(faults)
+
+    @cached_property
+    def facts(self) -> tuple[LayerFacts, ...]:
+        """A row for each layer, in order."""
+        return tuple(_trace(self.layers))
+
+    @cached_property
+    def params(self) -> int:
+        """Trainable parameters: convolution weights and biases, BatchNorm weights and biases."""
+        return sum(row.params for row in self.facts)
+
+    @cached_property
+    def macs(self) -> int:
+        """Multiply-accumulates of the convolutions for one image (half of what is called FLOPs elsewhere)."""
+        return sum(row.macs for row in self.facts)
+
+    @property
+    def receptive_field(self) -> int:
+        """The receptive field of a logit, in input pixels."""
+        return self.facts[-1].receptive_field
+
+    @property
+    def peak_activations(self) -> int:
+        """The most values held at once for one image: a layer's input and output together.
+
+        What follows a convolution in place (normalisation, ReLU) needs no memory of its own at inference.
+        """
+        return max(_size(row.input_shape) + _size(row.output_shape) for row in self.facts)
+
+
+def find_faults(layers: Iterable[Layer]) -> list[str]:
+    """Every fault of a list of layers, each naming its layer by number (from 1) and text; empty when it builds."""
+    layers = list(layers)
+    faults = [f"layer {i} ({x.text()}): {fault}" for i, x in enumerate(layers, 1) for fault in x.faults()]
+    if faults:
+        return faults  # shapes cannot be followed through impossible values
+    shape = INPUT_SHAPE
+    for i, layer in enumerate(layers, 1):
+        misfit = layer.misfit(shape)
+        if misfit:
+            return [f"layer {i} ({layer.text()}): {misfit}"]
+        shape = layer.output_shape(shape)
+    if not any(isinstance(layer, Conv) for layer in layers):
+        return ["no layer is a convolution: there is nothing to train"]
+    if shape != OUTPUT_SHAPE:
+        return [f"the head is missing: the last output is {shape_text(shape)}, it must be 10x1x1 (say gap, then conv 10 of kernel 1)"]
+    return []
+
+
+def shape_text(shape: Shape) -> str:
+    """A shape as `CxHxW`."""
+    return "x".join(map(str, shape))
+
+
+def _trace(layers: Iterable[Layer]) -> Iterable[LayerFacts]:
+    # Receptive field by the recurrence r += (k - 1) * j, j *= s, where j ("jump") is the distance in input pixels
+    # between two neighbouring outputs. Source: Araujo et al., Computing Receptive Fields of CNNs, Distill 2019.
+    shape, field, jump = INPUT_SHAPE, 1, 1
+    for layer in layers:
+        kernel, stride, padding = layer.window(shape)
+        field += (kernel - 1) * jump
+        jump *= stride
+        output = layer.output_shape(shape)
+        yield LayerFacts(
+            layer, kernel, stride, padding, shape, output, layer.params(shape), layer.macs(shape), field
+        )
+        shape = output
+
+
+def _size(shape: Shape) -> int:
+    C, H, W = shape
+    return C * H * W

@@ -1,0 +1,89 @@
+"""Recipe: a frozen description of a training."""
+
+import math
+from dataclasses import dataclass, field
+
+from models.errors import InvalidRecipeError
+from models.schedules import OneCycle, Schedule, floats_from_ints
+
+OPTIMIZERS = ("sgd", "adamw")
+
+# Field: (smallest, largest) value allowed.
+_RANGES: dict[str, tuple[float, float]] = {
+    "lr": (0.0, 100.0),
+    "momentum": (0.0, 0.9999),
+    "weight_decay": (0.0, 1.0),
+    "dropout": (0.0, 0.9),
+    "rotation_degrees": (0.0, 180.0),
+    "translation_share": (0.0, 0.5),
+    "scale_share": (0.0, 0.9),
+    "brightness": (0.0, 1.0),
+    "contrast": (0.0, 1.0),
+    "fill": (0, 255),
+    "label_smoothing": (0.0, 0.5),
+    "ema_decay": (0.0, 0.99999),
+    "epochs": (1, 10_000),
+    "batch_size": (1, 60_000),
+}
+_WHOLE = ("epochs", "batch_size", "fill")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained. Raises InvalidRecipeError, which holds every fault found, for impossible values."""
+
+    epochs: int = 15
+    batch_size: int = 128
+    optimizer: str = "sgd"
+    lr: float = 0.1
+    """Peak learning rate."""
+    momentum: float = 0.9
+    """Nesterov momentum of SGD; AdamW ignores it."""
+    nesterov: bool = True
+    weight_decay: float = 1e-4
+    schedule: Schedule = field(default_factory=OneCycle)
+    dropout: float = 0.0
+    """Share of activations dropped at each place the architecture names."""
+    rotation_degrees: float = 0.0
+    """Each training image is turned by up to this angle either way."""
+    translation_share: float = 0.0
+    """Moved by up to this share of its side, along both axes."""
+    scale_share: float = 0.0
+    """Enlarged or shrunk by up to this share."""
+    brightness: float = 0.0
+    """Pixel values times a factor of 1 ± this, then cut to the range of a pixel."""
+    contrast: float = 0.0
+    """Distances from the image's mean times a factor of 1 ± this, then cut to the range of a pixel."""
+    fill: int = 0
+    """Pixel value (0 to 255) of what rotation and translation bring in from outside."""
+    label_smoothing: float = 0.0
+    ema_decay: float = 0.0
+    """Decay per batch of an exponential moving average of the weights, which is then what is evaluated; 0 is off."""
+
+    def __post_init__(self) -> None:
+        floats_from_ints(self)
+        faults = _faults(self)
+        if faults:
+            raise InvalidRecipeError(faults)
+
+
+def _faults(recipe: Recipe) -> list[str]:
+    faults = []
+    for name, (low, high) in _RANGES.items():
+        value = getattr(recipe, name)
+        types = (int,) if name in _WHOLE else (int, float)
+        if isinstance(value, bool) or not isinstance(value, types):
+            faults.append(f"{name} is {value!r}: it must be a {'whole ' if name in _WHOLE else ''}number")
+        elif not (math.isfinite(value) and low <= value <= high):
+            faults.append(f"{name} is {value}: it must lie between {low:g} and {high:g}")
+    if recipe.lr == 0:
+        faults.append("lr is 0: nothing would be learnt")
+    if recipe.optimizer not in OPTIMIZERS:
+        faults.append(f"optimizer is {recipe.optimizer!r}: it must be one of {', '.join(OPTIMIZERS)}")
+    if not isinstance(recipe.nesterov, bool):
+        faults.append(f"nesterov is {recipe.nesterov!r}: it must be true or false")
+    if not isinstance(recipe.schedule, Schedule):
+        faults.append(f"schedule is {recipe.schedule!r}: it must be a schedule")
+    else:
+        faults += [f"schedule {recipe.schedule.kind}: {fault}" for fault in recipe.schedule.faults()]
+    return faults

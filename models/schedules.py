@@ -1,0 +1,126 @@
+"""Learning-rate schedules as data. Lengths are in epochs, or shares of the training where the name says so.
+
+The peak learning rate is the recipe's `lr`; every schedule is a shape of 0..1 times it. torch's schedulers run them
+(`trainer/optim.py`).
+"""
+
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How the learning rate moves during a training."""
+
+    kind: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        floats_from_ints(self)
+
+    def faults(self) -> list[str]:
+        """What is wrong with the values."""
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class Constant(Schedule):
+    """The same rate from the first batch to the last."""
+
+    kind: ClassVar[str] = "constant"
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Schedule):
+    """The rate times `gamma` after every `every` epochs."""
+
+    kind: ClassVar[str] = "step"
+    every: int = 6
+    gamma: float = 0.1
+
+    def faults(self) -> list[str]:
+        return _at_least("every", self.every, 1) + _in_range("gamma", self.gamma, 0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class MultiStep(Schedule):
+    """The rate times `gamma` after each epoch of `milestones`."""
+
+    kind: ClassVar[str] = "multistep"
+    milestones: tuple[int, ...] = (8, 12)
+    gamma: float = 0.1
+
+    def faults(self) -> list[str]:
+        faults = _in_range("gamma", self.gamma, 0, 1)
+        if not self.milestones or any(type(m) is not int or m < 1 for m in self.milestones):
+            faults.append(f"milestones is {list(self.milestones)!r}: it must be a list of epochs, each at least 1")
+        return faults
+
+
+@dataclass(frozen=True, slots=True)
+class OneCycle(Schedule):
+    """Up from `lr / start_divisor` over `warmup_share` of the batches, then down to `lr / end_divisor`, by cosines.
+
+    Source: Smith and Topin, Super-Convergence, arXiv 1708.07120, as torch's OneCycleLR (momentum is not cycled).
+    """
+
+    kind: ClassVar[str] = "onecycle"
+    warmup_share: float = 0.3
+    start_divisor: float = 25.0
+    end_divisor: float = 1e4
+
+    def faults(self) -> list[str]:
+        faults = _in_range("warmup_share", self.warmup_share, 0, 1)
+        for name in ("start_divisor", "end_divisor"):
+            faults += _at_least(name, getattr(self, name), 1)
+        return faults
+
+
+@dataclass(frozen=True, slots=True)
+class Cosine(Schedule):
+    """Half a cosine from `lr` to zero, batch by batch, after `warmup_epochs` of a linear rise."""
+
+    kind: ClassVar[str] = "cosine"
+    warmup_epochs: int = 0
+
+    def faults(self) -> list[str]:
+        return _at_least("warmup_epochs", self.warmup_epochs, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Plateau(Schedule):
+    """The rate times `factor` once the training loss has not fallen for `patience` epochs.
+
+    The training loss and not the evaluation loss, so that what judges a candidate never steers it.
+    """
+
+    kind: ClassVar[str] = "plateau"
+    factor: float = 0.1
+    patience: int = 2
+
+    def faults(self) -> list[str]:
+        return _in_range("factor", self.factor, 0, 1) + _at_least("patience", self.patience, 0)
+
+
+SCHEDULES: dict[str, type[Schedule]] = {
+    cls.kind: cls for cls in (Constant, Step, MultiStep, OneCycle, Cosine, Plateau)
+}
+
+
+def _at_least(name: str, value: object, minimum: float) -> list[str]:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= minimum:
+        return []
+    return [f"{name} is {value!r}: it must be at least {minimum}"]
+
+
+def _in_range(name: str, value: object, low: float, high: float) -> list[str]:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and low < value < high:
+        return []
+    return [f"{name} is {value!r}: it must lie between {low} and {high}"]
+
+
+def floats_from_ints(value: object) -> None:
+    """Makes 7 and 7.0 one value in a dataclass's float fields, so that equal candidates have one JSON and one id."""
+    for f in fields(value):  # type: ignore[arg-type]
+        given = getattr(value, f.name)
+        if f.type is float and type(given) is int:
+            object.__setattr__(value, f.name, float(given))
