@@ -86,7 +86,10 @@ def find_faults(layers: Iterable[Layer]) -> list[str]:
     if not any(isinstance(layer, Conv) for layer in layers):
         return ["no layer is a convolution: there is nothing to train"]
     if shape != OUTPUT_SHAPE:
-        return [f"the head is missing: the last output is {shape_text(shape)}, it must be 10x1x1 (say gap, then conv 10 of kernel 1)"]
+        return [
+            f"the head is missing: the last output is {shape_text(shape)}, it must be 10x1x1 "
+            "(say gap, then conv 10 of kernel 1)"
+        ]
     return []
 
 
@@ -104,9 +107,7 @@ def _trace(layers: Iterable[Layer]) -> Iterable[LayerFacts]:
         field += (kernel - 1) * jump
         jump *= stride
         output = layer.output_shape(shape)
-        yield LayerFacts(
-            layer, kernel, stride, padding, shape, output, layer.params(shape), layer.macs(shape), field
-        )
+        yield LayerFacts(layer, kernel, stride, padding, shape, output, layer.params(shape), layer.macs(shape), field)
         shape = output
 
 

@@ -9,6 +9,7 @@ from torch import nn
 from models.arch import INPUT_SHAPE, ArchSpec
 from models.layers import AvgPool, Conv, Dropout, Gap, Layer, MaxPool
 
+
 def build(arch: ArchSpec, dropout: float = 0.0) -> nn.Sequential:
     """A module from images (B, 1, 28, 28) to logits (B, 10), initialised by torch's defaults.
 
@@ -23,6 +24,7 @@ def build(arch: ArchSpec, dropout: float = 0.0) -> nn.Sequential:
         channels = row.output_shape[0]
     modules["flatten"] = nn.Flatten()  # (B, 10, 1, 1) -> (B, 10)
     return nn.Sequential(modules)
+
 
 def _modules(layer: Layer, channels: int, dropout: float) -> Iterator[tuple[str, nn.Module]]:
     match layer:
@@ -41,6 +43,7 @@ def _modules(layer: Layer, channels: int, dropout: float) -> Iterator[tuple[str,
         case _:
             raise TypeError(f"no module for {layer!r}")
 
+
 def _follower(op: str, channels: int, dropout: float) -> nn.Module:
     match op:
         case "bn":
@@ -51,9 +54,11 @@ def _follower(op: str, channels: int, dropout: float) -> nn.Module:
             return nn.Dropout(dropout)
     raise ValueError(f"no module for {op!r}")
 
+
 def count_params(module: nn.Module) -> int:
     """Trainable parameters of a built module (the closed form is `ArchSpec.params`)."""
     return sum(p.numel() for p in module.parameters() if p.requires_grad)
+
 
 def example_input(batch_size: int = 1) -> torch.Tensor:
     """A batch of the network's input shape: (B, 1, 28, 28), uniform in 0..1."""

@@ -38,7 +38,7 @@ class Candidate:
 
         Raises MnistSearchError whose text holds every fault found, architecture and recipe together.
         """
-        faults = [f"unknown key {key!r}: a spec has layers and recipe" for key in data if key not in _KEYS]
+        faults = [f"unknown key {key!r}: a spec has {', '.join(_KEYS)}" for key in data if key not in _KEYS]
         arch = recipe = None
         try:
             arch = arch_from_list(data.get("layers"))

@@ -29,7 +29,7 @@ class Layer:
             f"{f.name} is {value!r}: it must be a whole number of at least {minimum}"
             for f in fields(self)
             if (minimum := _MINIMUM.get(f.name)) is not None
-            and not (isinstance(value := getattr(self, f.name), int) and value is not True and value >= minimum)
+            and not (type(value := getattr(self, f.name)) is int and value >= minimum)
         ]
 
     def misfit(self, shape: Shape) -> str | None:

@@ -24,8 +24,10 @@ def arch_to_list(arch: ArchSpec) -> list[dict[str, Any]]:
 
 def arch_from_list(items: object) -> ArchSpec:
     """An architecture from its list of layers. Raises InvalidArchitectureError with every fault found."""
-    if not isinstance(items, (list, tuple)) or not items:
+    if items is None:
         raise InvalidArchitectureError(["layers is missing: list the layers, such as `- conv: 8`"])
+    if not isinstance(items, (list, tuple)) or not items:
+        raise InvalidArchitectureError([f"layers is {items!r}: it must be a list, such as `- conv: 8`"])
     layers: list[Layer] = []
     faults: list[str] = []
     for number, item in enumerate(items, 1):
@@ -85,9 +87,9 @@ def _untagged(item: object, kinds: Mapping[str, type[T]], what: str) -> T:
         if not names:
             raise ValueError(f"{kind} takes no value")
         values = {names[0]: values}
-    unknown = [key for key in values if key not in names]
+    unknown = ", ".join(repr(key) for key in values if key not in names)
     if unknown:
-        raise ValueError(f"{kind} has no {unknown[0]!r}: it knows {', '.join(names) or 'nothing'}")
+        raise ValueError(f"{kind} has no {unknown}: it knows {', '.join(names) or 'nothing'}")
     if cls is Conv and "out" not in values:
         raise ValueError("conv needs out, its number of channels")
     return cls(**{str(key): _frozen(value) for key, value in values.items()})

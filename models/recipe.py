@@ -1,6 +1,5 @@
 """Recipe: a frozen description of a training."""
 
-import math
 from dataclasses import dataclass, field
 
 from models.errors import InvalidRecipeError
@@ -74,7 +73,7 @@ def _faults(recipe: Recipe) -> list[str]:
         types = (int,) if name in _WHOLE else (int, float)
         if isinstance(value, bool) or not isinstance(value, types):
             faults.append(f"{name} is {value!r}: it must be a {'whole ' if name in _WHOLE else ''}number")
-        elif not (math.isfinite(value) and low <= value <= high):
+        elif not low <= value <= high:
             faults.append(f"{name} is {value}: it must lie between {low:g} and {high:g}")
     if recipe.lr == 0:
         faults.append("lr is 0: nothing would be learnt")

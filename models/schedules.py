@@ -4,6 +4,8 @@ The peak learning rate is the recipe's `lr`; every schedule is a shape of 0..1 t
 (`trainer/optim.py`).
 """
 
+import math
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
@@ -38,7 +40,7 @@ class Step(Schedule):
     gamma: float = 0.1
 
     def faults(self) -> list[str]:
-        return _at_least("every", self.every, 1) + _in_range("gamma", self.gamma, 0, 1)
+        return _whole("every", self.every, 1) + _in_range("gamma", self.gamma, 0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,7 @@ class MultiStep(Schedule):
     gamma: float = 0.1
 
     def faults(self) -> list[str]:
-        faults = _in_range("gamma", self.gamma, 0, 1)
-        if not self.milestones or any(type(m) is not int or m < 1 for m in self.milestones):
-            faults.append(f"milestones is {list(self.milestones)!r}: it must be a list of epochs, each at least 1")
-        return faults
+        return _rising_epochs("milestones", self.milestones) + _in_range("gamma", self.gamma, 0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ class Cosine(Schedule):
     warmup_epochs: int = 0
 
     def faults(self) -> list[str]:
-        return _at_least("warmup_epochs", self.warmup_epochs, 0)
+        return _whole("warmup_epochs", self.warmup_epochs, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,29 +97,42 @@ class Plateau(Schedule):
     patience: int = 2
 
     def faults(self) -> list[str]:
-        return _in_range("factor", self.factor, 0, 1) + _at_least("patience", self.patience, 0)
+        return _in_range("factor", self.factor, 0, 1) + _whole("patience", self.patience, 0)
 
 
-SCHEDULES: dict[str, type[Schedule]] = {
-    cls.kind: cls for cls in (Constant, Step, MultiStep, OneCycle, Cosine, Plateau)
-}
+SCHEDULES: dict[str, type[Schedule]] = {cls.kind: cls for cls in (Constant, Step, MultiStep, OneCycle, Cosine, Plateau)}
 
 
 def _at_least(name: str, value: object, minimum: float) -> list[str]:
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= minimum:
+    if isinstance(value, float) and minimum <= value < math.inf:
         return []
-    return [f"{name} is {value!r}: it must be at least {minimum}"]
+    return [f"{name} is {value!r}: it must be a number of at least {minimum}"]
+
+
+def _whole(name: str, value: object, minimum: int) -> list[str]:
+    if type(value) is int and value >= minimum:
+        return []
+    return [f"{name} is {value!r}: it must be a whole number of at least {minimum}"]
+
+
+def _rising_epochs(name: str, value: object) -> list[str]:
+    epochs = list(value) if isinstance(value, tuple) else value
+    if isinstance(epochs, list) and epochs and all(type(epoch) is int and epoch >= 1 for epoch in epochs):
+        rises = epochs == sorted(set(epochs))
+        return [] if rises else [f"{name} is {epochs!r}: each epoch must be later than the one before"]
+    return [f"{name} is {epochs!r}: it must be a list of epochs, each at least 1"]
 
 
 def _in_range(name: str, value: object, low: float, high: float) -> list[str]:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and low < value < high:
         return []
-    return [f"{name} is {value!r}: it must lie between {low} and {high}"]
+    return [f"{name} is {value!r}: it must be above {low} and below {high}"]
 
 
 def floats_from_ints(value: object) -> None:
-    """Makes 7 and 7.0 one value in a dataclass's float fields, so that equal candidates have one JSON and one id."""
+    """Makes 7 and 7.0, 0.0 and -0.0, one value in float fields, so that equal candidates have one JSON and id."""
     for f in fields(value):  # type: ignore[arg-type]
         given = getattr(value, f.name)
-        if f.type is float and type(given) is int:
-            object.__setattr__(value, f.name, float(given))
+        if f.type is float and type(given) in (int, float):
+            with suppress(OverflowError):  # beyond any float: left for the range check to name
+                object.__setattr__(value, f.name, float(given) + 0.0)

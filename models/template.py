@@ -7,10 +7,10 @@ a valid one. The sources' hand-made networks are points of this family, or close
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from models.arch import INPUT_SHAPE, N_CLASSES, ArchSpec
-from models.layers import Conv, Gap, Layer, MaxPool, Dropout
+from models.layers import Conv, Dropout, Gap, Layer, MaxPool
 
 ORDERS: dict[str, tuple[str, ...]] = {"bn-relu": ("bn", "relu"), "relu-bn": ("relu", "bn")}
 HEADS = ("gap-1x1", "conv-gap", "gap-hidden", "conv")
@@ -48,8 +48,11 @@ class Template:
     def arch(self) -> ArchSpec:
         """The architecture of this point."""
         layers: list[Layer] = []
+        shape = INPUT_SHAPE
         for layer in self._layers():
-            layers.append(_padded_if_small(layer, layers))
+            fitted = _fitted(layer, shape[1])
+            layers.append(fitted)
+            shape = fitted.output_shape(shape)
         return ArchSpec(tuple(layers))
 
     def _layers(self) -> Iterator[Layer]:
@@ -98,19 +101,14 @@ class Template:
                 raise ValueError(f"unknown head {self.head!r}: it may be {', '.join(HEADS)}")
 
 
-_WHOLE_MAP = 0  # stands for the map's own size until `_padded_if_small` knows it
+_WHOLE_MAP = 0  # stands for the map's own size until `_fitted` knows it
 _SMALLEST_VALID = 5  # a valid 3x3 convolution on a smaller map would leave 2x2 or less to average over
 
 
-def _padded_if_small(layer: Layer, before: list[Layer]) -> Layer:
-    if not isinstance(layer, Conv):
-        return layer
-    shape = INPUT_SHAPE
-    for earlier in before:
-        shape = earlier.output_shape(shape)
-    size = shape[1]
-    if layer.kernel == _WHOLE_MAP:
-        return Conv(layer.out, size, then=layer.then)
-    if layer.kernel == 3 and size < _SMALLEST_VALID:
-        return Conv(layer.out, 3, padding=1, then=layer.then)
+def _fitted(layer: Layer, size: int) -> Layer:
+    """The layer as it stands on a map of this side."""
+    if isinstance(layer, Conv) and layer.kernel == _WHOLE_MAP:
+        return replace(layer, kernel=size)
+    if isinstance(layer, Conv) and layer.kernel == 3 and size < _SMALLEST_VALID:
+        return replace(layer, padding=1)
     return layer

@@ -1,0 +1,90 @@
+"""The catalogue of what can be searched: every range by name, its default, and what it may hold."""
+
+from models.errors import MnistSearchError
+from models.recipe import OPTIMIZERS
+from models.schedules import SCHEDULES
+from models.template import DROPOUT_PLACES, HEADS, ORDERS, TRANSITION_PLACES
+from search.ranges import Choice, Range, Value, parse_range
+
+ARCHITECTURE_RANGES = {
+    "stem_depth": "1:3",
+    "stem_width": "4:24",
+    "stem_kernel": "3, 5",
+    "transition_width": "4:24",
+    "transition_place": "before-pool, after-pool",
+    "body_depth": "2:5",
+    "body_width": "4:24",
+    "second_pool": "false, true",
+    "n_expansions": "0:2",
+    "expansion_width": "16:32:8",
+    "order": "bn-relu, relu-bn",
+    "head": "gap-1x1, conv-gap, gap-hidden, conv",
+    "hidden_width": "8:24:8",
+    "dropout_place": "blocks, pools",
+}
+RECIPE_RANGES = {
+    "optimizer": "sgd",
+    "lr": "0.02:0.4:log",
+    "adamw_lr": "0.001:0.03:log",
+    "batch_size": "64, 128, 256",
+    "weight_decay": "1e-05:0.001:log",
+    "schedule": "onecycle, cosine, step, multistep, plateau",
+    "warmup_share": "0.1:0.4",
+    "warmup_epochs": "0:2",
+    "step_count": "1:3",
+    "step_gamma": "0.05:0.5:log",
+    "milestone_share": "0.5:0.8",
+    "plateau_factor": "0.1:0.5",
+    "plateau_patience": "0:2",
+    "dropout": "0.0:0.1",
+    "rotation_degrees": "0.0:15.0",
+    "translation_share": "0.0:0.1",
+    "scale_share": "0.0:0.1",
+    "brightness": "0",
+    "contrast": "0",
+    "label_smoothing": "0.0:0.1",
+    "ema_decay": "0, 0.99, 0.998",
+}
+DEFAULT_RANGES = ARCHITECTURE_RANGES | RECIPE_RANGES
+"""The short text of every range (`search/ranges.py`)."""
+
+WIDTHS = ("stem_width", "transition_width", "body_width")
+"""The ranges that follow the parameter budget unless they are given."""
+
+_ALLOWED: dict[str, tuple[Value, ...]] = {
+    "stem_kernel": (3, 5),
+    "transition_place": TRANSITION_PLACES,
+    "second_pool": (False, True),
+    "order": tuple(ORDERS),
+    "head": HEADS,
+    "dropout_place": DROPOUT_PLACES,
+    "optimizer": OPTIMIZERS,
+    "schedule": tuple(SCHEDULES),
+}
+_LEAST: dict[str, int] = {
+    "stem_depth": 1, "stem_width": 1, "transition_width": 1, "body_depth": 1, "body_width": 1, "n_expansions": 0,
+    "expansion_width": 1, "hidden_width": 1, "batch_size": 1, "warmup_epochs": 0, "step_count": 1,
+    "plateau_patience": 0,
+}  # fmt: skip
+
+
+def read_range(name: str, text: str) -> Range:
+    """The range of this name from its text. Raises MnistSearchError for an unknown name or an impossible range."""
+    if name not in DEFAULT_RANGES:
+        raise MnistSearchError(f"no such range: there are {', '.join(DEFAULT_RANGES)}")
+    values = parse_range(text)
+    if name in _ALLOWED:
+        wrong = [v for v in _values(values) if v not in _ALLOWED[name]]
+        if wrong:
+            raise MnistSearchError(f"{wrong[0]!r} is not one of {', '.join(map(str, _ALLOWED[name]))}")
+    elif name in _LEAST:
+        wrong = [v for v in _values(values) if not isinstance(v, int) or v < _LEAST[name]]
+        if wrong:
+            raise MnistSearchError(f"{wrong[0]!r} is not a whole number of at least {_LEAST[name]}")
+    elif any(isinstance(v, (str, bool)) for v in _values(values)):
+        raise MnistSearchError(f"{_values(values)[0]!r} is not a number")
+    return values
+
+
+def _values(values: Range) -> tuple[Value, ...]:
+    return values.values if isinstance(values, Choice) else (values.low, values.high)

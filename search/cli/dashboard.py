@@ -1,0 +1,30 @@
+"""`mnist-search dashboard`: optuna-dashboard on the studies."""
+
+from typing import Annotated
+
+import typer
+
+from search.cli import options
+
+EXAMPLE = "Example: mnist-search dashboard --port 8080"
+
+
+def command(
+    host: Annotated[str, typer.Option("--host", help="Address to serve on; it has no login.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8080,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Refuse every change, to show it to others.")] = False,
+    storage: options.Storage = options.STORAGE_DEFAULT,
+) -> None:
+    """Serve optuna-dashboard on the studies, until Ctrl-C."""
+    import sys
+
+    from models.errors import MnistSearchError
+    from search.board import serve
+    from search.study import study_names
+    from storage.store import Store
+
+    store = Store(storage, must_exist=True)
+    if not study_names(store):
+        raise MnistSearchError(f"no study in {storage} yet: `mnist-search run` begins one")
+    print(f"http://{host}:{port}/dashboard/  (Ctrl-C ends it)", file=sys.stderr, flush=True)
+    serve(store, host, port, read_only)

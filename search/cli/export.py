@@ -1,0 +1,79 @@
+"""`mnist-search export`: the frozen model file."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from search.cli import options
+
+if TYPE_CHECKING:
+    from search.exporting import Exported
+
+EXAMPLE = "Example: mnist-search export best --out model"
+
+
+def command(
+    what: options.What = "best",
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the files.")] = Path(
+        "mnist-search-export"
+    ),
+    data_dir: options.DataDir = None,
+    storage: options.Storage = options.STORAGE_DEFAULT,
+    study: options.Study = None,
+    json: options.Json = False,
+) -> None:
+    """Write a trained candidate as one file that needs only torch, and check that file on the test images."""
+    from models.errors import MnistSearchError
+    from search.cli.lookup import find_study
+    from search.datasets import data_folder, find_dataset
+    from search.exporting import export_network
+    from search.weights import load_weights
+    from search.what import find_candidate
+    from trainer.freeze import restore
+    from trainer.split import split_data
+
+    named = find_candidate(what, lambda: find_study(storage, study))
+    if named.study is None or named.trial is None:
+        raise MnistSearchError(
+            f"{what} has no trained weights: train and export it with `mnist-search train {what} --out DIR`"
+        )
+    weights = load_weights(named.study, named.trial)
+    settings = named.study.settings
+    dataset = find_dataset(settings.dataset, data_folder(data_dir)).dataset
+    network = restore(named.candidate.arch, weights)
+    data = split_data(dataset, settings.split)
+    print_exported(export_network(named.label, named.candidate, network, data, dataset, out), as_json=json)
+
+
+def print_exported(exported: "Exported", as_json: bool) -> None:
+    """Prints what was written, on stdout."""
+    from search.cli.tables import bytes_text, percent, print_json
+
+    check = exported.check
+    if as_json:
+        print_json(exported_facts(exported))
+        return
+    print(
+        f"{exported.model}  {bytes_text(check.size_bytes)}, checked: {check.n_same:,} of {check.n_images:,} test images"
+    )
+    print(
+        f"  classified as the trained network does, logits within {check.max_difference:.1g}, {percent(check.accuracy)} right"
+    )
+    print(f"{exported.spec}  its layers and recipe")
+    print("load it with torch alone; images are (B, 1, 28, 28) of 0..1, the answer is 10 logits:")
+    print(f'  torch.export.load("{exported.model}").module()(images)')
+
+
+def exported_facts(exported: "Exported") -> dict[str, Any]:
+    """What was written, as plain data."""
+    check = exported.check
+    return {
+        "model": str(exported.model),
+        "spec": str(exported.spec),
+        "size_bytes": check.size_bytes,
+        "n_images": check.n_images,
+        "n_same": check.n_same,
+        "max_difference": check.max_difference,
+        "accuracy": check.accuracy,
+    }

@@ -1,0 +1,21 @@
+"""From the words of a command line to a study and to candidates."""
+
+from models.errors import MnistSearchError
+from search.study import SearchStudy, open_study, study_names
+from storage.store import Store
+
+
+def find_study(storage: str, name: str | None) -> SearchStudy:
+    """The study of this name; without one, the only study there is.
+
+    Raises MnistSearchError or StorageError if it cannot be told which, or nothing is there.
+    """
+    store = Store(storage, must_exist=True)
+    if name is not None:
+        return open_study(store, name)
+    names = study_names(store)
+    if len(names) == 1:
+        return open_study(store, names[0])
+    if not names:
+        raise MnistSearchError(f"no study in {storage} yet: `mnist-search run` begins one")
+    raise MnistSearchError(f"{storage} holds several studies: name one of {', '.join(names)} with --study")

@@ -1,0 +1,35 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from storage.store import DEFAULT_URL
+
+Storage = Annotated[
+    str,
+    typer.Option("--storage", envvar="MNIST_SEARCH_STORAGE", metavar="URL", help="Database of the studies."),
+]
+Study = Annotated[
+    str | None,
+    typer.Option("--study", metavar="NAME", help="Name of the study. Default: the dataset's name."),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        metavar="DIR",
+        help="Folder in torchvision's layout. Default: MNIST_SEARCH_DATA, or the user's cache folder.",
+    ),
+]
+DatasetName = Annotated[
+    str | None,
+    typer.Option("--dataset", metavar="NAME", help="auto, mnist, fashion-mnist, kmnist or digits. Default: auto."),
+]
+Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda or mps.")]
+Precision = Annotated[str, typer.Option("--precision", metavar="NAME", help="auto, float32 or bfloat16.")]
+Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
+What = Annotated[str, typer.Argument(metavar="WHAT", help="best, smallest, a trial number, a preset or a spec file.")]
+
+STORAGE_DEFAULT = DEFAULT_URL

@@ -1,0 +1,117 @@
+"""The progress of a search: a live view on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from optuna.trial import FrozenTrial
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from search.cli.tables import percent, seconds_text
+from search.listener import Listener, SearchState, TrialEnded
+from search.outcomes import Outcome
+
+_REDRAW_SECONDS = 0.5
+
+
+@contextmanager
+def progress_listener() -> Iterator[Listener]:
+    """The listener that suits stderr."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield PlainProgress()
+        return
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        yield LiveProgress(live)
+
+
+class PlainProgress(Listener):
+    """A line for each candidate that ends, without control codes."""
+
+    def started(self, state: SearchState) -> None:
+        _print(
+            f"study {state.study_name}: {state.n_done} of {state.n_total} candidates done, "
+            f"{state.n_workers} worker{'s' * (state.n_workers > 1)}, {state.epochs} epochs each"
+        )
+
+    def ended(self, state: SearchState, trial: TrialEnded) -> None:
+        best = f", best {percent(state.best.value)}" if state.best else ""
+        left = f", {seconds_text(state.seconds_left)} left" if state.seconds_left is not None else ""
+        _print(f"{state.n_done}/{state.n_total} {ended_text(trial)}{best}{left}")
+
+    def stopped(self, state: SearchState) -> None:
+        _print(f"{state.n_done} of {state.n_total} candidates done")
+
+
+class LiveProgress(Listener):
+    """A view that is drawn over itself: totals, the best, and each trial in training."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._drawn = 0.0
+
+    def changed(self, state: SearchState) -> None:
+        if time.monotonic() - self._drawn >= _REDRAW_SECONDS:
+            self._drawn = time.monotonic()
+            self._live.update(render(state), refresh=True)
+
+    def ended(self, state: SearchState, trial: TrialEnded) -> None:
+        if trial.outcome is Outcome.TRAINED:
+            self._live.console.print(ended_text(trial), highlight=False)
+        self.changed(state)
+
+
+def render(state: SearchState) -> Group:
+    """The whole view, at most 80 columns wide."""
+    counts = state.counts
+    left = f"  {seconds_text(state.seconds_left)} left" if state.seconds_left is not None else ""
+    head = Table.grid(padding=(0, 1))
+    head.add_row(
+        Text(f"{state.study_name}", style="bold"),
+        ProgressBar(state.n_total, state.n_done, width=30),
+        f"{state.n_done}/{state.n_total}{left}",
+    )
+    outcomes = ", ".join(
+        f"{counts[outcome]} {outcome}"
+        for outcome in (Outcome.TRAINED, Outcome.PRUNED, Outcome.REJECTED, Outcome.DIVERGED, Outcome.FAILED)
+        if counts[outcome] or outcome in (Outcome.TRAINED, Outcome.PRUNED, Outcome.REJECTED)
+    )
+    lines: list[RenderableType] = [head, Text(outcomes), Text(f"best      {_winner(state.best)}")]
+    if state.smallest is not None:
+        lines.append(Text(f"smallest  {_winner(state.smallest)} at {percent(state.target)} or above"))
+    running = Table.grid(padding=(0, 2))
+    for trial in state.running.values():
+        accuracy = percent(trial.accuracy) if trial.accuracy is not None else "starting"
+        running.add_row(
+            f"trial {trial.number}",
+            f"{trial.params:,} params",
+            ProgressBar(state.epochs, trial.epoch, width=16),
+            f"epoch {trial.epoch}/{state.epochs}",
+            accuracy,
+        )
+    return Group(*lines, running)
+
+
+def ended_text(trial: TrialEnded) -> str:
+    """One line on a trial that is over."""
+    accuracy = f" {percent(trial.accuracy)}" if trial.accuracy is not None else ""
+    sustained = " sustained" if trial.outcome is Outcome.TRAINED else ""
+    return (
+        f"trial {trial.number} {trial.outcome}{accuracy}{sustained}, {trial.params:,} params, "
+        f"{trial.epochs} epoch{'s' * (trial.epochs != 1)}, {seconds_text(trial.seconds)}"
+    )
+
+
+def _winner(trial: FrozenTrial | None) -> str:
+    if trial is None:
+        return "none yet"
+    return f"{percent(trial.value)} sustained, {trial.user_attrs['params']:,} params (trial {trial.number})"
+
+
+def _print(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,138 @@
+"""`mnist-search run`: the search itself."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from search.cli import options
+
+EXAMPLE = "Example: mnist-search run --trials 60 --max-params 8000 --set body_width=4:16"
+
+
+def command(
+    trials: Annotated[
+        int, typer.Option("--trials", help="Candidates past the gate, in the study as a whole; resuming goes on to it.")
+    ] = 200,
+    max_params: Annotated[
+        int | None, typer.Option("--max-params", help="Fewer trainable parameters than this. Default: 10000.")
+    ] = None,
+    target: Annotated[float | None, typer.Option("--target", help="Accuracy to reach. Default: 0.994.")] = None,
+    sustain: Annotated[
+        int | None, typer.Option("--sustain", help="The last epochs whose mean accuracy decides. Default: 3.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", help="Length of each training. Default: 15.")] = None,
+    sampler: Annotated[str | None, typer.Option("--sampler", help="tpe or random. Default: tpe.")] = None,
+    pruner: Annotated[str | None, typer.Option("--pruner", help="median or none. Default: median.")] = None,
+    space: Annotated[
+        Path | None, typer.Option("--space", metavar="FILE", help="YAML file of ranges, such as `body_width: 4:16`.")
+    ] = None,
+    set_ranges: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=RANGE", help="One range: 4:24, 0.01:0.5:log, or a,b,c. May be repeated."),
+    ] = None,
+    workers: Annotated[str, typer.Option("--workers", help="auto (one a core, or one a GPU) or a number.")] = "auto",
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", metavar="SECONDS", help="End after this long; run again to go on.")
+    ] = None,
+    stop_at_target: Annotated[
+        bool, typer.Option("--stop-at-target", help="End as soon as a candidate reaches the target.")
+    ] = False,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of the study. Default: 0.")] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            "--split", help="holdout, or test: judge by the test images as the sources did. Default: holdout."
+        ),
+    ] = None,
+    dataset: options.DatasetName = None,
+    data_dir: options.DataDir = None,
+    storage: options.Storage = options.STORAGE_DEFAULT,
+    study: options.Study = None,
+    json: options.Json = False,
+) -> int:
+    """Search for small networks; run it again to resume the study."""
+    from search.cli.progress import progress_listener
+    from search.cli.status import print_status
+    from search.dispatcher import Dispatcher, Limits, SearchFailedError
+    from search.local_engine import LocalEngine
+    from search.setup import StudyRequest, prepare
+    from storage.sessions import StudySession
+    from trainer.device import resolve_device, resolve_precision, worker_devices
+
+    _check_limits(trials, timeout)
+    n_workers = _n_workers(workers)
+    resolved = resolve_device(device)
+    dtype = resolve_precision(precision, resolved)
+    settings = {
+        "max_params": max_params, "target": target, "sustain": sustain, "epochs": epochs, "sampler": sampler,
+        "pruner": pruner, "seed": seed, "split": split,
+    }  # fmt: skip
+    request = StudyRequest(storage, study, dataset, data_dir, settings, space, tuple(set_ranges or ()))
+    prepared = prepare(request)
+    print(f"data: {prepared.notice}", file=sys.stderr)
+    session = StudySession(prepared.study.store.engine, prepared.study.study_id)
+    engine = LocalEngine(prepared.data, worker_devices(resolved, n_workers), dtype)
+    try:
+        limits = Limits(trials, timeout, stop_at_target)
+        with progress_listener() as listener:
+            dispatcher = Dispatcher(prepared.study, engine, limits, session, listener)
+            with _interruptible(dispatcher) as interrupted:
+                dispatcher.run()
+    except SearchFailedError as error:
+        print(f"mnist-search: {error}; what is finished is kept", file=sys.stderr)
+        return 1
+    finally:
+        engine.close()
+        session.end()
+    print_status(prepared.study, as_json=json)
+    if interrupted:
+        print("stopped; run the same command again to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+@contextmanager
+def _interruptible(dispatcher: Any) -> Iterator[list[int]]:
+    """The first Ctrl-C (or a polite kill) ends the search cleanly, the second ends the program at once."""
+    received: list[int] = []
+
+    def receive(number: int, _frame: FrameType | None) -> None:
+        if received:
+            os._exit(130)
+        received.append(number)
+        dispatcher.stop()
+
+    before = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _check_limits(trials: int, timeout: float | None) -> None:
+    from models.errors import MnistSearchError
+
+    if trials < 1:
+        raise MnistSearchError(f"--trials {trials}: search for at least 1 candidate")
+    if timeout is not None and not timeout > 0:
+        raise MnistSearchError(f"--timeout {timeout:g}: give a number of seconds above 0")
+
+
+def _n_workers(text: str) -> int | None:
+    from models.errors import MnistSearchError
+
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise MnistSearchError(f"--workers {text}: use auto, or a number of at least 1")
+    return int(text)

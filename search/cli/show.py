@@ -1,0 +1,128 @@
+"""`mnist-search show`: the layer table, the recipe and the curves of a candidate."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from search.cli import options
+
+if TYPE_CHECKING:
+    from search.what import Named
+
+EXAMPLE = "Example: mnist-search show a-step5"
+
+
+def command(
+    what: options.What = "best",
+    check: Annotated[
+        bool, typer.Option("--check", help="Count again with the built network and with fvcore, and compare.")
+    ] = False,
+    storage: options.Storage = options.STORAGE_DEFAULT,
+    study: options.Study = None,
+    json: options.Json = False,
+) -> None:
+    """Show a candidate layer by layer: shapes, parameters, MACs, receptive field; its recipe and its curves."""
+    from search.cli.lookup import find_study
+    from search.cli.tables import print_json
+    from search.what import find_candidate
+
+    named = find_candidate(what, lambda: find_study(storage, study))
+    facts = _facts(named)
+    if check:
+        from search.recount import recount
+
+        facts["recounted"] = recount(named.candidate.arch)
+    if json:
+        print_json(facts)
+    else:
+        _print(facts)
+
+
+def _facts(named: "Named") -> dict[str, Any]:
+    from models.plain import recipe_to_dict
+    from search.facts import arch_facts, layer_facts, trial_facts
+    from storage.epochs import epochs_of
+
+    arch = named.candidate.arch
+    facts: dict[str, Any] = {"name": named.label}
+    if named.trial is not None:
+        facts |= trial_facts(named.trial)
+    facts |= {"candidate": named.candidate.id, **arch_facts(arch), "layers": layer_facts(arch)}
+    facts |= {"recipe": recipe_to_dict(named.candidate.recipe), "curves": []}
+    if named.study is not None and named.trial is not None:
+        facts["curves"] = epochs_of(named.study.store.engine, named.trial._trial_id)
+    return facts
+
+
+def _print(facts: dict[str, Any]) -> None:
+    from search.cli.tables import bytes_text, percent
+
+    print(f"{facts['name']}  {_outcome(facts)}")
+    _print_layers(facts["layers"])
+    print(
+        f"\n{facts['params']:,} parameters, {facts['macs']:,} MACs, receptive field {facts['receptive_field']}\n"
+        f"weights {bytes_text(facts['weight_bytes_float32'])} in float32, {bytes_text(facts['weight_bytes_int8'])} "
+        f"in int8; peak activations {bytes_text(facts['peak_activation_bytes'])}"
+    )
+    for name, count in facts.get("recounted", {}).items():
+        print(f"counted again by {name}: {count}")
+    print("\nrecipe: " + ", ".join(_recipe_parts(facts["recipe"])))
+    if facts["curves"]:
+        print()
+        _print_curves(facts["curves"])
+        if facts["sustained_accuracy"] is not None:
+            print(f"\nsustained {percent(facts['sustained_accuracy'])}, best epoch {percent(facts['best_accuracy'])}")
+
+
+def _outcome(facts: dict[str, Any]) -> str:
+    if not facts.get("outcome"):
+        return ""
+    return f"{facts['outcome']}" + (f": {facts['reason']}" if facts.get("reason") else "")
+
+
+def _print_layers(layers: list[dict[str, Any]]) -> None:
+    from search.cli.tables import print_table
+
+    rows = [
+        (
+            row["layer"],
+            " ".join([row["name"], *row["then"]]),
+            f"{row['stride']}/{row['padding']}",
+            "x".join(map(str, row["input_shape"])),
+            "x".join(map(str, row["output_shape"])),
+            f"{row['params']:,}",
+            f"{row['macs']:,}",
+            row["receptive_field"],
+        )
+        for row in layers
+    ]
+    print_table(("#", "layer", "s/p", "in", "out", "params", "MACs", "field"), rows)
+
+
+def _recipe_parts(recipe: dict[str, Any]) -> list[str]:
+    [(kind, values)] = recipe["schedule"].items()
+    schedule = " ".join([kind, *(f"{key} {_short(value)}" for key, value in values.items())])
+    shown = {key: value for key, value in recipe.items() if key != "schedule" and (value or key == "epochs")}
+    return [*(f"{key.replace('_', ' ')} {_short(value)}" for key, value in shown.items()), f"schedule {schedule}"]
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _print_curves(curves: list[dict[str, Any]]) -> None:
+    from search.cli.tables import percent, print_table, seconds_text
+
+    rows = [
+        (
+            row["epoch"],
+            f"{row['train_loss']:.4f}",
+            percent(row["train_accuracy"]),
+            f"{row['eval_loss']:.4f}",
+            percent(row["eval_accuracy"]),
+            f"{row['lr']:.2g}",
+            seconds_text(row["seconds"]),
+        )
+        for row in curves
+    ]
+    print_table(("epoch", "train loss", "train acc.", "eval loss", "eval acc.", "lr", "time"), rows)

@@ -1,0 +1,77 @@
+"""`mnist-search status`: how a study stands."""
+
+from typing import TYPE_CHECKING, Any
+
+from search.cli import options
+
+if TYPE_CHECKING:
+    from search.study import SearchStudy
+
+EXAMPLE = "Example: mnist-search status --study mnist --json"
+
+
+def command(
+    storage: options.Storage = options.STORAGE_DEFAULT,
+    study: options.Study = None,
+    json: options.Json = False,
+) -> None:
+    """Say how a study stands: counts by outcome, best so far, time to target, what runs now."""
+    from search.cli.lookup import find_study
+
+    print_status(find_study(storage, study), as_json=json)
+
+
+def print_status(study: "SearchStudy", as_json: bool) -> None:
+    """Prints the status of a study on stdout."""
+    from search.cli.tables import print_json
+    from search.facts import study_facts
+
+    facts = study_facts(study)
+    if as_json:
+        print_json(facts)
+    else:
+        print("\n".join(_lines(facts)))
+
+
+def _lines(facts: dict[str, Any]) -> list[str]:
+    from search.cli.tables import percent, seconds_text
+    from search.outcomes import REPORTED
+
+    counts = ", ".join(f"{facts[outcome]} {outcome}" for outcome in REPORTED)
+    reached = facts["seconds_to_target"]
+    lines = [
+        f"study      {facts['study']}: {facts['dataset']}, fewer than {facts['max_params']:,} parameters, "
+        f"{facts['epochs']} epochs",
+        f"trials     {facts['n_past_gate']} past the gate",
+        f"           {counts}",
+        f"best       {_winner(facts['best'])}",
+        f"smallest   {_winner(facts['smallest'])}" + (f" at {percent(facts['target'])}" if facts["smallest"] else ""),
+        f"target     {percent(facts['target'])} sustained over {facts['sustain']} epochs: "
+        + (f"reached after {seconds_text(reached)}" if reached is not None else "not reached yet"),
+        f"active     {seconds_text(facts['seconds'])}",
+    ]
+    if facts["split"] == "test":
+        lines.append("           judged by the test images: for comparison only, not clean")
+    if facts["running"]:
+        state = "running   " if facts["is_running"] else "abandoned "  # the next run queues them again
+        lines += [f"{state} {_running(trial)}" for trial in facts["running"]]
+    return lines
+
+
+def _winner(trial: dict[str, Any] | None) -> str:
+    from search.cli.tables import percent
+
+    if trial is None:
+        return "none yet"
+    held = ", held" if trial["held"] else ""
+    return f"{percent(trial['sustained_accuracy'])} with {trial['params']:,} parameters ({trial['name']}{held})"
+
+
+def _running(trial: dict[str, Any]) -> str:
+    from search.cli.tables import percent
+
+    if trial["params"] is None:
+        return f"trial {trial['trial']}: being drawn"
+    return (
+        f"trial {trial['trial']}: {trial['params']:,} parameters, epoch {trial['epoch']}, {percent(trial['accuracy'])}"
+    )

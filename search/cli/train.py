@@ -1,0 +1,133 @@
+"""`mnist-search train`: one training, printed epoch by epoch."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from search.cli import options
+
+if TYPE_CHECKING:
+    from trainer.train import EpochRecord
+
+EXAMPLE = "Example: mnist-search train best --epochs 15 --out model"
+
+
+def command(
+    what: options.What = "best",
+    epochs: Annotated[int | None, typer.Option("--epochs", help="Default: as its recipe says.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    split: Annotated[
+        str, typer.Option("--split", help="test (all training images, the test accuracy each epoch) or holdout.")
+    ] = "test",
+    target: Annotated[float, typer.Option("--target", help="Accuracy to hold, a fraction of 1.")] = 0.994,
+    sustain: Annotated[int, typer.Option("--sustain", min=1, help="The last epochs that decide.")] = 3,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Export the trained network into this folder.")
+    ] = None,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads.")] = 1,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    dataset: options.DatasetName = None,
+    data_dir: options.DataDir = None,
+    storage: options.Storage = options.STORAGE_DEFAULT,
+    study: options.Study = None,
+    json: options.Json = False,
+) -> int:
+    """Train one candidate, printing every epoch; it informs and decides nothing."""
+    import torch
+
+    from search.cli.export import exported_facts, print_exported
+    from search.cli.lookup import find_study
+    from search.cli.tables import print_json
+    from search.datasets import AUTO, data_folder, find_dataset
+    from search.exporting import export_network
+    from search.settings import StudySettings
+    from search.single import SingleTraining, with_epochs
+    from search.what import find_candidate
+    from trainer.device import resolve_device, resolve_precision
+    from trainer.train import DivergedError
+
+    named = find_candidate(what, lambda: find_study(storage, study))
+    candidate = with_epochs(named.candidate, epochs)
+    resolved = resolve_device(device)
+    dtype = resolve_precision(precision, resolved)
+    dataset_name = dataset or (named.study.settings.dataset if named.study else AUTO)
+    StudySettings(
+        dataset_name, split, target=target, sustain=sustain, epochs=candidate.recipe.epochs
+    )  # says what is wrong
+    found = find_dataset(dataset_name, data_folder(data_dir))
+    torch.set_num_threads(threads)
+    with _batch_bar() as on_batch:
+        single = SingleTraining(candidate, found.dataset, split, target, sustain, seed, resolved, dtype, on_batch)
+        _say(f"data: {found.notice}")
+        _say(f"{named.label}: {candidate.arch.params:,} parameters, {len(single.data.train):,} training images")
+        try:
+            for record in single:
+                _say(_epoch_line(record, len(single.data.evaluation), candidate.recipe.epochs), to_stdout=not json)
+        except DivergedError as error:
+            _say(f"mnist-search: {error}: lower its learning rate")
+            return 1
+    facts: dict[str, Any] = {"name": named.label, **single.facts()}
+    exported = None
+    if out is not None:
+        exported = export_network(named.label, candidate, single.network, single.data, found.dataset, out)
+        facts["exported"] = exported_facts(exported)
+    if json:
+        print_json(facts)
+        return 0
+    print(_summary(facts))
+    if exported is not None:
+        print_exported(exported, as_json=False)
+    return 0
+
+
+@contextmanager
+def _batch_bar() -> Iterator[Callable[[int, int], None] | None]:
+    """A bar over the batches of each epoch on a terminal; None elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(30), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, redirect_stdout=True) as progress:
+        task = progress.add_task("batches", total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _epoch_line(record: "EpochRecord", n_evaluation: int, epochs: int) -> str:
+    n_right = round(record.eval_accuracy * n_evaluation)
+    return (
+        f"epoch {record.epoch:2d}/{epochs}  loss {record.train_loss:.4f}  train {record.train_accuracy:.2%}  "
+        f"test loss {record.eval_loss:.4f}  {n_right}/{n_evaluation} ({record.eval_accuracy:.2%})  "
+        f"lr {record.lr:.2g}  {record.seconds:.1f} s"
+    )
+
+
+def _summary(facts: dict[str, Any]) -> str:
+    from search.cli.tables import percent
+    from search.single import analysis
+
+    judged = "test images" if facts["split"] == "test" else "held-out training images"
+    held = "held" if facts["held"] else "not held"
+    return "\n".join(
+        [
+            "",
+            f"target    {percent(facts['target'])} in each of the last {facts['sustain']} epochs, on the {judged}: "
+            f"{held}",
+            f"results   {facts['params']:,} parameters, sustained {percent(facts['sustained_accuracy'])}, "
+            f"best epoch {percent(facts['best_accuracy'])},",
+            f"          best training accuracy {percent(facts['best_train_accuracy'])}",
+            f"analysis  {analysis(facts)}",
+        ]
+    )
+
+
+def _say(text: str, to_stdout: bool = False) -> None:
+    print(text, file=sys.stdout if to_stdout else sys.stderr, flush=True)

@@ -1,0 +1,205 @@
+"""The dispatcher: the one process that talks to Optuna and writes the database, while workers train."""
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+import optuna
+
+from models.candidate import Candidate
+from search.engine import Engine
+from search.intake import Intake
+from search.ledger import RETRY_ATTR, Ledger
+from search.listener import Listener, RunningTrial, SearchState, TrialEnded
+from search.outcomes import Outcome
+from search.study import SearchStudy
+from storage.sessions import StudySession
+from trainer.messages import Answer, Broken, Diverged, EpochDone, Finished, Job, Ready
+
+_POLL_SECONDS = 0.25
+_MAX_FAILURES_IN_A_ROW = 3
+
+
+class SearchFailedError(Exception):
+    """The search cannot go on through no fault of a candidate; what is finished is kept."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a search ends. Interrupting it is not a limit: see `Dispatcher.stop`."""
+
+    n_trials: int
+    """Candidates past the gate, in the study as a whole."""
+    timeout_seconds: float | None = None
+    """Of this session."""
+    stop_at_target: bool = False
+
+
+@dataclass
+class _Running:
+    trial: optuna.Trial
+    candidate: Candidate
+    started: float = field(default_factory=time.monotonic)
+    accuracies: list[float] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+
+class Dispatcher:
+    """Searches a study until a limit is reached; `run` may be called once."""
+
+    def __init__(self, study: SearchStudy, engine: Engine, limits: Limits, session: StudySession, listener: Listener):
+        self._study = study
+        self._engine = engine
+        self._limits = limits
+        self._session = session
+        self._listener = listener
+        self._ledger = Ledger(study)
+        self._running: dict[int, _Running] = {}
+        self._started = time.monotonic()
+        self._stopping = False
+        self._n_failures = 0
+        requeue_abandoned(study)
+        self._intake = Intake(study, self._ledger)
+        self._state = self._first_state()
+
+    def stop(self) -> None:
+        """Makes `run` return soon; what is in training is queued to be run again. Safe in a signal handler."""
+        self._stopping = True
+
+    def run(self) -> SearchState:
+        """Searches, and returns how it stands at the end.
+
+        Raises MnistSearchError if no candidate is to be had, SearchFailedError if the workers keep dying.
+        """
+        self._listener.started(self._state)
+        try:
+            while not self._is_over():
+                self._fill_slots()
+                for answer in self._engine.poll(_POLL_SECONDS):
+                    self._handle(answer)
+                self._session.beat()
+                self._state.session_seconds = time.monotonic() - self._started
+                self._listener.changed(self._state)
+        finally:
+            self._interrupt_running()
+            self._listener.stopped(self._state)
+        return self._state
+
+    def _is_over(self) -> bool:
+        if self._stopping or self._is_timed_out() or self._is_at_target():
+            return True
+        return not self._running and not self._wants_more()
+
+    def _is_timed_out(self) -> bool:
+        limit = self._limits.timeout_seconds
+        return limit is not None and time.monotonic() - self._started >= limit
+
+    def _is_at_target(self) -> bool:
+        return self._limits.stop_at_target and self._state.smallest is not None
+
+    def _wants_more(self) -> bool:
+        return self._state.n_done + len(self._running) < self._limits.n_trials
+
+    def _fill_slots(self) -> None:
+        while len(self._running) < self._engine.n_slots and self._wants_more() and not self._stopping:
+            trial, candidate = self._intake.next()
+            self._running[trial.number] = _Running(trial, candidate)
+            self._state.running[trial.number] = RunningTrial(trial.number, candidate.arch.params)
+            self._engine.submit(Job(trial.number, candidate.to_dict(), self._seed(trial)))
+            self._count()
+
+    def _seed(self, trial: optuna.Trial) -> int:
+        """The training's seed, from the study's and the trial's number (the first one's, for a candidate run again)."""
+        number = trial.user_attrs.get(RETRY_ATTR, trial.number)
+        seed = int(np.random.SeedSequence([self._study.settings.seed, number]).generate_state(1)[0])
+        trial.set_user_attr("training_seed", seed)
+        return seed
+
+    def _handle(self, answer: Answer) -> None:
+        match answer:
+            case Ready():
+                pass
+            case EpochDone(number, _):
+                self._epoch(self._running[number], answer)
+            case Finished(number, weights):
+                self._finish(self._running[number], weights)
+            case Diverged(number, epoch):
+                self._end(self._running[number], Outcome.DIVERGED, f"the loss was not finite in epoch {epoch}")
+            case Broken(number, reason):
+                self._fail(self._running[number], reason)
+
+    def _epoch(self, running: _Running, answer: EpochDone) -> None:
+        record = answer.record
+        running.accuracies.append(record.eval_accuracy)
+        wants_stop = self._ledger.epoch(running.trial, record)
+        shown = self._state.running[answer.number]
+        shown.epoch, shown.accuracy = record.epoch, record.eval_accuracy
+        # After the last epoch there is nothing left to save by pruning: the candidate is trained.
+        go_on = not wants_stop or record.epoch == self._study.settings.epochs
+        self._engine.reply(answer.number, go_on)
+        if not go_on:
+            self._end(running, Outcome.PRUNED, f"below the median in epoch {record.epoch}")
+
+    def _finish(self, running: _Running, weights: bytes) -> None:
+        clock = self._session.active_seconds
+        value = self._ledger.trained(running.trial, running.accuracies, weights, running.seconds, clock)
+        self._n_failures = 0
+        self._forget(running, Outcome.TRAINED, value)
+
+    def _end(self, running: _Running, outcome: Outcome, reason: str) -> None:
+        self._ledger.end(running.trial, outcome, reason, running.seconds)
+        last = running.accuracies[-1] if running.accuracies else None
+        self._forget(running, outcome, last, reason)
+
+    def _fail(self, running: _Running, reason: str) -> None:
+        self._end(running, Outcome.FAILED, reason)
+        self._n_failures += 1
+        if self._n_failures >= _MAX_FAILURES_IN_A_ROW:
+            raise SearchFailedError(f"{self._n_failures} trainings in a row broke; the last one: {reason}")
+
+    def _forget(self, running: _Running, outcome: Outcome, accuracy: float | None, reason: str = "") -> None:
+        number = running.trial.number
+        del self._running[number]
+        del self._state.running[number]
+        self._count()
+        n_params, n_epochs = running.candidate.arch.params, len(running.accuracies)
+        ended = TrialEnded(number, outcome, n_params, accuracy, n_epochs, running.seconds, reason)
+        self._listener.ended(self._state, ended)
+
+    def _interrupt_running(self) -> None:
+        for running in self._running.values():
+            self._ledger.interrupt(running.trial, "stopped before its end; queued to be run again")
+        self._running.clear()
+        self._state.running.clear()
+
+    def _first_state(self) -> SearchState:
+        settings = self._study.settings
+        state = SearchState(
+            study_name=self._study.name,
+            n_total=self._limits.n_trials,
+            epochs=settings.epochs,
+            target=settings.target,
+            n_workers=self._engine.n_slots,
+            counts={},
+            n_done_before=self._study.n_past_gate(),
+        )
+        self._state = state
+        self._count()
+        return state
+
+    def _count(self) -> None:
+        self._state.counts = self._study.counts()
+        self._state.n_done = self._study.n_past_gate()
+        self._state.best = self._study.best()
+        self._state.smallest = self._study.smallest()
+
+
+def requeue_abandoned(study: SearchStudy) -> int:
+    """Queues again what a dispatcher that was killed left running; returns how many. To be called by the one owner."""
+    abandoned = study.running()
+    for trial in abandoned:
+        Ledger(study).interrupt(trial, "its dispatcher ended before it did; queued to be run again")
+    return len(abandoned)

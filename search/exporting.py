@@ -1,0 +1,39 @@
+"""Ships a trained network: the frozen file, checked as it was written, and the spec it was made from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from models.candidate import Candidate
+from models.errors import MnistSearchError
+from search.spec_file import dump_spec
+from trainer.data import Dataset, TrainingData
+from trainer.freeze import FrozenCheck, check_frozen, freeze
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The files written, and how the frozen one was checked."""
+
+    model: Path
+    spec: Path
+    check: FrozenCheck
+
+
+def export_network(
+    name: str, candidate: Candidate, network: nn.Module, data: TrainingData, dataset: Dataset, folder: Path
+) -> Exported:
+    """Writes `NAME.pt2` and `NAME.yaml` into a folder and checks the first, read back, on the test images.
+
+    Raises MnistSearchError if the folder cannot be written or the file does not compute what the network does.
+    """
+    stem = name.replace(" ", "-")
+    model, spec = folder / f"{stem}.pt2", folder / f"{stem}.yaml"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        spec.write_text(dump_spec(candidate, name))
+    except OSError as error:
+        raise MnistSearchError(f"{folder} cannot be written: {error.strerror}; name another with --out") from None
+    freeze(network, data.mean, data.std, model)
+    return Exported(model, spec, check_frozen(model, network, data.mean, data.std, dataset.test))

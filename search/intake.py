@@ -1,0 +1,68 @@
+"""Intake: asks for candidates until one may be trained."""
+
+import optuna
+
+from models.candidate import Candidate
+from models.errors import MnistSearchError
+from search.gate import mark_budget, rejection_reason
+from search.ledger import Ledger
+from search.outcomes import PASSED_GATE, Outcome
+from search.study import CANDIDATE_ATTR, SearchStudy
+
+MAX_MISSES = 500
+"""Rejections and duplicates in a row after which a search gives up."""
+
+
+class Intake:
+    """Draws candidates of a study; the rejected and the repeated ones are recorded and passed over."""
+
+    def __init__(self, study: SearchStudy, ledger: Ledger) -> None:
+        self._study = study
+        self._ledger = ledger
+        self._known = {
+            trial.user_attrs["candidate_id"]
+            for trial in study.trials(*PASSED_GATE)
+            if "candidate_id" in trial.user_attrs
+        }
+
+    def next(self) -> tuple[optuna.Trial, Candidate]:
+        """A trial with a candidate that passed the gate and was not there before.
+
+        Raises MnistSearchError, naming the range to narrow, after MAX_MISSES draws without one.
+        """
+        smallest_miss = None
+        for _ in range(MAX_MISSES):
+            trial = self._study.optuna.ask()
+            candidate = self._sample(trial)
+            if not mark_budget(trial, candidate, self._study.settings.max_params):
+                reason = rejection_reason(candidate.arch.params, self._study.settings.max_params)
+                self._ledger.end(trial, Outcome.REJECTED, reason=reason)
+                smallest_miss = min(smallest_miss or candidate.arch.params, candidate.arch.params)
+            elif candidate.id in self._known:
+                self._ledger.end(trial, Outcome.DUPLICATE, reason="an equal candidate has already ended")
+            else:
+                self._known.add(candidate.id)
+                return trial, candidate
+        raise MnistSearchError(self._exhausted(smallest_miss))
+
+    def forget(self, candidate: Candidate) -> None:
+        """Allows a candidate again that was stopped before its end."""
+        self._known.discard(candidate.id)
+
+    def _sample(self, trial: optuna.Trial) -> Candidate:
+        candidate = self._study.space.sample(trial, self._study.settings.epochs)
+        trial.set_user_attr(CANDIDATE_ATTR, candidate.to_dict())
+        trial.set_user_attr("candidate_id", candidate.id)
+        trial.set_user_attr("params", candidate.arch.params)
+        trial.set_user_attr("macs", candidate.arch.macs)
+        return candidate
+
+    def _exhausted(self, smallest_miss: int | None) -> str:
+        if smallest_miss is None:
+            return f"{MAX_MISSES} draws in a row repeated earlier candidates: the space is exhausted; widen a range"
+        name = self._study.space.range_to_narrow()
+        return (
+            f"{MAX_MISSES} draws in a row gave no new candidate under {self._study.settings.max_params:,} parameters "
+            f"(the smallest rejected has {smallest_miss:,}): narrow {name}, now "
+            f"{self._study.space.ranges[name].text()}, in another --study"
+        )

@@ -1,0 +1,93 @@
+"""One training outside a study, for `train`: it informs and decides nothing."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from models.candidate import Candidate
+from search.objective import is_held, sustained_accuracy
+from trainer.data import Dataset
+from trainer.split import split_data
+from trainer.train import EpochRecord, Training
+
+OVERFITTING_GAP = 0.003
+"""Training accuracy this far above the evaluation accuracy is called overfitting: three times the noise of 10,000
+images at 99.4 %, rounded up."""
+
+
+@dataclass
+class SingleTraining:
+    """A training and what it came to: iterate over its epochs, then read `facts` and `network`."""
+
+    candidate: Candidate
+    dataset: Dataset
+    split: str
+    target: float
+    sustain: int
+    seed: int = 0
+    device: str = "cpu"
+    dtype: torch.dtype = torch.float32
+    on_batch: Callable[[int, int], None] | None = None
+    """Called after each batch with its number in the epoch, from 1, and the batches of an epoch."""
+    records: list[EpochRecord] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.data = split_data(self.dataset, self.split)
+        self._training = Training(self.candidate, self.data, self.seed, self.device, self.dtype, self.on_batch)
+
+    def __iter__(self) -> Iterator[EpochRecord]:
+        for record in self._training:
+            self.records.append(record)
+            yield record
+
+    @property
+    def network(self) -> nn.Module:
+        """The trained network, in evaluation mode on the CPU."""
+        return self._training.result.cpu().eval()
+
+    def facts(self) -> dict[str, Any]:
+        """What the training came to, as plain data."""
+        accuracies = [record.eval_accuracy for record in self.records]
+        train_accuracy = self.records[-1].train_accuracy
+        sustained = sustained_accuracy(accuracies, self.sustain)
+        return {
+            "candidate": self.candidate.id,
+            "dataset": self.dataset.name,
+            "split": self.split,
+            "seed": self.seed,
+            "params": self.candidate.arch.params,
+            "macs": self.candidate.arch.macs,
+            "receptive_field": self.candidate.arch.receptive_field,
+            "epochs": len(self.records),
+            "target": self.target,
+            "sustain": self.sustain,
+            "sustained_accuracy": sustained,
+            "best_accuracy": max(accuracies),
+            "best_train_accuracy": max(record.train_accuracy for record in self.records),
+            "train_accuracy": train_accuracy,
+            "gap": train_accuracy - accuracies[-1],
+            "held": is_held(accuracies, self.sustain, self.target),
+            "seconds": sum(record.seconds for record in self.records),
+            "curves": [record.to_dict() for record in self.records],
+        }
+
+
+def with_epochs(candidate: Candidate, epochs: int | None) -> Candidate:
+    """The candidate trained for another number of epochs; its own for None."""
+    return candidate if epochs is None else replace(candidate, recipe=replace(candidate.recipe, epochs=epochs))
+
+
+def analysis(facts: dict[str, Any]) -> str:
+    """What the gap between training and evaluation says, in a sentence.
+
+    Training accuracy is that of the training passes, with augmentation and dropout, so it may well be the lower one.
+    """
+    gap = f"{100 * facts['gap']:+.2f} points (training minus evaluation)"
+    if facts["gap"] > OVERFITTING_GAP:
+        return f"overfitting: the gap is {gap}; more augmentation or dropout may help"
+    if facts["sustained_accuracy"] < facts["target"] and facts["train_accuracy"] < facts["target"]:
+        return f"underfitting: the training accuracy is below the target too, the gap is {gap}"
+    return f"neither over- nor underfitting: the gap is {gap}"

@@ -1,0 +1,31 @@
+"""The weights of trained candidates, kept as artifacts of their trials."""
+
+import io
+
+import torch
+from optuna.trial import FrozenTrial
+
+from models.errors import MnistSearchError
+from search.ledger import WEIGHTS_ATTR
+from search.outcomes import outcome_of
+from search.study import SearchStudy
+
+
+def load_weights(study: SearchStudy, trial: FrozenTrial) -> dict[str, torch.Tensor]:
+    """The state dict of a trial. Raises MnistSearchError if it has none, or its file is gone."""
+    artifact = trial.user_attrs.get(WEIGHTS_ATTR)
+    if artifact is None:
+        raise MnistSearchError(
+            f"trial {trial.number} has no weights, it was {outcome_of(trial) or 'not finished'}: "
+            f"train it with `mnist-search train {trial.number} --out DIR`"
+        )
+    try:
+        with study.store.artifacts().open_reader(artifact) as file:
+            content = file.read()
+    except OSError:
+        raise MnistSearchError(
+            f"the weights of trial {trial.number} are gone from {study.store.artifact_folder}: "
+            f"train it again with `mnist-search train {trial.number} --out DIR`"
+        ) from None
+    weights: dict[str, torch.Tensor] = torch.load(io.BytesIO(content), weights_only=True)
+    return weights

@@ -1,0 +1,125 @@
+"""Store: one database with Optuna's tables and ours, and the folder of artifacts beside it."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from optuna.artifacts import FileSystemArtifactStore
+from optuna.storages import RDBStorage
+from sqlalchemy import URL, Engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
+
+from storage.errors import StorageError
+from storage.schema import ensure_schema
+
+DEFAULT_URL = "sqlite:///mnist-search.db"
+ARTIFACT_FOLDER = "mnist-search-artifacts"
+BUSY_TIMEOUT_SECONDS = 60
+
+
+class Store:
+    """An open storage. One dispatcher writes at a time; any number of processes may read.
+
+    Raises StorageError when the URL is malformed, its folder is missing or cannot be written, the file is no
+    database, or, with `must_exist`, when nothing is stored there yet.
+    """
+
+    def __init__(self, url: str, must_exist: bool = False) -> None:
+        self.url = _parse(url)
+        self.folder = _folder(self.url)
+        if must_exist and not _exists(self.url):
+            raise StorageError(f"nothing is stored at {url} yet: run `mnist-search run` first, or name --storage")
+        self.optuna = _open(self.url)
+        self.engine: Engine = self.optuna.engine
+        ensure_schema(self.engine)
+
+    @property
+    def artifact_folder(self) -> Path:
+        """Where files of trials are kept."""
+        return self.folder / ARTIFACT_FOLDER
+
+    def artifacts(self) -> FileSystemArtifactStore:
+        """Optuna's artifact store on `artifact_folder`, which is made when it is missing."""
+        self.artifact_folder.mkdir(exist_ok=True)
+        return FileSystemArtifactStore(self.artifact_folder)
+
+    def close(self) -> None:
+        """Gives the connections back."""
+        self.optuna.remove_session()
+        self.engine.dispose()
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+        parsed.get_dialect()
+    except (ArgumentError, ValueError, NoSuchModuleError):
+        raise StorageError(
+            f"{url!r} is not a storage URL: write sqlite:///FILE.db, or a PostgreSQL or MySQL URL"
+        ) from None
+    if parsed.get_backend_name() == "sqlite" and not parsed.database:
+        raise StorageError(f"{url!r} names no file: write sqlite:///FILE.db")
+    return parsed
+
+
+def _folder(url: URL) -> Path:
+    """The folder of an SQLite file; the working folder for a database server."""
+    if url.get_backend_name() != "sqlite":
+        return Path.cwd()
+    folder = Path(str(url.database)).absolute().parent
+    if not folder.is_dir():
+        raise StorageError(f"the folder {folder} does not exist: make it, or name another with --storage")
+    return folder
+
+
+def _exists(url: URL) -> bool:
+    return url.get_backend_name() != "sqlite" or Path(str(url.database)).exists()
+
+
+def _open(url: URL) -> RDBStorage:
+    text = url.render_as_string(hide_password=False)
+    shown = url.render_as_string(hide_password=True)
+    options: dict[str, Any] = {}
+    if url.get_backend_name() == "sqlite":
+        _check_sqlite(url)
+        options = {"connect_args": {"timeout": BUSY_TIMEOUT_SECONDS}}
+    try:
+        storage = RDBStorage(text, engine_kwargs=options)
+    except ImportError as error:
+        raise StorageError(f"{shown} needs a driver that is not installed: {error}") from None
+    except (DatabaseError, RuntimeError) as error:
+        cause = getattr(error, "orig", None) or error
+        raise StorageError(f"{shown} cannot be opened: {_one_line(cause)}") from None
+    if url.get_backend_name() == "sqlite":
+        event.listen(storage.engine, "connect", _set_connection_pragmas)
+        storage.engine.dispose()  # connections made before the listener stood lack foreign keys
+    return storage
+
+
+def _check_sqlite(url: URL) -> None:
+    """Switches the file to write-ahead logging, which also shows whether it is a database and can be written."""
+    path = Path(str(url.database))
+    existed = path.exists()
+    try:
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS)
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("BEGIN IMMEDIATE")
+            connection.rollback()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        if not existed:
+            path.unlink(missing_ok=True)
+        raise StorageError(f"{path} cannot be written: {_one_line(error)}; name another with --storage") from None
+
+
+def _set_connection_pragmas(connection: sqlite3.Connection, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA synchronous=NORMAL")  # with WAL: survives any crash of the program, not of the power
+    cursor.close()
+
+
+def _one_line(error: object) -> str:
+    return " ".join(str(error).split())

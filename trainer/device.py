@@ -1,0 +1,55 @@
+"""Devices and number formats: what is here, and what a training should use."""
+
+import os
+
+import torch
+
+from models.errors import MnistSearchError
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+def resolve_device(name: str) -> str:
+    """`cpu`, `cuda` or `mps` for a name of `DEVICES`. Raises MnistSearchError if it is unknown or not here."""
+    if name not in DEVICES:
+        raise MnistSearchError(f"unknown device {name!r}: use {', '.join(DEVICES[:-1])} or {DEVICES[-1]}")
+    here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return next(device for device in ("cuda", "mps", "cpu") if here[device])
+    if not here[name]:
+        raise MnistSearchError(f"no {name} device is here: use --device cpu, or auto")
+    return name
+
+
+def resolve_precision(name: str, device: str) -> torch.dtype:
+    """The number format of the forward pass for a name of `PRECISIONS`.
+
+    `auto` is bfloat16 where the processor multiplies it in hardware (a GPU from Ampere on, a CPU with AMX), and
+    float32 elsewhere. Weights, their updates and batch statistics are float32 in both.
+    """
+    if name not in PRECISIONS:
+        raise MnistSearchError(f"unknown precision {name!r}: use {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}")
+    if name == "auto":
+        return torch.bfloat16 if _has_fast_bfloat16(device) else torch.float32
+    return torch.bfloat16 if name == "bfloat16" else torch.float32
+
+
+def _has_fast_bfloat16(device: str) -> bool:
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    return device == "cpu" and torch.cpu._is_amx_tile_supported()
+
+
+def worker_devices(device: str, n_workers: int | None) -> list[str]:
+    """The device of each worker: one a core on a CPU, one a GPU, unless `n_workers` says otherwise."""
+    if device == "cuda":
+        n_gpus = torch.cuda.device_count()
+        return [f"cuda:{i % n_gpus}" for i in range(n_workers or n_gpus)]
+    return [device] * (n_workers or (_usable_cores() if device == "cpu" else 1))
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):  # what a container or taskset leaves us, on Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

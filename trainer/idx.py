@@ -1,0 +1,47 @@
+"""Reading IDX files, the format of the MNIST family, gzipped or not.
+
+Format: two zero bytes, a type code (8: unsigned byte), the number of dimensions, each dimension as a big-endian
+32-bit integer, then the values. Source: http://yann.lecun.com/exdb/mnist/.
+"""
+
+import gzip
+import math
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from models.errors import MnistSearchError
+
+_UNSIGNED_BYTE = 8
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """The array of one file, uint8. Raises MnistSearchError that names the file and what is wrong with it."""
+    raw = _read_bytes(path)
+    if len(raw) < 4 or raw[0] or raw[1]:
+        raise MnistSearchError(f"{path} is not an IDX file: it does not start with two zero bytes")
+    if raw[2] != _UNSIGNED_BYTE:
+        raise MnistSearchError(f"{path} is not an IDX file of unsigned bytes: its type code is {raw[2]}, not 8")
+    n_dims = raw[3]
+    header = 4 + 4 * n_dims
+    if len(raw) < header:
+        raise MnistSearchError(f"{path} is truncated: it ends within its header, at {len(raw)} bytes")
+    dims = tuple(int.from_bytes(raw[i : i + 4], "big") for i in range(4, header, 4))
+    expected = header + math.prod(dims)
+    if len(raw) != expected:
+        state = "truncated" if len(raw) < expected else "too long"
+        raise MnistSearchError(
+            f"{path} is {state}: {len(raw):,} bytes where its header {dims} needs {expected:,}; fetch it again"
+        )
+    return np.frombuffer(raw, np.uint8, offset=header).reshape(dims)
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        raw = path.read_bytes()
+        return gzip.decompress(raw) if path.suffix == ".gz" else raw
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise MnistSearchError(f"{path} is not a whole gzip file ({error}); fetch it again") from None
+    except OSError as error:
+        raise MnistSearchError(f"{path} cannot be read: {error.strerror}") from None

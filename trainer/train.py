@@ -1,0 +1,187 @@
+"""One training: a candidate, data and a seed in; a record per epoch out."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from models.build import build
+from models.candidate import Candidate
+from trainer.augment import augment
+from trainer.data import Images, TrainingData
+from trainer.optim import Pace, make_optimizer
+
+_EVALUATION_BATCH = 1000
+
+Tensors = tuple[torch.Tensor, ...] | list[torch.Tensor]
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What one epoch came to. Accuracies are fractions of 1, losses mean cross-entropies in nats per image.
+
+    Training loss and accuracy are those of the training passes themselves, augmentation and dropout included, as the
+    sources report them.
+    """
+
+    epoch: int
+    """From 1."""
+    train_loss: float
+    train_accuracy: float
+    eval_loss: float
+    eval_accuracy: float
+    lr: float
+    """The learning rate of the epoch's last batch."""
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as plain data."""
+        return asdict(self)
+
+
+class DivergedError(Exception):
+    """The loss of an epoch was not finite."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__(f"the loss was not finite in epoch {epoch}")
+        self.epoch = epoch
+
+
+class Training:
+    """A training that yields its epochs one by one: `for record in training: ...`, then `training.result`.
+
+    The same candidate, data, seed, device and dtype give the same records on the same machine. To that end the
+    global torch generator is seeded (dropout has no other); one training at a time in a process.
+    """
+
+    def __init__(
+        self,
+        candidate: Candidate,
+        data: TrainingData,
+        seed: int,
+        device: str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        on_batch: Callable[[int, int], None] | None = None,
+    ) -> None:
+        torch.manual_seed(seed)
+        self._recipe = candidate.recipe
+        self._data = data.to(device)
+        self._device = device
+        self._dtype = dtype
+        self._on_batch = on_batch
+        self._generator = torch.Generator(device).manual_seed(seed)
+        network = build(candidate.arch, candidate.recipe.dropout).to(device)
+        self._network = network.to(memory_format=torch.channels_last)
+        self._average = _ema(self._network, candidate.recipe.ema_decay)
+        self._optimizer = make_optimizer(self._network, candidate.recipe)
+        self._batches_per_epoch = math.ceil(len(data.train) / candidate.recipe.batch_size)
+        self._pace = Pace(self._optimizer, candidate.recipe, self._batches_per_epoch)
+
+    @property
+    def result(self) -> nn.Module:
+        """The network that is evaluated: the trained one, or the average of its weights."""
+        return self._average.module if self._average is not None else self._network
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """The state dict of `result`, on the CPU."""
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in self.result.state_dict().items()}
+
+    def __iter__(self) -> Iterator[EpochRecord]:
+        for epoch in range(1, self._recipe.epochs + 1):
+            yield self._run_epoch(epoch)
+
+    def _run_epoch(self, epoch: int) -> EpochRecord:
+        start = time.perf_counter()
+        train_loss, train_accuracy = self._train_epoch()
+        if not math.isfinite(train_loss):
+            raise DivergedError(epoch)
+        eval_loss, eval_accuracy = self._evaluate(self._data.evaluation)
+        if not math.isfinite(eval_loss):
+            raise DivergedError(epoch)
+        lr = self._last_lr
+        self._pace.after_epoch(train_loss)
+        seconds = time.perf_counter() - start
+        return EpochRecord(epoch, train_loss, train_accuracy, eval_loss, eval_accuracy, lr, seconds)
+
+    def _train_epoch(self) -> tuple[float, float]:
+        """Mean loss and accuracy over one pass through the training images."""
+        self._network.train()
+        # Sums stay on the device until the end of the epoch, so that no batch waits for them.
+        loss_sum = torch.zeros((), dtype=torch.float64 if self._device == "cpu" else torch.float32, device=self._device)
+        n_correct = torch.zeros((), dtype=torch.int64, device=self._device)
+        for number, (images, labels) in enumerate(self._batches(), 1):
+            logits = self._forward(augment(images, self._recipe, self._generator))
+            loss = cross_entropy(logits, labels, label_smoothing=self._recipe.label_smoothing)
+            self._optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            self._optimizer.step()
+            self._last_lr = self._optimizer.param_groups[0]["lr"]
+            self._pace.after_batch()
+            if self._average is not None:
+                self._average.update_parameters(self._network)
+            loss_sum += loss.detach() * len(labels)
+            n_correct += (logits.argmax(1) == labels).sum()
+            if self._on_batch is not None:
+                self._on_batch(number, self._batches_per_epoch)
+        n = len(self._data.train)
+        return loss_sum.item() / n, n_correct.item() / n
+
+    def _batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Shuffled batches: images (B, 1, 28, 28) of 0..1 in float32, and labels (B,)."""
+        train = self._data.train
+        order = torch.randperm(len(train), generator=self._generator, device=self._device)
+        for index in order.split(self._recipe.batch_size):
+            yield train.pixels[index].unsqueeze(1).float().div_(255), train.labels[index]
+
+    def _forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Logits (B, 10) in float32 of training images (B, 1, 28, 28) of 0..1."""
+        enabled = self._dtype != torch.float32
+        with torch.autocast(self._device.partition(":")[0], self._dtype, enabled=enabled):
+            logits: torch.Tensor = self._network(self._normalised(images))
+        return logits.float()
+
+    def _normalised(self, images: torch.Tensor) -> torch.Tensor:
+        return (images - self._data.mean) / self._data.std
+
+    @torch.no_grad()
+    def _evaluate(self, images: Images) -> tuple[float, float]:
+        """Mean loss and accuracy of `result` on images it does not learn from."""
+        logits = self.logits(images.pixels)
+        loss = cross_entropy(logits, images.labels)
+        return loss.item(), (logits.argmax(1) == images.labels).float().mean().item()
+
+    @torch.no_grad()
+    def logits(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Logits (N, 10) of `result`, in evaluation mode, for pixels (N, 28, 28) uint8.
+
+        Always in float32, whatever the training ran in: what is measured is the network that is exported.
+        """
+        network = self.result.eval()
+        batches = pixels.to(self._device).split(_EVALUATION_BATCH)
+        return torch.cat([network(self._normalised(batch.unsqueeze(1).float() / 255)) for batch in batches])
+
+
+def _ema(network: nn.Module, decay: float) -> AveragedModel | None:
+    if not decay:
+        return None
+    # BatchNorm's statistics are averaged with the weights they belong to.
+    return AveragedModel(network, multi_avg_fn=_warmed_up_average(decay), use_buffers=True)
+
+
+def _warmed_up_average(decay: float) -> Callable[[Tensors, Tensors, torch.Tensor | int], None]:
+    """An exponential moving average whose decay grows to `decay`: (1 + n) / (10 + n) after n batches.
+
+    Without it the first weights, which know nothing, would weigh on a short training to its end.
+    """
+
+    def update(averages: Tensors, values: Tensors, n_averaged: torch.Tensor | int) -> None:
+        n = int(n_averaged)
+        get_ema_multi_avg_fn(min(decay, (1 + n) / (10 + n)))(averages, values, n_averaged)
+
+    return update

@@ -1,0 +1,77 @@
+"""A worker process: trains the candidates it is sent, one after the other. Knows nothing of studies or databases."""
+
+import io
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+import torch
+
+from models.candidate import Candidate
+from trainer.data import TrainingData
+from trainer.messages import Broken, Diverged, EpochDone, Finished, Job, Ready
+from trainer.train import DivergedError, Training
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """Where and how a worker trains."""
+
+    device: str
+    dtype: torch.dtype
+    n_threads: int = 1
+
+
+def work(connection: Connection, data: TrainingData, settings: WorkerSettings, started_at: float) -> None:
+    """The life of a worker process, until it is sent None or its parent is gone. `started_at` is time.time()."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the dispatcher decides
+    _die_with_parent()
+    torch.set_num_threads(settings.n_threads)
+    data = data.to(settings.device)
+    connection.send(Ready(time.time() - started_at, _peak_memory_bytes()))
+    while (job := connection.recv()) is not None:
+        try:
+            _train(job, connection, data, settings)
+        except (EOFError, BrokenPipeError):
+            return
+        except Exception as error:  # a fault of ours or of the machine: the search goes on without this one
+            connection.send(Broken(job.number, f"{type(error).__name__}: {' '.join(str(error).split())}"))
+
+
+def _train(job: Job, connection: Connection, data: TrainingData, settings: WorkerSettings) -> None:
+    training = Training(Candidate.from_dict(job.candidate), data, job.seed, settings.device, settings.dtype)
+    try:
+        for record in training:
+            connection.send(EpochDone(job.number, record))
+            if not connection.recv():
+                return
+    except DivergedError as error:
+        connection.send(Diverged(job.number, error.epoch))
+        return
+    buffer = io.BytesIO()
+    torch.save(training.weights(), buffer)
+    connection.send(Finished(job.number, buffer.getvalue()))
+
+
+def _die_with_parent() -> None:
+    """Ends this process when the dispatcher is gone, also when that was killed and could say nothing."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _peak_memory_bytes() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
