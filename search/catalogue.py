@@ -73,18 +73,41 @@ def read_range(name: str, text: str) -> Range:
     if name not in DEFAULT_RANGES:
         raise MnistSearchError(f"no such range: there are {', '.join(DEFAULT_RANGES)}")
     values = parse_range(text)
-    if name in _ALLOWED:
-        wrong = [v for v in _values(values) if v not in _ALLOWED[name]]
-        if wrong:
-            raise MnistSearchError(f"{wrong[0]!r} is not one of {', '.join(map(str, _ALLOWED[name]))}")
-    elif name in _LEAST:
-        wrong = [v for v in _values(values) if not isinstance(v, int) or v < _LEAST[name]]
-        if wrong:
-            raise MnistSearchError(f"{wrong[0]!r} is not a whole number of at least {_LEAST[name]}")
-    elif any(isinstance(v, (str, bool)) for v in _values(values)):
-        raise MnistSearchError(f"{_values(values)[0]!r} is not a number")
+    if name not in _ALLOWED and name not in _LEAST and isinstance(values, IntRange) and values.step == 1:
+        values = FloatRange(float(values.low), float(values.high))  # 0:15 degrees are not only whole ones
+    fault = next((fault for value in _values(values) if (fault := _fault(name, value))), None)
+    if fault is not None:
+        raise MnistSearchError(fault)
     return values
 
 
-def _values(values: Range) -> tuple[Value, ...]:
-    return values.values if isinstance(values, Choice) else (values.low, values.high)
+def _values(values: Range) -> Iterable[Value]:
+    """What a range holds; of numbers with fractions the two ends."""
+    if isinstance(values, Choice):
+        return values.values
+    return (values.low, values.high) if isinstance(values, FloatRange) else range(values.low, values.high + 1, values.step)
+
+
+def _fault(name: str, value: Value) -> str | None:
+    """What is wrong with one value of a range."""
+    if name in _ALLOWED:
+        allowed = _ALLOWED[name]
+        is_allowed = any(value == other and type(value) is type(other) for other in allowed)
+        return None if is_allowed else f"{value!r} is not one of {', '.join(map(str, allowed))}"
+    if name in _LEAST and (type(value) is not int or value < _LEAST[name]):
+        return f"{value!r} is not a whole number of at least {_LEAST[name]}"
+    if isinstance(value, (str, bool)):
+        return f"{value!r} is not a number"
+    return _recipe_fault(name, value)
+
+
+def _recipe_fault(name: str, value: float) -> str | None:
+    """What a recipe with this value says of it."""
+    try:
+        if name in _OF_SCHEDULES:
+            Recipe(schedule=_OF_SCHEDULES[name](value))
+        elif name in RECIPE_RANGES:
+            Recipe(**{_FIELDS.get(name, name): value})  # type: ignore[arg-type]
+    except InvalidRecipeError as error:
+        return error.faults[0]
+    return None

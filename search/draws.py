@@ -1,8 +1,13 @@
-"""Drawers for a space other than an optuna trial: at random, and the smallest."""
+"""Drawers for a space other than an optuna trial: at random, and the narrowest networks of every shape."""
 
 import math
 import random
+from collections.abc import Sequence
 from typing import Any
+
+SHAPING = frozenset({"stem_depth", "stem_kernel", "body_depth", "second_pool", "head"})
+"""The values that decide on the size of the maps. No width does, and a network is smallest at its lowest widths; a
+deeper one may be smaller than a shallow one, since the convolution of the head `conv` is as large as the last map."""
 
 
 class RandomDraw:
@@ -23,19 +28,32 @@ class RandomDraw:
         return self._rng.choice(choices)
 
 
-class LowestDraw:
-    """Every number at its lowest; every choice as `chosen` says, or the first. It notes the choices it met."""
+class NarrowDraw:
+    """Every number at its lowest, but for the values of SHAPING, which are followed along a path of choices.
 
-    def __init__(self, chosen: dict[str, Any]) -> None:
-        self._chosen = chosen
-        self.met: dict[str, tuple[Any, ...]] = {}
+    `branches` are the paths that turn off from this one: walked in turn they reach every combination.
+    """
+
+    def __init__(self, path: tuple[Any, ...] = ()) -> None:
+        self._path = path
+        self._n_met = 0
+        self.branches: list[tuple[Any, ...]] = []
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
-        return low
+        return self._shape(range(low, high + 1, step)) if name in SHAPING else low
 
     def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
         return low
 
     def suggest_categorical(self, name: str, choices: tuple[Any, ...]) -> Any:
-        self.met[name] = choices
-        return self._chosen.get(name, choices[0])
+        if name in SHAPING:
+            return self._shape(choices)
+        return choices[0] if isinstance(choices[0], str) else min(choices)
+
+    def _shape(self, options: Sequence[Any]) -> Any:
+        self._n_met += 1
+        if self._n_met > len(self._path):
+            first, *others = options
+            self.branches += [(*self._path, other) for other in others]
+            self._path = (*self._path, first)
+        return self._path[self._n_met - 1]

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import nn
+import torch
 
 from models.candidate import Candidate
 from models.errors import MnistSearchError
 from search.spec_file import dump_spec
 from trainer.data import Dataset, TrainingData
-from trainer.freeze import FrozenCheck, check_frozen, freeze
+from trainer.freeze import FrozenCheck, check_frozen, freeze, restore
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,12 @@ class Exported:
 
 
 def export_network(
-    name: str, candidate: Candidate, network: nn.Module, data: TrainingData, dataset: Dataset, folder: Path
+    name: str,
+    candidate: Candidate,
+    weights: dict[str, torch.Tensor],
+    data: TrainingData,
+    dataset: Dataset,
+    folder: Path,
 ) -> Exported:
     """Writes `NAME.pt2` and `NAME.yaml` into a folder and checks the first, read back, on the test images.
 
@@ -35,5 +40,6 @@ def export_network(
         spec.write_text(dump_spec(candidate, name))
     except OSError as error:
         raise MnistSearchError(f"{folder} cannot be written: {error.strerror}; name another with --out") from None
+    network = restore(candidate.arch, weights)
     freeze(network, data.mean, data.std, model)
     return Exported(model, spec, check_frozen(model, network, data.mean, data.std, dataset.test))

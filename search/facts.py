@@ -7,7 +7,7 @@ from optuna.trial import FrozenTrial
 from models.arch import ArchSpec, LayerFacts
 from models.layers import Conv
 from models.plain import recipe_to_dict
-from search.outcomes import outcome_of
+from search.outcomes import Outcome, outcome_of
 from search.study import SearchStudy, candidate_of
 from storage.epochs import epochs_of
 from storage.sessions import active_seconds, is_open
@@ -44,7 +44,8 @@ def trial_facts(trial: FrozenTrial) -> dict[str, Any]:
         "outcome": outcome_of(trial),
         "params": attrs.get("params"),
         "macs": attrs.get("macs"),
-        "sustained_accuracy": trial.value,
+        # Optuna gives a pruned trial the last value it reported; that is no sustained accuracy.
+        "sustained_accuracy": trial.value if outcome_of(trial) is Outcome.TRAINED else None,
         "best_accuracy": attrs.get("best_accuracy"),
         "held": attrs.get("held"),
         "seconds": attrs.get("seconds"),
@@ -84,8 +85,8 @@ def detailed_trial_facts(study: SearchStudy, trial: FrozenTrial) -> dict[str, An
 def _layer_facts(number: int, row: LayerFacts) -> dict[str, Any]:
     layer = row.layer
     return {
-        "layer": number,
-        "name": layer.text(),
+        "number": number,
+        "layer": layer.kind,
         "then": list(layer.then) if isinstance(layer, Conv) else [],
         "kernel": row.kernel,
         "stride": row.stride,

@@ -9,7 +9,7 @@ from search.ledger import Ledger
 from search.outcomes import PASSED_GATE, Outcome
 from search.study import CANDIDATE_ATTR, SearchStudy
 
-MAX_MISSES = 500
+MAX_MISSES = 300
 """Rejections and duplicates in a row after which a search gives up."""
 
 

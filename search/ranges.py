@@ -5,6 +5,7 @@
 a, b, c       one of these                        7          always this
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -94,7 +95,7 @@ def _between(text: str, low: Any, high: Any, last: Value | None) -> Range:
             raise MnistSearchError(f"{text!r} cannot be logarithmic: it must start above 0")
         return FloatRange(float(low), float(high), log=True)
     if isinstance(low, int) and isinstance(high, int):
-        if last is not None and not (isinstance(last, int) and last >= 1):
+        if last is not None and not (type(last) is int and last >= 1):
             raise MnistSearchError(f"{text!r} has a step of {last}: it must be a whole number of at least 1")
         step = last if isinstance(last, int) else 1
         return IntRange(low, high - (high - low) % step, step)
@@ -104,7 +105,7 @@ def _between(text: str, low: Any, high: Any, last: Value | None) -> Range:
 
 
 def _is_number(value: Value) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < math.inf
 
 
 def _value(text: str) -> Value:

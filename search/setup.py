@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from models.errors import MnistSearchError
+from search.catalogue import read_range
 from search.datasets import AUTO, data_folder, find_dataset
 from search.settings import StudySettings
 from search.space import Space
@@ -49,12 +50,8 @@ def prepare(request: StudyRequest) -> Prepared:
     name = request.study or found.dataset.name
     given = {**request.settings, "dataset": found.dataset.name}
     if name in study_names(store):
-        if ranges:
-            raise MnistSearchError(
-                f"study {name!r} keeps the ranges it was begun with: leave --set and --space out to go on with it, "
-                "or begin another with --study NAME"
-            )
         study = resume_study(store, name, given)
+        _require_same_ranges(study, ranges)
     else:
         study = create_study(store, name, _new_settings(given, ranges))
     return Prepared(study, split_data(found.dataset, study.settings.split), found.notice)
@@ -69,6 +66,16 @@ def given_ranges(request: StudyRequest) -> dict[str, str]:
             raise MnistSearchError(f"--set {text}: write NAME=RANGE, such as body_width=4:16")
         ranges[name.strip()] = values.strip()
     return ranges
+
+
+def _require_same_ranges(study: SearchStudy, ranges: Mapping[str, str]) -> None:
+    for name, text in ranges.items():
+        own = study.space.ranges.get(name)
+        if read_range(name, text) != own:
+            raise MnistSearchError(
+                f"study {study.name!r} was begun with {name}={own.text() if own else None}, not {text}: leave it out "
+                "to go on with it, or begin another with --study NAME"
+            )
 
 
 def _read_space(path: Path) -> dict[str, str]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from torch import nn
 
 from models.candidate import Candidate
 from search.objective import is_held, sustained_accuracy
@@ -20,7 +19,7 @@ images at 99.4 %, rounded up."""
 
 @dataclass
 class SingleTraining:
-    """A training and what it came to: iterate over its epochs, then read `facts` and `network`."""
+    """A training and what it came to: iterate over its epochs, then read `facts` and `weights`."""
 
     candidate: Candidate
     dataset: Dataset
@@ -44,9 +43,9 @@ class SingleTraining:
             yield record
 
     @property
-    def network(self) -> nn.Module:
-        """The trained network, in evaluation mode on the CPU."""
-        return self._training.result.cpu().eval()
+    def weights(self) -> dict[str, torch.Tensor]:
+        """The state dict of the trained network, on the CPU."""
+        return self._training.weights()
 
     def facts(self) -> dict[str, Any]:
         """What the training came to, as plain data."""

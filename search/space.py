@@ -4,10 +4,9 @@ Conditional values are asked for only where they mean something: the parameters 
 width of a convolution when the network is that deep.
 """
 
-import itertools
 import random
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -19,7 +18,7 @@ from models.recipe import Recipe
 from models.schedules import SCHEDULES, Constant, Cosine, MultiStep, OneCycle, Plateau, Schedule, Step
 from models.template import Template
 from search.catalogue import ARCHITECTURE_RANGES, DEFAULT_RANGES, WIDTHS, read_range
-from search.draws import LowestDraw, RandomDraw
+from search.draws import NarrowDraw, RandomDraw
 from search.ranges import Choice, IntRange, Range, Suggest, parse_range
 
 _N_FITTING_DRAWS = 200
@@ -104,12 +103,16 @@ class Space:
 
     @cached_property
     def smallest_params(self) -> int:
-        """Parameters of the smallest network of the space: numbers at their lowest, every combination of choices."""
-        first = LowestDraw({})
-        self.sample_arch(first)
-        combinations = itertools.product(*first.met.values())
-        draws = (LowestDraw(dict(zip(first.met, values, strict=True))) for values in combinations)
-        return min(self.sample_arch(draw).params for draw in draws)
+        """Parameters of the smallest network of the space."""
+        return min(arch.params for arch in self._narrowest())
+
+    def _narrowest(self) -> Iterator[ArchSpec]:
+        """A network for each combination of depths, kernel, pool and head, at its lowest widths."""
+        paths: list[tuple[Any, ...]] = [()]
+        while paths:
+            draw = NarrowDraw(paths.pop())
+            yield self.sample_arch(draw)
+            paths += draw.branches
 
     def share_below(self, max_params: int, n_draws: int = _N_FITTING_DRAWS, seed: int = 0) -> float:
         """The share of random draws that passes the gate, estimated from `n_draws`."""

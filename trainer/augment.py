@@ -28,11 +28,13 @@ def _move(images: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> t
     B = len(images)
     angle = _uniform(B, recipe.rotation_degrees, images, generator) * (math.pi / 180)
     zoom = 1 + _uniform(B, recipe.scale_share, images, generator)
-    # The map from output to input positions, in the units of affine_grid (half the side is 1).
+    # The map from output to input positions, in the units of affine_grid (half the side is 1): the move is undone
+    # first, so that it is along the image's own sides and by as much as it says, whatever the turn and the zoom.
     cos, sin = torch.cos(angle) / zoom, torch.sin(angle) / zoom
     dx = 2 * _uniform(B, recipe.translation_share, images, generator)
     dy = 2 * _uniform(B, recipe.translation_share, images, generator)
-    theta = torch.stack([cos, -sin, dx, sin, cos, dy], dim=1).view(B, 2, 3)
+    rows = [cos, -sin, sin * dy - cos * dx, sin, cos, -sin * dx - cos * dy]
+    theta = torch.stack(rows, dim=1).view(B, 2, 3)
     grid = affine_grid(theta, list(images.shape), align_corners=False)  # (B, H, W, 2)
     # grid_sample brings in zeros from outside, so what should come in is made the zero for the moment.
     fill = recipe.fill / 255

@@ -109,6 +109,8 @@ def _read_part(raw: Path, part: str) -> Images:
         raise MnistSearchError(f"{image_path} holds {'x'.join(map(str, pixels.shape))} values, not N images of 28x28")
     if labels.shape != pixels.shape[:1]:
         raise MnistSearchError(f"{label_path} holds {labels.size:,} labels for {len(pixels):,} images")
-    if labels.size == 0 or labels.max() > 9:
-        raise MnistSearchError(f"{label_path} holds a label of {labels.max(initial=0)}: labels are 0 to 9")
+    if labels.size == 0:
+        raise MnistSearchError(f"{label_path} holds no labels")
+    if labels.max() > 9:
+        raise MnistSearchError(f"{label_path} holds a label of {labels.max()}: labels are 0 to 9")
     return Images(torch.from_numpy(pixels.copy()), torch.from_numpy(labels.astype(np.int64)))

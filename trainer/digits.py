@@ -14,7 +14,7 @@ _FULL_SCALE = 16  # the scans have 17 grey levels, 0 to 16
 
 
 def load_digits() -> Dataset:
-    """1,797 scans of 8x8 pixels (Alpaydin and Kaynak, 1998), scaled up to 28x28: 1,498 to train, 299 to test."""
+    """1,797 scans of 8x8 pixels (Alpaydin and Kaynak, 1998), scaled up to 28x28: 1,497 to train, 300 to test."""
     from sklearn import datasets
 
     bunch = datasets.load_digits()

@@ -38,12 +38,14 @@ class Pace:
             case MultiStep(milestones, gamma):
                 self._by_epoch = lr_scheduler.MultiStepLR(optimizer, list(milestones), gamma)
             case OneCycle(warmup_share, start_divisor, end_divisor):
+                # torch counts the first batch as step 0 and divides by the steps of each phase: never by zero.
+                n_steps = max(n_batches, 2)
+                rise_is_one_batch = warmup_share * n_steps == 1
                 self._by_batch = lr_scheduler.OneCycleLR(
                     optimizer,
                     recipe.lr,
-                    # torch counts the first batch as step 0 and divides by the steps of each phase: never by zero.
-                    max(n_batches, 2),
-                    pct_start=warmup_share,
+                    n_steps,
+                    pct_start=warmup_share * (1 - 1e-9) if rise_is_one_batch else warmup_share,
                     cycle_momentum=False,
                     div_factor=start_divisor,
                     final_div_factor=end_divisor / start_divisor,

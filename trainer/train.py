@@ -80,7 +80,7 @@ class Training:
         self._network = network.to(memory_format=torch.channels_last)
         self._average = _ema(self._network, candidate.recipe.ema_decay)
         self._optimizer = make_optimizer(self._network, candidate.recipe)
-        self._batches_per_epoch = math.ceil(len(data.train) / candidate.recipe.batch_size)
+        self._batches_per_epoch = max(1, math.ceil((len(data.train) - 1) / candidate.recipe.batch_size))
         self._pace = Pace(self._optimizer, candidate.recipe, self._batches_per_epoch)
 
     @property
@@ -89,8 +89,9 @@ class Training:
         return self._average.module if self._average is not None else self._network
 
     def weights(self) -> dict[str, torch.Tensor]:
-        """The state dict of `result`, on the CPU."""
-        return {name: tensor.detach().cpu().contiguous() for name, tensor in self.result.state_dict().items()}
+        """A copy of the state dict of `result`, on the CPU."""
+        state = self.result.state_dict()
+        return {name: tensor.cpu().clone(memory_format=torch.contiguous_format) for name, tensor in state.items()}
 
     def __iter__(self) -> Iterator[EpochRecord]:
         for epoch in range(1, self._recipe.epochs + 1):
@@ -133,10 +134,16 @@ class Training:
         return loss_sum.item() / n, n_correct.item() / n
 
     def _batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Shuffled batches: images (B, 1, 28, 28) of 0..1 in float32, and labels (B,)."""
+        """Shuffled batches: images (B, 1, 28, 28) of 0..1 in float32, and labels (B,).
+
+        A single image left over joins the batch before: BatchNorm has no variance of one value, as after a GAP.
+        """
         train = self._data.train
         order = torch.randperm(len(train), generator=self._generator, device=self._device)
-        for index in order.split(self._recipe.batch_size):
+        batches = order.split(self._recipe.batch_size)
+        if len(batches) > 1 and len(batches[-1]) == 1:
+            batches = (*batches[:-2], torch.cat(batches[-2:]))
+        for index in batches:
             yield train.pixels[index].unsqueeze(1).float().div_(255), train.labels[index]
 
     def _forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -154,7 +161,8 @@ class Training:
         """Mean loss and accuracy of `result` on images it does not learn from."""
         logits = self.logits(images.pixels)
         loss = cross_entropy(logits, images.labels)
-        return loss.item(), (logits.argmax(1) == images.labels).float().mean().item()
+        n_correct = (logits.argmax(1) == images.labels).sum().item()
+        return loss.item(), n_correct / len(images)  # not a mean in float32, which gives .9902 as .99019998
 
     @torch.no_grad()
     def logits(self, pixels: torch.Tensor) -> torch.Tensor:

@@ -30,7 +30,6 @@ def command(
     from search.exporting import export_network
     from search.weights import load_weights
     from search.what import find_candidate
-    from trainer.freeze import restore
     from trainer.split import split_data
 
     named = find_candidate(what, lambda: find_study(storage, study))
@@ -41,9 +40,8 @@ def command(
     weights = load_weights(named.study, named.trial)
     settings = named.study.settings
     dataset = find_dataset(settings.dataset, data_folder(data_dir)).dataset
-    network = restore(named.candidate.arch, weights)
     data = split_data(dataset, settings.split)
-    print_exported(export_network(named.label, named.candidate, network, data, dataset, out), as_json=json)
+    print_exported(export_network(named.label, named.candidate, weights, data, dataset, out), as_json=json)
 
 
 def print_exported(exported: "Exported", as_json: bool) -> None:
@@ -54,12 +52,9 @@ def print_exported(exported: "Exported", as_json: bool) -> None:
     if as_json:
         print_json(exported_facts(exported))
         return
-    print(
-        f"{exported.model}  {bytes_text(check.size_bytes)}, checked: {check.n_same:,} of {check.n_images:,} test images"
-    )
-    print(
-        f"  classified as the trained network does, logits within {check.max_difference:.1g}, {percent(check.accuracy)} right"
-    )
+    size, right = bytes_text(check.size_bytes), percent(check.accuracy)
+    print(f"{exported.model}  {size}, checked on {check.n_images:,} test images: {right} right,")
+    print(f"  each classified as the trained network does, logits within {check.max_difference:.1g}")
     print(f"{exported.spec}  its layers and recipe")
     print("load it with torch alone; images are (B, 1, 28, 28) of 0..1, the answer is 10 logits:")
     print(f'  torch.export.load("{exported.model}").module()(images)')

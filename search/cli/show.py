@@ -85,9 +85,11 @@ def _print_layers(layers: list[dict[str, Any]]) -> None:
 
     rows = [
         (
-            row["layer"],
-            " ".join([row["name"], *row["then"]]),
-            f"{row['stride']}/{row['padding']}",
+            row["number"],
+            " ".join([row["layer"], *row["then"]]),
+            row["kernel"],
+            row["stride"],
+            row["padding"],
             "x".join(map(str, row["input_shape"])),
             "x".join(map(str, row["output_shape"])),
             f"{row['params']:,}",
@@ -96,7 +98,7 @@ def _print_layers(layers: list[dict[str, Any]]) -> None:
         )
         for row in layers
     ]
-    print_table(("#", "layer", "s/p", "in", "out", "params", "MACs", "field"), rows)
+    print_table(("#", "layer", "k", "s", "p", "in", "out", "params", "MACs", "field"), rows)
 
 
 def _recipe_parts(recipe: dict[str, Any]) -> list[str]:

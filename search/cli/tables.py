@@ -42,7 +42,9 @@ def print_json(facts: object) -> None:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None) -> None:
     """A table on stdout: words to the left, numbers to the right, no colours into a pipe."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table = Table(
+        title=title, title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold"
+    )
     for name in columns:
         words = name.islower() and name in _WORDS
         table.add_column(name, justify="left" if words else "right", overflow="fold")

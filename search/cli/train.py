@@ -74,7 +74,7 @@ def command(
     facts: dict[str, Any] = {"name": named.label, **single.facts()}
     exported = None
     if out is not None:
-        exported = export_network(named.label, candidate, single.network, single.data, found.dataset, out)
+        exported = export_network(named.label, candidate, single.weights, single.data, found.dataset, out)
         facts["exported"] = exported_facts(exported)
     if json:
         print_json(facts)

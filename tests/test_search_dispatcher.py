@@ -1,0 +1,262 @@
+"""The dispatcher on a real study, with real trainings on a few digits in this process."""
+
+import json
+import sqlite3
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.samplers import RandomSampler
+from optuna.trial import TrialState
+
+from models.errors import MnistSearchError
+from search.dispatcher import Dispatcher, Limits, SearchFailedError
+from search.listener import Listener, SearchState
+from search.outcomes import Outcome, outcome_of
+from search.settings import StudySettings
+from search.space import Space
+from search.study import SearchStudy, create_study, open_study, resume_study
+from storage.epochs import epochs_of
+from storage.sessions import StudySession, active_seconds
+from storage.store import Store
+from tests.inline import InlineEngine, small_digits
+from trainer.messages import Job
+from trainer.train import EpochRecord
+
+SMALL = {"stem_depth": "1", "body_depth": "1:2", "n_expansions": "0", "batch_size": "32", "ema_decay": "0"}
+EASY = {**SMALL, "stem_width": "2:6", "body_width": "2:6", "transition_width": "2:6"}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(f"sqlite:///{tmp_path / 'test.db'}")
+
+
+def begin(store: Store, ranges: dict[str, str] | None = None, **settings: Any) -> SearchStudy:
+    values = {"dataset": "digits", "epochs": 2, "sustain": 1, "max_params": 1500, "pruner": "none"} | settings
+    space = Space.of(EASY if ranges is None else ranges, values["max_params"])
+    return create_study(store, "s", StudySettings(**values, space=space.to_dict()))
+
+
+def search(study: SearchStudy, n_trials: int, engine: InlineEngine | None = None, **limits: Any) -> SearchState:
+    session = StudySession(study.store.engine, study.study_id)
+    engine = engine or InlineEngine(small_digits())
+    try:
+        return Dispatcher(study, engine, Limits(n_trials, **limits), session, Listener()).run()
+    finally:
+        session.end()
+
+
+def test_trials_counts_only_candidates_past_the_gate_and_rejected_ones_are_never_trained(store: Store) -> None:
+    study = begin(store, {**SMALL, "stem_width": "2:40", "body_width": "2:40", "transition_width": "2:6"})
+    state = search(study, 4)
+    rejected = study.trials(Outcome.REJECTED)
+    assert state.n_done == study.n_past_gate() == len(study.trials(Outcome.TRAINED)) == 4
+    assert rejected, "a space this wide must have some"
+    for trial in rejected:
+        assert trial.state is TrialState.PRUNED
+        assert trial.value is None
+        assert trial.user_attrs["params"] >= 1500
+        assert trial.constraints["params"] == trial.user_attrs["params"] - 1499
+        assert epochs_of(store.engine, trial._trial_id) == []
+    assert all(t.user_attrs["params"] < 1500 for t in study.trials(Outcome.TRAINED))
+
+
+def test_a_trained_trial_keeps_its_epochs_and_its_sustained_accuracy(store: Store) -> None:
+    study = begin(store, epochs=3, sustain=2)
+    search(study, 1)
+    [trial] = study.trials(Outcome.TRAINED)
+    records = epochs_of(store.engine, trial._trial_id)
+    assert [record["epoch"] for record in records] == [1, 2, 3]
+    assert trial.value == pytest.approx((records[1]["eval_accuracy"] + records[2]["eval_accuracy"]) / 2)
+    assert trial.intermediate_values == {r["epoch"]: r["eval_accuracy"] for r in records}
+    assert trial.user_attrs["best_accuracy"] == max(record["eval_accuracy"] for record in records)
+
+
+def test_resuming_goes_on_to_the_total_with_fresh_draws(store: Store) -> None:
+    search(begin(store), 2)
+    resumed = resume_study(store, "s", {})
+    search(resumed, 5)
+    candidates = [trial.user_attrs["candidate_id"] for trial in resumed.trials(Outcome.TRAINED)]
+    assert len(candidates) == len(set(candidates)) == 5
+    state = search(resume_study(store, "s", {}), 5)
+    assert (state.n_done, state.n_done_before) == (5, 5)
+
+
+def test_the_same_seed_searches_the_same_with_one_worker(tmp_path: Path) -> None:
+    def values(name: str, seed: int) -> list[tuple[str, float | None]]:
+        store = Store(f"sqlite:///{tmp_path / name}")
+        study = begin(store, seed=seed)
+        search(study, 3)
+        return [(trial.user_attrs["candidate_id"], trial.value) for trial in study.trials(Outcome.TRAINED)]
+
+    assert values("a.db", 3) == values("b.db", 3)
+    assert values("c.db", 4) != values("d.db", 5)
+
+
+def test_a_stopped_search_queues_what_was_in_training_and_runs_it_again_with_its_seed(store: Store) -> None:
+    study = begin(store)
+    session = StudySession(store.engine, study.study_id)
+    engine = InlineEngine(small_digits(), after_epoch=lambda job, record: dispatcher.stop())
+    dispatcher = Dispatcher(study, engine, Limits(3), session, Listener())
+    dispatcher.run()
+    session.end()
+    ended = Counter(outcome_of(trial) for trial in study.optuna.get_trials())
+    assert (ended[Outcome.INTERRUPTED], ended[Outcome.TRAINED], study.running()) == (1, 0, [])
+
+    again = InlineEngine(small_digits())
+    state = search(resume_study(store, "s", {}), 3, again)
+    assert again.jobs[0].candidate == engine.jobs[0].candidate
+    assert again.jobs[0].seed == engine.jobs[0].seed
+    assert state.n_done == 3
+    assert study.running() == []
+
+
+def test_what_a_killed_dispatcher_left_running_is_run_again_and_counted_once(store: Store) -> None:
+    study = begin(store)
+    abandoned = study.optuna.ask()
+    study.space.sample(abandoned, 2)  # killed between drawing and noting the candidate
+    state = search(resume_study(store, "s", {}), 2)
+    assert state.n_done == 2
+    assert study.running() == []
+    assert outcome_of(study.trial(abandoned.number)) is Outcome.INTERRUPTED
+
+
+def test_a_diverged_candidate_ends_pruned_and_counts_as_past_the_gate(store: Store) -> None:
+    study = begin(store, {**EASY, "lr": "90.0:100.0", "schedule": "constant", "label_smoothing": "0", "head": "conv"})
+    state = search(study, 6)
+    diverged = study.trials(Outcome.DIVERGED)
+    assert diverged, "six trainings at a rate of 90 or more: one at least must diverge"
+    assert state.n_done == 6
+    assert all(trial.state is TrialState.PRUNED for trial in diverged)
+    assert diverged[0].user_attrs["reason"].startswith("the loss was not finite in epoch ")
+
+
+def test_a_broken_training_is_failed_and_the_search_goes_on(store: Store) -> None:
+    engine = InlineEngine(small_digits())
+    engine.breaks_at = {1}
+    study = begin(store)
+    state = search(study, 3, engine)
+    assert {**study.counts(), "rejected": 0} == {"trained": 2, "pruned": 0, "rejected": 0, "diverged": 0, "failed": 1}
+    assert state.n_done == 3
+
+
+def test_three_broken_trainings_in_a_row_end_the_search(store: Store) -> None:
+    engine = InlineEngine(small_digits())
+    engine.breaks_at = set(range(10))
+    with pytest.raises(
+        SearchFailedError,
+        match=r"^3 trainings in a row broke; the last one: its worker ended with exit code -9$",
+    ):
+        search(begin(store), 9, engine)
+
+
+def test_the_median_pruner_stops_weak_candidates_before_their_last_epoch(store: Store) -> None:
+    # A third of the learning rates teach nothing in four epochs: the median pruner must find them.
+    study = begin(store, {**EASY, "lr": "0.00001:0.5:log", "schedule": "constant"}, epochs=6, pruner="median")
+    search(study, 14)
+    pruned = study.trials(Outcome.PRUNED)
+    assert pruned
+    for trial in pruned:
+        n_epochs = len(epochs_of(store.engine, trial._trial_id))
+        assert 3 <= n_epochs < 6
+        assert trial.user_attrs["reason"] == f"below the median in epoch {n_epochs}"
+
+
+def test_a_timeout_ends_the_session_and_keeps_what_is_finished(store: Store) -> None:
+    study = begin(store)
+    state = search(study, 10_000, timeout_seconds=1.5)
+    assert 0 < state.n_done < 10_000
+    assert study.running() == []
+
+
+def test_stop_at_target_ends_at_the_first_candidate_that_reaches_it(store: Store) -> None:
+    study = begin(store, target=0.02)
+    state = search(study, 50, stop_at_target=True)
+    assert state.n_done < 50
+    assert state.smallest is not None
+    assert (state.smallest.value or 0) >= 0.02
+    assert study.seconds_to_target() == pytest.approx(active_seconds(store.engine, study.study_id), abs=1.0)
+
+
+def test_an_equal_candidate_is_not_trained_again(store: Store) -> None:
+    study = begin(store)
+    search(study, 1)
+    [trained] = study.trials(Outcome.TRAINED)
+    study.optuna.enqueue_trial(trained.params)
+    engine = InlineEngine(small_digits())
+    state = search(study, 2, engine)
+    assert len(study.trials(Outcome.DUPLICATE)) == 1
+    assert len(engine.jobs) == 1
+    assert state.n_done == 2
+
+
+def test_a_space_with_nothing_under_the_budget_ends_with_the_range_to_narrow(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.intake.MAX_MISSES", 20)
+    narrow_ranges = {"stem_width": "2:6", "transition_width": "2:6", "body_depth": "1", "order": "bn-relu"}
+    study = begin(store, {**SMALL, **narrow_ranges, "body_width": "2:9000"})
+    study.optuna.sampler = RandomSampler(seed=0)
+    with pytest.raises(
+        MnistSearchError,
+        match=r"^20 draws in a row gave no new candidate under 1,500 parameters \(the smallest rejected has "
+        r"[\d,]+\): narrow body_width, now 2:9000, in another --study$",
+    ):
+        search(study, 1)
+
+
+def test_best_is_the_most_accurate_and_smallest_the_smallest_at_target(store: Store) -> None:
+    study = begin(store, target=0.05)
+    search(study, 6)
+    trained = study.trials(Outcome.TRAINED)
+    best, smallest = study.best(), study.smallest()
+    assert best is not None
+    assert smallest is not None
+    assert best.value == max(trial.value or 0.0 for trial in trained)
+    at_target = [t for t in trained if (t.value or 0.0) >= 0.05]
+    assert smallest.user_attrs["params"] == min(trial.user_attrs["params"] for trial in at_target)
+
+
+def test_counts_agree_with_the_database_by_plain_sql(store: Store, tmp_path: Path) -> None:
+    study = begin(store, {**SMALL, "stem_width": "2:30", "body_width": "2:30", "transition_width": "2:6"})
+    search(study, 4)
+    rows = (
+        sqlite3.connect(tmp_path / "test.db")
+        .execute(
+            "SELECT a.value_json, t.state, COUNT(*) FROM trials t JOIN trial_user_attributes a USING (trial_id) "
+            "WHERE a.key = 'outcome' GROUP BY 1, 2"
+        )
+        .fetchall()
+    )
+    by_sql = {(json.loads(outcome), state): n for outcome, state, n in rows}
+    counts = open_study(store, "s").counts()
+    assert by_sql == {
+        ("trained", "COMPLETE"): counts["trained"],
+        ("rejected", "PRUNED"): counts["rejected"],
+    }
+
+
+def test_the_seed_of_a_training_follows_from_the_study_and_the_trial(tmp_path: Path) -> None:
+    def seeds(name: str, seed: int) -> list[int]:
+        engine = InlineEngine(small_digits())
+        search(begin(Store(f"sqlite:///{tmp_path / name}"), seed=seed), 3, engine)
+        return [job.seed for job in engine.jobs]
+
+    first = seeds("a.db", 0)
+    assert len(set(first)) == 3
+    assert set(first).isdisjoint(seeds("b.db", 1))
+
+
+def test_epochs_are_kept_as_they_come(store: Store) -> None:
+    """An epoch is in the database before the next one begins: a crash loses at most the epoch under way."""
+    seen: list[int] = []
+
+    def count(job: Job, record: EpochRecord) -> None:
+        trial = study.optuna.get_trials(deepcopy=False)[job.number]
+        seen.append(len(epochs_of(store.engine, trial._trial_id)))
+
+    study = begin(store, epochs=3)
+    search(study, 1, InlineEngine(small_digits(), after_epoch=count))
+    assert seen == [0, 1, 2]
