@@ -1,10 +1,13 @@
 """The catalogue of what can be searched: every range by name, its default, and what it may hold."""
 
-from models.errors import MnistSearchError
-from models.recipe import OPTIMIZERS
-from models.schedules import SCHEDULES
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from models.errors import InvalidRecipeError, MnistSearchError
+from models.recipe import OPTIMIZERS, Recipe
+from models.schedules import SCHEDULES, Cosine, OneCycle, Plateau, Schedule, Step
 from models.template import DROPOUT_PLACES, HEADS, ORDERS, TRANSITION_PLACES
-from search.ranges import Choice, Range, Value, parse_range
+from search.ranges import Choice, FloatRange, IntRange, Range, Value, parse_range
 
 ARCHITECTURE_RANGES = {
     "stem_depth": "1:3",
@@ -66,6 +69,15 @@ _LEAST: dict[str, int] = {
     "expansion_width": 1, "hidden_width": 1, "batch_size": 1, "warmup_epochs": 0, "step_count": 1,
     "plateau_patience": 0,
 }  # fmt: skip
+_SCHEDULED: dict[str, Callable[[Any], Schedule]] = {
+    "warmup_share": lambda value: OneCycle(warmup_share=value),
+    "warmup_epochs": lambda value: Cosine(warmup_epochs=value),
+    "step_gamma": lambda value: Step(gamma=value),
+    "plateau_factor": lambda value: Plateau(factor=value),
+    "plateau_patience": lambda value: Plateau(patience=value),
+}
+_SHARED_OUT = ("step_count", "milestone_share")
+"""No fields of a recipe: what they come to depends on the number of epochs, and is always valid."""
 
 
 def read_range(name: str, text: str) -> Range:
@@ -75,17 +87,19 @@ def read_range(name: str, text: str) -> Range:
     values = parse_range(text)
     if name not in _ALLOWED and name not in _LEAST and isinstance(values, IntRange) and values.step == 1:
         values = FloatRange(float(values.low), float(values.high))  # 0:15 degrees are not only whole ones
-    fault = next((fault for value in _values(values) if (fault := _fault(name, value))), None)
+    fault = next((fault for value in _values(name, values) if (fault := _fault(name, value))), None)
     if fault is not None:
         raise MnistSearchError(fault)
     return values
 
 
-def _values(values: Range) -> Iterable[Value]:
-    """What a range holds; of numbers with fractions the two ends."""
+def _values(name: str, values: Range) -> Iterable[Value]:
+    """The values of a range to look at: all of a list, and the two ends where what lies between is as good."""
     if isinstance(values, Choice):
         return values.values
-    return (values.low, values.high) if isinstance(values, FloatRange) else range(values.low, values.high + 1, values.step)
+    if name in _ALLOWED and isinstance(values, IntRange):
+        return range(values.low, values.high + 1, values.step)
+    return values.low, values.high
 
 
 def _fault(name: str, value: Value) -> str | None:
@@ -104,10 +118,10 @@ def _fault(name: str, value: Value) -> str | None:
 def _recipe_fault(name: str, value: float) -> str | None:
     """What a recipe with this value says of it."""
     try:
-        if name in _OF_SCHEDULES:
-            Recipe(schedule=_OF_SCHEDULES[name](value))
-        elif name in RECIPE_RANGES:
-            Recipe(**{_FIELDS.get(name, name): value})  # type: ignore[arg-type]
+        if name in _SCHEDULED:
+            Recipe(schedule=_SCHEDULED[name](value))
+        elif name in RECIPE_RANGES and name not in _SHARED_OUT:
+            Recipe(**{"lr" if name == "adamw_lr" else name: value})  # type: ignore[arg-type]
     except InvalidRecipeError as error:
         return error.faults[0]
     return None

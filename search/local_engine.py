@@ -12,6 +12,7 @@ import torch
 from torch import multiprocessing
 
 from trainer.data import TrainingData
+from trainer.fused._library import library
 from trainer.messages import Answer, Broken, Diverged, Finished, Job
 from trainer.worker import WorkerSettings, work
 
@@ -30,6 +31,7 @@ class LocalEngine:
     """Worker processes on this machine, one for each of `devices`. The data is shared with them, not copied."""
 
     def __init__(self, data: TrainingData, devices: list[str], dtype: torch.dtype) -> None:
+        library()  # compiled here once, so that the workers find it done
         self._data = data.share_memory()
         self._context = multiprocessing.get_context("spawn")
         self._slots = [self._start(WorkerSettings(device, dtype)) for device in devices]

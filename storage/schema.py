@@ -1,12 +1,33 @@
 """Creates our tables and checks that this program understands the ones it finds."""
 
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
 from sqlalchemy import Engine, inspect, select
+from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.orm import Session
 
 from storage.errors import StorageError
 from storage.tables import OWN_TABLES, Base, SchemaVersion
 
 VERSION = 1
+
+_T = TypeVar("_T")
+_MAX_TRIES = 50
+_WAIT_SECONDS = 0.1
+
+
+def despite_rivals(make: Callable[[], _T]) -> _T:
+    """What `make` returns, tried again while other processes make the same tables in a new database."""
+    for _ in range(_MAX_TRIES - 1):
+        try:
+            return make()
+        except DatabaseError as error:
+            if not (isinstance(error, IntegrityError) or "already exists" in str(error)):
+                raise
+            time.sleep(_WAIT_SECONDS)
+    return make()
 
 
 def ensure_schema(engine: Engine) -> None:

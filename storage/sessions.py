@@ -86,8 +86,8 @@ class StudySession:
         """Whether the session was still open, and so was changed."""
         mine = (SessionRow.session_id == self._id, SessionRow.open == 1)
         with Session(self._engine) as session, session.begin():
-            changed = session.execute(update(SessionRow).where(*mine).values(**values).returning(SessionRow.session_id))
-            return changed.first() is not None
+            # Counted by the connection: MySQL has no UPDATE … RETURNING.
+            return session.connection().execute(update(SessionRow).where(*mine).values(**values)).rowcount == 1
 
 
 def active_seconds(engine: Engine, study_id: int) -> float:

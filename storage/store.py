@@ -1,5 +1,6 @@
 """Store: one database with Optuna's tables and ours, and the folder of artifacts beside it."""
 
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from sqlalchemy import URL, Engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 
 from storage.errors import StorageError
-from storage.schema import ensure_schema
+from storage.schema import despite_rivals, ensure_schema
 
 DEFAULT_URL = "sqlite:///mnist-search.db"
 ARTIFACT_FOLDER = "mnist-search-artifacts"
@@ -31,7 +32,7 @@ class Store:
             raise StorageError(f"nothing is stored at {url} yet: run `mnist-search run` first, or name --storage")
         self.optuna = _open(self.url)
         self.engine: Engine = self.optuna.engine
-        ensure_schema(self.engine)
+        despite_rivals(lambda: ensure_schema(self.engine))
 
     @property
     def artifact_folder(self) -> Path:
@@ -57,7 +58,7 @@ def _parse(url: str) -> URL:
         raise StorageError(
             f"{url!r} is not a storage URL: write sqlite:///FILE.db, or a PostgreSQL or MySQL URL"
         ) from None
-    if parsed.get_backend_name() == "sqlite" and not parsed.database:
+    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise StorageError(f"{url!r} names no file: write sqlite:///FILE.db")
     return parsed
 
@@ -67,13 +68,13 @@ def _folder(url: URL) -> Path:
     if url.get_backend_name() != "sqlite":
         return Path.cwd()
     folder = Path(str(url.database)).absolute().parent
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # Path's own raises for a folder that may not be looked into
         raise StorageError(f"the folder {folder} does not exist: make it, or name another with --storage")
     return folder
 
 
 def _exists(url: URL) -> bool:
-    return url.get_backend_name() != "sqlite" or Path(str(url.database)).exists()
+    return url.get_backend_name() != "sqlite" or os.path.exists(str(url.database))
 
 
 def _open(url: URL) -> RDBStorage:
@@ -84,7 +85,7 @@ def _open(url: URL) -> RDBStorage:
         _check_sqlite(url)
         options = {"connect_args": {"timeout": BUSY_TIMEOUT_SECONDS}}
     try:
-        storage = RDBStorage(text, engine_kwargs=options)
+        storage = despite_rivals(lambda: RDBStorage(text, engine_kwargs=options))
     except ImportError as error:
         raise StorageError(f"{shown} needs a driver that is not installed: {error}") from None
     except (DatabaseError, RuntimeError) as error:
@@ -99,12 +100,14 @@ def _open(url: URL) -> RDBStorage:
 def _check_sqlite(url: URL) -> None:
     """Switches the file to write-ahead logging, which also shows whether it is a database and can be written."""
     path = Path(str(url.database))
-    existed = path.exists()
+    existed = os.path.exists(path)
     try:
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("BEGIN IMMEDIATE")  # of a file that may not be written this is a mere read
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            connection.execute(f"PRAGMA user_version={version}")
             connection.rollback()
         finally:
             connection.close()

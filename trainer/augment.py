@@ -7,15 +7,36 @@ RandomAffine with interpolation=BILINEAR); brightness and contrast are as in its
 import math
 
 import torch
-from torch.nn.functional import affine_grid, grid_sample
 
 from models.recipe import Recipe
+from trainer.fused.sampling import sample
 
 
-def augment(images: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> torch.Tensor:
-    """Images (B, 1, H, W) of 0..1, changed within the recipe's ranges; the same images when all ranges are zero."""
+def draw_images(pixels: torch.Tensor, index: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> torch.Tensor:
+    """The images of `index` (B,) out of `pixels` (N, 28, 28) uint8, as (B, 1, 28, 28) of 0..1, changed at random.
+
+    Every change lies within the recipe's ranges; where these are all zero the images are as they were.
+    """
     if recipe.rotation_degrees or recipe.translation_share or recipe.scale_share:
-        images = _move(images, recipe, generator)
+        theta = _draw_theta(len(index), recipe, generator)
+        images = sample(pixels, index, theta, recipe.fill, 1 / 255, 0.0)
+    else:
+        images = pixels[index].unsqueeze(1).float().div_(255)
+    return _jitter(images, recipe, generator)
+
+
+def _draw_theta(n: int, recipe: Recipe, generator: torch.Generator) -> torch.Tensor:
+    """Maps (n, 2, 3) from output to input positions, in the units of affine_grid (half a side is 1)."""
+    angle = _uniform(n, recipe.rotation_degrees, generator) * (math.pi / 180)
+    zoom = 1 + _uniform(n, recipe.scale_share, generator)
+    # The move is undone first: it is along the image's own sides and by as much as drawn, whatever the turn and zoom.
+    cos, sin = torch.cos(angle) / zoom, torch.sin(angle) / zoom
+    dx = 2 * _uniform(n, recipe.translation_share, generator)
+    dy = 2 * _uniform(n, recipe.translation_share, generator)
+    return torch.stack([cos, -sin, sin * dy - cos * dx, sin, cos, -sin * dx - cos * dy], dim=1).view(n, 2, 3)
+
+
+def _jitter(images: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> torch.Tensor:
     if recipe.brightness:
         images = (images * _factors(images, recipe.brightness, generator)).clamp(0, 1)
     if recipe.contrast:
@@ -24,26 +45,9 @@ def augment(images: torch.Tensor, recipe: Recipe, generator: torch.Generator) ->
     return images
 
 
-def _move(images: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> torch.Tensor:
-    B = len(images)
-    angle = _uniform(B, recipe.rotation_degrees, images, generator) * (math.pi / 180)
-    zoom = 1 + _uniform(B, recipe.scale_share, images, generator)
-    # The map from output to input positions, in the units of affine_grid (half the side is 1): the move is undone
-    # first, so that it is along the image's own sides and by as much as it says, whatever the turn and the zoom.
-    cos, sin = torch.cos(angle) / zoom, torch.sin(angle) / zoom
-    dx = 2 * _uniform(B, recipe.translation_share, images, generator)
-    dy = 2 * _uniform(B, recipe.translation_share, images, generator)
-    rows = [cos, -sin, sin * dy - cos * dx, sin, cos, -sin * dx - cos * dy]
-    theta = torch.stack(rows, dim=1).view(B, 2, 3)
-    grid = affine_grid(theta, list(images.shape), align_corners=False)  # (B, H, W, 2)
-    # grid_sample brings in zeros from outside, so what should come in is made the zero for the moment.
-    fill = recipe.fill / 255
-    return grid_sample(images - fill, grid, align_corners=False) + fill
-
-
-def _uniform(n: int, half_range: float, like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    return (torch.rand(n, generator=generator, device=like.device) * 2 - 1) * half_range
+def _uniform(n: int, half_range: float, generator: torch.Generator) -> torch.Tensor:
+    return (torch.rand(n, generator=generator, device=generator.device) * 2 - 1) * half_range
 
 
 def _factors(images: torch.Tensor, half_range: float, generator: torch.Generator) -> torch.Tensor:
-    return 1 + _uniform(len(images), half_range, images, generator).view(-1, 1, 1, 1)
+    return 1 + _uniform(len(images), half_range, generator).view(-1, 1, 1, 1)

@@ -13,8 +13,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models.build import build
 from models.candidate import Candidate
-from trainer.augment import augment
+from trainer.augment import draw_images
 from trainer.data import Images, TrainingData
+from trainer.fused.network import fuse
 from trainer.optim import Pace, make_optimizer
 
 _EVALUATION_BATCH = 1000
@@ -78,6 +79,8 @@ class Training:
         self._generator = torch.Generator(device).manual_seed(seed)
         network = build(candidate.arch, candidate.recipe.dropout).to(device)
         self._network = network.to(memory_format=torch.channels_last)
+        # On a CPU the same network, sharing its weights, with fused steps between the convolutions.
+        self._trained = fuse(self._network) if device == "cpu" else self._network
         self._average = _ema(self._network, candidate.recipe.ema_decay)
         self._optimizer = make_optimizer(self._network, candidate.recipe)
         self._batches_per_epoch = max(1, math.ceil((len(data.train) - 1) / candidate.recipe.batch_size))
@@ -112,12 +115,12 @@ class Training:
 
     def _train_epoch(self) -> tuple[float, float]:
         """Mean loss and accuracy over one pass through the training images."""
-        self._network.train()
+        self._trained.train()
         # Sums stay on the device until the end of the epoch, so that no batch waits for them.
         loss_sum = torch.zeros((), dtype=torch.float64 if self._device == "cpu" else torch.float32, device=self._device)
         n_correct = torch.zeros((), dtype=torch.int64, device=self._device)
         for number, (images, labels) in enumerate(self._batches(), 1):
-            logits = self._forward(augment(images, self._recipe, self._generator))
+            logits = self._forward(images)
             loss = cross_entropy(logits, labels, label_smoothing=self._recipe.label_smoothing)
             self._optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -144,13 +147,13 @@ class Training:
         if len(batches) > 1 and len(batches[-1]) == 1:
             batches = (*batches[:-2], torch.cat(batches[-2:]))
         for index in batches:
-            yield train.pixels[index].unsqueeze(1).float().div_(255), train.labels[index]
+            yield draw_images(train.pixels, index, self._recipe, self._generator), train.labels[index]
 
     def _forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits (B, 10) in float32 of training images (B, 1, 28, 28) of 0..1."""
         enabled = self._dtype != torch.float32
         with torch.autocast(self._device.partition(":")[0], self._dtype, enabled=enabled):
-            logits: torch.Tensor = self._network(self._normalised(images))
+            logits: torch.Tensor = self._trained(self._normalised(images))
         return logits.float()
 
     def _normalised(self, images: torch.Tensor) -> torch.Tensor:

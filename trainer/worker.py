@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 import torch
 
 from models.candidate import Candidate
+from trainer.allocator import keep_freed_memory
 from trainer.data import TrainingData
 from trainer.messages import Broken, Diverged, EpochDone, Finished, Job, Ready
 from trainer.train import DivergedError, Training
@@ -32,6 +33,7 @@ def work(connection: Connection, data: TrainingData, settings: WorkerSettings, s
     """The life of a worker process, until it is sent None or its parent is gone. `started_at` is time.time()."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the dispatcher decides
     _die_with_parent()
+    keep_freed_memory()
     torch.set_num_threads(settings.n_threads)
     data = data.to(settings.device)
     connection.send(Ready(time.time() - started_at, _peak_memory_bytes()))

@@ -48,6 +48,7 @@ def command(
     from search.settings import StudySettings
     from search.single import SingleTraining, with_epochs
     from search.what import find_candidate
+    from trainer.allocator import keep_freed_memory
     from trainer.device import resolve_device, resolve_precision
     from trainer.train import DivergedError
 
@@ -61,6 +62,7 @@ def command(
     )  # says what is wrong
     found = find_dataset(dataset_name, data_folder(data_dir))
     torch.set_num_threads(threads)
+    keep_freed_memory()
     with _batch_bar() as on_batch:
         single = SingleTraining(candidate, found.dataset, split, target, sustain, seed, resolved, dtype, on_batch)
         _say(f"data: {found.notice}")

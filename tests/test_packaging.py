@@ -1,0 +1,81 @@
+"""The shape of the product: rooms, names, dependencies, the README and --help."""
+
+import ast
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from search.cli.app import app
+from tests.cli import finish
+
+ROOT = Path(__file__).parent.parent
+ROOMS = ("models", "trainer", "search", "storage")
+FORBIDDEN = {
+    "models": {"trainer", "search", "storage", "optuna", "sqlalchemy"},
+    "trainer": {"search", "storage", "optuna", "sqlalchemy"},
+    "storage": {"models", "trainer", "search"},
+    "search": set(),
+}
+COMMANDS = [command.name for command in app.registered_commands]
+
+
+def imported(path: Path) -> set[str]:
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    plain = {alias.name.partition(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return plain | {(n.module or "").partition(".")[0] for n in nodes if isinstance(n, ast.ImportFrom)}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_imports_run_one_way(room: str) -> None:
+    files = list((ROOT / room).rglob("*.py"))
+    assert files
+    wrong = {path.name: found for path in files if (found := imported(path) & FORBIDDEN[room])}
+    assert wrong == {}
+
+
+def test_a_worker_needs_only_torch_and_numpy() -> None:
+    program = (
+        "import sys, trainer.worker, trainer.data, trainer.split, trainer.freeze\n"
+        "heavy = {'optuna', 'sqlalchemy', 'rich', 'typer', 'yaml', 'sklearn', 'torchvision', 'fvcore'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_no_dependency_ships_our_names() -> None:
+    owners = metadata.packages_distributions()
+    for room in ROOMS:
+        assert set(owners.get(room, ["mnist-search"])) == {"mnist-search"}, room
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_every_command_ends_in_an_example(command: str, tmp_path: Path) -> None:
+    code, out, _ = finish([command, "--help"], tmp_path)
+    assert code == 0
+    assert f"Example: mnist-search {command}" in out
+
+
+def test_the_readme_names_every_command_and_is_short() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert readme.count("\n") <= 120
+    assert [name for name in COMMANDS if f"mnist-search {name}" not in readme] == []
+
+
+def test_the_readme_s_options_exist(tmp_path: Path) -> None:
+    """Every `mnist-search COMMAND --option` of the README is understood by the real parser."""
+    readme = (ROOT / "README.md").read_text()
+    lines = [line.strip().removeprefix("$ ") for line in readme.splitlines() if "mnist-search " in line]
+    used = {(words[i + 1], word) for line in lines for words in [line.replace("`", " ").split()]
+            for i, name in enumerate(words[:-1]) if name == "mnist-search" and words[i + 1] in COMMANDS
+            for word in words[i + 2 :] if word.startswith("--")}  # fmt: skip
+    assert used
+    helps = {command: finish([command, "--help"], tmp_path)[1] for command in {command for command, _ in used}}
+    assert [(c, o) for c, o in used if o.partition("=")[0] not in helps[c]] == []
+
+
+def test_version(tmp_path: Path) -> None:
+    assert finish(["--version"], tmp_path)[1] == f"mnist-search {metadata.version('mnist-search')}\n"
