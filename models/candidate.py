@@ -3,14 +3,14 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from models.arch import ArchSpec
 from models.errors import InvalidArchitectureError, InvalidRecipeError, MnistSearchError
 from models.plain import arch_from_list, arch_to_list, recipe_from_dict, recipe_to_dict
-from models.recipe import Recipe
+from models.recipe import Recipe, stretched_recipe
 
 ID_LENGTH = 12
 
@@ -27,6 +27,10 @@ class Candidate:
         """The first 12 hexadecimal digits of the SHA-256 of the canonical JSON."""
         canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:ID_LENGTH]
+
+    def with_epochs(self, epochs: int) -> "Candidate":
+        """The same network, trained over another number of epochs by a schedule of the same shape."""
+        return self if epochs == self.recipe.epochs else replace(self, recipe=stretched_recipe(self.recipe, epochs))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data with every field spelled out; `from_dict` reads it back."""

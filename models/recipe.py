@@ -1,9 +1,9 @@
 """Recipe: a frozen description of a training."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from models.errors import InvalidRecipeError
-from models.schedules import OneCycle, Schedule, floats_from_ints
+from models.schedules import OneCycle, Schedule, floats_from_ints, stretched
 
 OPTIMIZERS = ("sgd", "adamw")
 
@@ -64,6 +64,11 @@ class Recipe:
         faults = _faults(self)
         if faults:
             raise InvalidRecipeError(faults)
+
+
+def stretched_recipe(recipe: Recipe, epochs: int) -> Recipe:
+    """The same training over another number of epochs: its schedule keeps its shape."""
+    return replace(recipe, epochs=epochs, schedule=stretched(recipe.schedule, epochs / recipe.epochs))
 
 
 def _faults(recipe: Recipe) -> list[str]:

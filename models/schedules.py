@@ -100,6 +100,19 @@ class Plateau(Schedule):
         return _in_range("factor", self.factor, 0, 1) + _whole("patience", self.patience, 0)
 
 
+def stretched(schedule: Schedule, factor: float) -> Schedule:
+    """The same shape for a training `factor` times as long: what is counted in epochs grows or shrinks with it."""
+    match schedule:
+        case Step(every, gamma):
+            return Step(max(1, round(every * factor)), gamma)
+        case MultiStep(milestones, gamma):
+            return MultiStep(tuple(sorted({max(1, round(m * factor)) for m in milestones})), gamma)
+        case Cosine(warmup_epochs):
+            return Cosine(round(warmup_epochs * factor))
+        case _:  # shares of the training, or what answers to the loss
+            return schedule
+
+
 SCHEDULES: dict[str, type[Schedule]] = {cls.kind: cls for cls in (Constant, Step, MultiStep, OneCycle, Cosine, Plateau)}
 
 

@@ -1,6 +1,7 @@
 """optuna-dashboard as a web server on this machine."""
 
 import socketserver
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -26,7 +27,8 @@ def serve(store: Store, host: str, port: int, read_only: bool) -> None:
         raise MnistSearchError(
             f"cannot serve on {host}:{port}: {error.strerror or error}; try another --port"
         ) from None
-    with server:
+    # Optuna warns at every page about importances that rest on few trials; the page itself shows them.
+    with warnings.catch_warnings(action="ignore", category=UserWarning), server:
         server.serve_forever()
 
 

@@ -5,7 +5,7 @@ import optuna
 from models.candidate import Candidate
 from models.errors import MnistSearchError
 from search.gate import mark_budget, rejection_reason
-from search.ledger import Ledger
+from search.ledger import GIVEN_ATTR, Ledger
 from search.outcomes import PASSED_GATE, Outcome
 from search.study import CANDIDATE_ATTR, SearchStudy
 
@@ -45,12 +45,10 @@ class Intake:
                 return trial, candidate
         raise MnistSearchError(self._exhausted(smallest_miss))
 
-    def forget(self, candidate: Candidate) -> None:
-        """Allows a candidate again that was stopped before its end."""
-        self._known.discard(candidate.id)
-
     def _sample(self, trial: optuna.Trial) -> Candidate:
-        candidate = self._study.space.sample(trial, self._study.settings.epochs)
+        given = trial.user_attrs.get(GIVEN_ATTR)
+        epochs = self._study.settings.epochs
+        candidate = Candidate.from_dict(given) if given else self._study.space.sample(trial, epochs)
         trial.set_user_attr(CANDIDATE_ATTR, candidate.to_dict())
         trial.set_user_attr("candidate_id", candidate.id)
         trial.set_user_attr("params", candidate.arch.params)

@@ -17,6 +17,8 @@ from trainer.train import EpochRecord
 
 WEIGHTS_ATTR = "weights_artifact"
 RETRY_ATTR = "retry_of"
+GIVEN_ATTR = "given"
+"""The candidate itself, of a trial that was queued with one instead of being sampled."""
 
 _STATES = {
     Outcome.TRAINED: TrialState.COMPLETE,
@@ -68,8 +70,10 @@ class Ledger:
         """
         attrs = trial.user_attrs
         if CANDIDATE_ATTR in attrs:
-            retry_of = attrs.get(RETRY_ATTR, trial.number)
-            self._study.optuna.enqueue_trial(trial.params, user_attrs={RETRY_ATTR: retry_of})
+            again = {RETRY_ATTR: attrs.get(RETRY_ATTR, trial.number)}
+            if GIVEN_ATTR in attrs:
+                again[GIVEN_ATTR] = attrs[GIVEN_ATTR]
+            self._study.optuna.enqueue_trial(trial.params, user_attrs=again)
         self._set(trial, OUTCOME_ATTR, Outcome.INTERRUPTED)
         self._set(trial, "reason", reason)
         self._study.optuna.tell(trial.number, state=TrialState.FAIL)

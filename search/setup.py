@@ -7,12 +7,14 @@ from typing import Any
 
 import yaml
 
+from models.candidate import Candidate
 from models.errors import MnistSearchError
 from search.catalogue import read_range
 from search.datasets import AUTO, data_folder, find_dataset
 from search.settings import StudySettings
 from search.space import Space
 from search.study import SearchStudy, create_study, open_study, resume_study, study_names
+from search.warm_start import warm_start_candidates
 from storage.store import Store
 from trainer.data import TrainingData
 from trainer.split import split_data
@@ -29,21 +31,25 @@ class StudyRequest:
     settings: Mapping[str, Any]
     space_file: Path | None = None
     set_ranges: tuple[str, ...] = ()
+    warm_start: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """An open study, the images it trains on, and a line about them."""
+    """An open study, the images it trains on, a line about them, and the candidates to train first."""
 
     study: SearchStudy
     data: TrainingData
     notice: str
+    warm_start: dict[str, Candidate]
 
 
 def prepare(request: StudyRequest) -> Prepared:
     """Opens or creates the study and loads its data. Raises MnistSearchError or StorageError for what is wrong."""
     ranges = given_ranges(request)
-    StudySettings(dataset=AUTO, **_given(request.settings))  # what is impossible is said before data are looked for
+    # What is impossible is said before anything is made or looked for.
+    checked = StudySettings(dataset=AUTO, **_given(request.settings))
+    known = warm_start_candidates(request.warm_start, checked.max_params)
     store = Store(request.storage_url)
     dataset_name = request.dataset or _dataset_of(store, request.study) or AUTO
     found = find_dataset(dataset_name, data_folder(request.data_dir))
@@ -54,7 +60,7 @@ def prepare(request: StudyRequest) -> Prepared:
         _require_same_ranges(study, ranges)
     else:
         study = create_study(store, name, _new_settings(given, ranges))
-    return Prepared(study, split_data(found.dataset, study.settings.split), found.notice)
+    return Prepared(study, split_data(found.dataset, study.settings.split), found.notice, known)
 
 
 def given_ranges(request: StudyRequest) -> dict[str, str]:

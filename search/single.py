@@ -1,7 +1,7 @@
 """One training outside a study, for `train`: it informs and decides nothing."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -57,6 +57,9 @@ class SingleTraining:
             "dataset": self.dataset.name,
             "split": self.split,
             "seed": self.seed,
+            "device": self.device,
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "torch": torch.__version__,
             "params": self.candidate.arch.params,
             "macs": self.candidate.arch.macs,
             "receptive_field": self.candidate.arch.receptive_field,
@@ -74,19 +77,14 @@ class SingleTraining:
         }
 
 
-def with_epochs(candidate: Candidate, epochs: int | None) -> Candidate:
-    """The candidate trained for another number of epochs; its own for None."""
-    return candidate if epochs is None else replace(candidate, recipe=replace(candidate.recipe, epochs=epochs))
-
-
 def analysis(facts: dict[str, Any]) -> str:
     """What the gap between training and evaluation says, in a sentence.
 
     Training accuracy is that of the training passes, with augmentation and dropout, so it may well be the lower one.
     """
-    gap = f"{100 * facts['gap']:+.2f} points (training minus evaluation)"
+    gap = f"{100 * facts['gap']:+.2f} points"
     if facts["gap"] > OVERFITTING_GAP:
-        return f"overfitting: the gap is {gap}; more augmentation or dropout may help"
+        return f"overfitting: training is above evaluation by {gap}; augment more"
     if facts["sustained_accuracy"] < facts["target"] and facts["train_accuracy"] < facts["target"]:
-        return f"underfitting: the training accuracy is below the target too, the gap is {gap}"
-    return f"neither over- nor underfitting: the gap is {gap}"
+        return f"underfitting: training too is below the target; the gap is {gap}"
+    return f"neither over- nor underfitting: training minus evaluation is {gap}"

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from storage.errors import StorageError
 from storage.tables import OWN_TABLES, Base, SchemaVersion
 
-VERSION = 1
+VERSION = 2
+"""1: epoch_records, run_sessions. 2: training_runs beside them."""
 
 _T = TypeVar("_T")
 _MAX_TRIES = 50
@@ -31,12 +32,16 @@ def despite_rivals(make: Callable[[], _T]) -> _T:
 
 
 def ensure_schema(engine: Engine) -> None:
-    """Makes our tables where they are missing. Raises StorageError for tables of a newer program."""
+    """Makes our tables where they are missing, also those an older program did not know.
+
+    Raises StorageError for tables of a newer program.
+    """
     found = _stored_version(engine)
-    if found is None:
+    if found is None or found < VERSION:
+        # Every version so far added tables and changed none; a version that changes one upgrades its rows here.
         Base.metadata.create_all(engine, tables=OWN_TABLES)  # type: ignore[arg-type]
         with Session(engine) as session, session.begin():
-            session.add(SchemaVersion(id=1, version=VERSION))
+            session.merge(SchemaVersion(id=1, version=VERSION))
     elif found > VERSION:
         raise StorageError(
             f"the database is of schema version {found}, this program knows {VERSION}: update mnist-search"

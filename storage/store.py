@@ -34,6 +34,11 @@ class Store:
         self.engine: Engine = self.optuna.engine
         despite_rivals(lambda: ensure_schema(self.engine))
 
+    @staticmethod
+    def exists(url: str) -> bool:
+        """Whether something may be stored there. Raises StorageError when the URL is malformed."""
+        return _exists(_parse(url))
+
     @property
     def artifact_folder(self) -> Path:
         """Where files of trials are kept."""

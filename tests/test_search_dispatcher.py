@@ -34,7 +34,13 @@ def store(tmp_path: Path) -> Store:
 
 
 def begin(store: Store, ranges: dict[str, str] | None = None, **settings: Any) -> SearchStudy:
-    values = {"dataset": "digits", "epochs": 2, "sustain": 1, "max_params": 1500, "pruner": "none"} | settings
+    values: dict[str, Any] = {
+        "dataset": "digits",
+        "epochs": 2,
+        "sustain": 1,
+        "max_params": 1500,
+        "pruner": "none",
+    } | settings
     space = Space.of(EASY if ranges is None else ranges, values["max_params"])
     return create_study(store, "s", StudySettings(**values, space=space.to_dict()))
 

@@ -14,17 +14,21 @@ def command(
     port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8080,
     read_only: Annotated[bool, typer.Option("--read-only", help="Refuse every change, to show it to others.")] = False,
     storage: options.Storage = options.STORAGE_DEFAULT,
+    study: options.Study = None,
 ) -> None:
     """Serve optuna-dashboard on the studies, until Ctrl-C."""
     import sys
 
     from models.errors import MnistSearchError
     from search.board import serve
-    from search.study import study_names
+    from search.study import open_study, study_names
     from storage.store import Store
 
     store = Store(storage, must_exist=True)
-    if not study_names(store):
+    names = study_names(store)
+    if not names:
         raise MnistSearchError(f"no study in {storage} yet: `mnist-search run` begins one")
-    print(f"http://{host}:{port}/dashboard/  (Ctrl-C ends it)", file=sys.stderr, flush=True)
+    shown = study or (names[0] if len(names) == 1 else None)
+    page = f"studies/{open_study(store, shown).study_id}" if shown else ""
+    print(f"http://{host}:{port}/dashboard/{page}  (Ctrl-C ends it)", file=sys.stderr, flush=True)
     serve(store, host, port, read_only)

@@ -5,6 +5,11 @@ from search.study import SearchStudy, open_study, study_names
 from storage.store import Store
 
 
+def find_store(storage: str) -> Store | None:
+    """The storage, or None if nothing was ever stored there. Raises StorageError if it cannot be used."""
+    return Store(storage) if Store.exists(storage) else None
+
+
 def find_study(storage: str, name: str | None) -> SearchStudy:
     """The study of this name; without one, the only study there is.
 

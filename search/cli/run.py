@@ -46,6 +46,12 @@ def command(
     stop_at_target: Annotated[
         bool, typer.Option("--stop-at-target", help="End as soon as a candidate reaches the target.")
     ] = False,
+    warm_start: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--warm-start", metavar="WHAT", help="Train first: a preset, a spec file, or `presets`. May be repeated."
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of the study. Default: 0.")] = None,
     split: Annotated[
         str | None,
@@ -65,6 +71,7 @@ def command(
     from search.dispatcher import Dispatcher, Limits, SearchFailedError
     from search.local_engine import LocalEngine
     from search.setup import StudyRequest, prepare
+    from search.warm_start import queue
     from storage.sessions import StudySession
     from trainer.device import resolve_device, resolve_precision, worker_devices
 
@@ -76,10 +83,13 @@ def command(
         "max_params": max_params, "target": target, "sustain": sustain, "epochs": epochs, "sampler": sampler,
         "pruner": pruner, "seed": seed, "split": split,
     }  # fmt: skip
-    request = StudyRequest(storage, study, dataset, data_dir, settings, space, tuple(set_ranges or ()))
+    request = StudyRequest(
+        storage, study, dataset, data_dir, settings, space, tuple(set_ranges or ()), tuple(warm_start or ())
+    )
     prepared = prepare(request)
     print(f"data: {prepared.notice}", file=sys.stderr)
     session = StudySession(prepared.study.store.engine, prepared.study.study_id)
+    queue(prepared.study, prepared.warm_start)
     engine = LocalEngine(prepared.data, worker_devices(resolved, n_workers), dtype)
     try:
         limits = Limits(trials, timeout, stop_at_target)

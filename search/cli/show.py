@@ -98,7 +98,7 @@ def _print_layers(layers: list[dict[str, Any]]) -> None:
         )
         for row in layers
     ]
-    print_table(("#", "layer", "k", "s", "p", "in", "out", "params", "MACs", "field"), rows)
+    print_table(("#", "layer", "k", "s", "p", "in", "out", "params", "MACs", "RF"), rows)
 
 
 def _recipe_parts(recipe: dict[str, Any]) -> list[str]:

@@ -13,6 +13,11 @@ def percent(fraction: float | None) -> str:
     return "-" if fraction is None else f"{fraction:.2%}"
 
 
+def points(fraction: float | None) -> str:
+    """A difference of accuracies in percentage points, as `-0.32`; a dash for none."""
+    return "-" if fraction is None else f"{100 * fraction:+.2f}"
+
+
 def seconds_text(seconds: float | None) -> str:
     """A duration as `4.2 s`, `3 min 05 s` or `1 h 02 min`; a dash for none."""
     if seconds is None:
@@ -46,11 +51,17 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: st
         title=title, title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold"
     )
     for name in columns:
-        words = name.islower() and name in _WORDS
-        table.add_column(name, justify="left" if words else "right", overflow="fold")
+        table.add_column(name, justify="left" if name in _WORDS else "right", overflow="fold")
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     console().print(table)
+
+
+def print_markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A Markdown table on stdout, aligned as `print_table` does."""
+    rules = [":--" if name in _WORDS else "--:" for name in columns]
+    for line in (columns, rules, *rows):
+        print("| " + " | ".join(str(cell) for cell in line) + " |")
 
 
 def console() -> Console:
@@ -58,4 +69,4 @@ def console() -> Console:
     return Console(highlight=False, soft_wrap=False)
 
 
-_WORDS = {"layer", "then", "name", "outcome", "source", "trial", "in", "out", "recipe", "value"}
+_WORDS = {"layer", "name", "source", "in", "out", "on"}

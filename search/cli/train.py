@@ -18,7 +18,7 @@ EXAMPLE = "Example: mnist-search train best --epochs 15 --out model"
 
 def command(
     what: options.What = "best",
-    epochs: Annotated[int | None, typer.Option("--epochs", help="Default: as its recipe says.")] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Default: as its recipe says.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
     split: Annotated[
         str, typer.Option("--split", help="test (all training images, the test accuracy each epoch) or holdout.")
@@ -37,7 +37,7 @@ def command(
     study: options.Study = None,
     json: options.Json = False,
 ) -> int:
-    """Train one candidate, printing every epoch; it informs and decides nothing."""
+    """Train one candidate, printing every epoch; its result is kept for `compare`, and decides nothing."""
     import torch
 
     from search.cli.export import exported_facts, print_exported
@@ -46,14 +46,17 @@ def command(
     from search.datasets import AUTO, data_folder, find_dataset
     from search.exporting import export_network
     from search.settings import StudySettings
-    from search.single import SingleTraining, with_epochs
+    from search.single import SingleTraining
     from search.what import find_candidate
+    from storage.runs import add_run
+    from storage.store import Store
     from trainer.allocator import keep_freed_memory
     from trainer.device import resolve_device, resolve_precision
     from trainer.train import DivergedError
 
     named = find_candidate(what, lambda: find_study(storage, study))
-    candidate = with_epochs(named.candidate, epochs)
+    store = Store(storage)  # opened first: a training should not end with nowhere to keep it
+    candidate = named.candidate.with_epochs(epochs or named.candidate.recipe.epochs)
     resolved = resolve_device(device)
     dtype = resolve_precision(precision, resolved)
     dataset_name = dataset or (named.study.settings.dataset if named.study else AUTO)
@@ -74,6 +77,7 @@ def command(
             _say(f"mnist-search: {error}: lower its learning rate")
             return 1
     facts: dict[str, Any] = {"name": named.label, **single.facts()}
+    add_run(store.engine, named.label, facts)
     exported = None
     if out is not None:
         exported = export_network(named.label, candidate, single.weights, single.data, found.dataset, out)
@@ -106,9 +110,9 @@ def _batch_bar() -> Iterator[Callable[[int, int], None] | None]:
 def _epoch_line(record: "EpochRecord", n_evaluation: int, epochs: int) -> str:
     n_right = round(record.eval_accuracy * n_evaluation)
     return (
-        f"epoch {record.epoch:2d}/{epochs}  loss {record.train_loss:.4f}  train {record.train_accuracy:.2%}  "
+        f"{record.epoch:>2}/{epochs}  loss {record.train_loss:.4f}  train {record.train_accuracy:.2%}  "
         f"test loss {record.eval_loss:.4f}  {n_right}/{n_evaluation} ({record.eval_accuracy:.2%})  "
-        f"lr {record.lr:.2g}  {record.seconds:.1f} s"
+        f"lr {record.lr:.1g}  {record.seconds:.0f} s"
     )
 
 
@@ -121,11 +125,10 @@ def _summary(facts: dict[str, Any]) -> str:
     return "\n".join(
         [
             "",
-            f"target    {percent(facts['target'])} in each of the last {facts['sustain']} epochs, on the {judged}: "
-            f"{held}",
-            f"results   {facts['params']:,} parameters, sustained {percent(facts['sustained_accuracy'])}, "
+            f"target    {percent(facts['target'])} in each of the last {facts['sustain']} epochs: {held}",
+            f"results   {facts['params']:,} parameters; sustained {percent(facts['sustained_accuracy'])}, "
             f"best epoch {percent(facts['best_accuracy'])},",
-            f"          best training accuracy {percent(facts['best_train_accuracy'])}",
+            f"          best training accuracy {percent(facts['best_train_accuracy'])}; judged by the {judged}",
             f"analysis  {analysis(facts)}",
         ]
     )

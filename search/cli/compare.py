@@ -1,0 +1,76 @@
+"""`mnist-search compare`: candidates side by side."""
+
+from typing import Annotated, Any
+
+import typer
+
+from search.cli import options
+
+EXAMPLE = "Example: mnist-search compare best a-step5 d-model4 --markdown"
+
+
+def command(
+    what: Annotated[
+        list[str], typer.Argument(metavar="WHAT...", help="Presets, trial numbers, best, smallest, or spec files.")
+    ],
+    sort: Annotated[str, typer.Option("--sort", help="accuracy, params, macs or name.")] = "accuracy",
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
+    storage: options.Storage = options.STORAGE_DEFAULT,
+    study: options.Study = None,
+    json: options.Json = False,
+) -> None:
+    """Compare candidates: parameters, MACs, receptive field, and what trainings of them came to."""
+    from search.cli.lookup import find_store, find_study
+    from search.cli.tables import print_json, print_markdown, print_table
+    from search.comparison import compare
+    from search.what import find_candidate
+
+    named = [find_candidate(one, lambda: find_study(storage, study)) for one in what]
+    rows = compare(named, find_store(storage), sort)
+    if json:
+        print_json(rows)
+    elif markdown:
+        print_markdown(COLUMNS, [_cells(row) for row in rows])
+    else:
+        print_table(COLUMNS, [_cells(row) for row in rows])
+        _print_notes(rows)
+
+
+COLUMNS = ("name", "params", "MACs", "RF", "sust.", "best", "gap", "held", "ep.", "s", "n", "on")
+LEGEND = """
+RF: receptive field; sust.: sustained accuracy; gap: training minus evaluation
+accuracy, in points; ep.: epochs; s: seconds; n: trainings; on: what judged"""
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    from search.cli.tables import count_text, percent, points
+
+    held = {True: "yes", False: "no", None: "-"}[row["held"]]
+    return [
+        row["name"],
+        count_text(row["params"]),
+        macs_text(row["macs"]),
+        count_text(row["receptive_field"]),
+        percent(row["sustained_accuracy"]),
+        percent(row["best_accuracy"]),
+        points(row["gap"]),
+        held,
+        count_text(row["epochs"]),
+        "-" if row["seconds"] is None else f"{row['seconds']:,.0f}",
+        count_text(row["runs"]),
+        row["on"] or "-",
+    ]
+
+
+def macs_text(macs: int) -> str:
+    """Multiply-accumulates in thousands or millions: `1.3M`."""
+    return f"{macs / 1e6:,.1f}M" if macs >= 1e6 else f"{macs / 1e3:,.0f}k"
+
+
+def _print_notes(rows: list[dict[str, Any]]) -> None:
+    print(LEGEND)
+    judges = {row["on"] for row in rows if row["on"]}
+    if len(judges) > 1:
+        print(f"judged by unlike images ({', '.join(sorted(judges))}): not comparable")
+    if any(row["runs"] == 1 for row in rows):
+        print("one training: a difference below .2 points is within the noise of seeds")

@@ -1,0 +1,66 @@
+"""`mnist-search presets`: the sources' models."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from search.cli import options
+
+if TYPE_CHECKING:
+    from models.presets import Preset
+
+EXAMPLE = "Example: mnist-search presets --markdown"
+
+
+NOTES = """
+reported: the mean of the last epochs the source quotes, up to three
+ours: the mean of our last three epochs; one run each, judged by the test images
+what a report does not tell is assumed: see `mnist-search presets --json`"""
+
+
+def command(
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
+    json: options.Json = False,
+) -> None:
+    """List the sources' models: parameters, the accuracy they report, and what we measured."""
+    from models.presets import PRESETS
+    from search.cli.tables import count_text, percent, print_json, print_markdown, print_table
+
+    facts = [_facts(preset) for preset in PRESETS.values()]
+    if json:
+        print_json(facts)
+        return
+    columns = ("name", "source", "params", "reported", "best rep.", "ours", "best ours", "held")
+    rows = [
+        (
+            row["name"],
+            row["source"].partition(",")[0],
+            count_text(row["params"]),
+            percent(row["reported_accuracy"]),
+            percent(row["reported_best_accuracy"]),
+            percent(row["sustained_accuracy"]),
+            percent(row["best_accuracy"]),
+            {True: "yes", False: "no", None: "-"}[row["held"]],
+        )
+        for row in facts
+    ]
+    (print_markdown if markdown else print_table)(columns, rows)
+    print(NOTES)
+
+
+def _facts(preset: "Preset") -> dict[str, Any]:
+    from search.preset_results import measured_preset
+
+    measured = measured_preset(preset.name) or {}
+    last = preset.reported[-3:]
+    return {
+        "name": preset.name,
+        "source": preset.source,
+        "params": preset.arch.params,
+        "macs": preset.arch.macs,
+        "receptive_field": preset.arch.receptive_field,
+        "reported_accuracy": sum(last) / len(last) if last else None,
+        "reported_best_accuracy": preset.reported_best,
+        **{key: measured.get(key) for key in ("sustained_accuracy", "best_accuracy", "held", "seconds")},
+        "note": preset.note,
+    }

@@ -1,0 +1,85 @@
+"""Candidates side by side: what each is, and what trainings of it came to."""
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from models.errors import MnistSearchError
+from search.facts import trial_facts
+from search.outcomes import Outcome, outcome_of
+from search.preset_results import measured_preset
+from search.what import Named
+from storage.epochs import epochs_of
+from storage.runs import runs_of
+from storage.store import Store
+
+SORT_KEYS = ("accuracy", "params", "macs", "name")
+
+_RESULTS = ("on", "runs", "epochs", "sustained_accuracy", "best_accuracy", "gap", "held", "seconds")
+
+
+def compare(named: Sequence[Named], store: Store | None, sort: str = "accuracy") -> list[dict[str, Any]]:
+    """A row for each candidate, sorted. `on` says which images judged it: rows of unlike `on` do not compare.
+
+    Results come from trainings kept in the storage (means over `runs` of them), else from the trial, else, for a
+    preset, from our own measurement that comes with the program; a candidate that nobody trained has none.
+    """
+    if sort not in SORT_KEYS:
+        raise MnistSearchError(f"unknown --sort {sort!r}: use {', '.join(SORT_KEYS[:-1])} or {SORT_KEYS[-1]}")
+    rows = [_row(one, store) for one in named]
+    if sort == "accuracy":
+        return sorted(rows, key=lambda row: -(row["sustained_accuracy"] or 0.0))
+    return sorted(rows, key=lambda row: row[sort])
+
+
+def _row(named: Named, store: Store | None) -> dict[str, Any]:
+    arch = named.candidate.arch
+    row: dict[str, Any] = {
+        "name": named.label,
+        "candidate": named.candidate.id,
+        "params": arch.params,
+        "macs": arch.macs,
+        "receptive_field": arch.receptive_field,
+    }
+    return row | (_kept_runs(named, store) or _trial(named) or _preset(named) or dict.fromkeys(_RESULTS))
+
+
+def _kept_runs(named: Named, store: Store | None) -> dict[str, Any] | None:
+    runs = runs_of(store.engine, named.candidate.id) if store is not None else []
+    if not runs:
+        return None
+    # The latest training says on what; the others count if they were judged by the same images.
+    like = [run for run in runs if (run["dataset"], run["split"]) == (runs[-1]["dataset"], runs[-1]["split"])]
+    means = {key: statistics.fmean(run[key] for run in like) for key in ("sustained_accuracy", "gap", "seconds")}
+    return {
+        "on": f"{like[-1]['dataset']} {like[-1]['split']}",
+        "runs": len(like),
+        "epochs": like[-1]["epochs"],
+        **means,
+        "best_accuracy": max(run["best_accuracy"] for run in like),
+        "held": all(run["held"] for run in like),
+    }
+
+
+def _trial(named: Named) -> dict[str, Any] | None:
+    if named.study is None or named.trial is None or outcome_of(named.trial) is not Outcome.TRAINED:
+        return None
+    facts = trial_facts(named.trial)
+    curves = epochs_of(named.study.store.engine, named.trial._trial_id)
+    settings = named.study.settings
+    return {
+        "on": f"{settings.dataset} {settings.split}",
+        "runs": 1,
+        "epochs": len(curves),
+        "gap": curves[-1]["train_accuracy"] - curves[-1]["eval_accuracy"],
+        **{key: facts[key] for key in ("sustained_accuracy", "best_accuracy", "held", "seconds")},
+    }
+
+
+def _preset(named: Named) -> dict[str, Any] | None:
+    measured = measured_preset(named.preset.name) if named.preset else None
+    if measured is None:
+        return None
+    return {"on": f"{measured['dataset']} {measured['split']}", "runs": 1} | {
+        key: measured[key] for key in _RESULTS if key in measured
+    }

@@ -1,0 +1,32 @@
+"""Trainings outside a study: what `train` came to."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from storage.tables import TrainingRunRow
+
+
+def add_run(engine: Engine, label: str, facts: Mapping[str, Any]) -> None:
+    """Keeps a training; `facts` holds at least candidate, dataset, split and seed, and must be JSON-able."""
+    row = TrainingRunRow(
+        candidate_id=facts["candidate"],
+        label=label,
+        dataset=facts["dataset"],
+        split=facts["split"],
+        seed=facts["seed"],
+        ended_at=time.time(),
+        facts=dict(facts),
+    )
+    with Session(engine) as session, session.begin():
+        session.add(row)
+
+
+def runs_of(engine: Engine, candidate_id: str) -> list[dict[str, Any]]:
+    """The trainings of a candidate, oldest first, each as the facts it was kept with."""
+    query = select(TrainingRunRow).where(TrainingRunRow.candidate_id == candidate_id).order_by(TrainingRunRow.run_id)
+    with Session(engine) as session:
+        return [row.facts for row in session.scalars(query)]
