@@ -15,9 +15,8 @@ import platform
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from models.presets import PRESETS, Preset
@@ -30,8 +29,6 @@ KEPT = (
     "dataset", "split", "seed", "epochs", "sustained_accuracy", "best_accuracy", "best_train_accuracy",
     "train_accuracy", "gap", "held", "seconds", "device", "dtype", "torch",
 )  # fmt: skip
-
-_lock = Lock()
 
 
 def main() -> None:
@@ -48,9 +45,8 @@ def main() -> None:
     ]
     wanted.sort(key=lambda preset: -preset.arch.macs)  # the longest first, so that the workers end together
     with ThreadPoolExecutor(options.workers) as pool:
-        for preset, facts in pool.map(train, wanted):
-            with _lock:
-                keep(results, preset, facts)
+        for done in as_completed([pool.submit(train, preset) for preset in wanted]):
+            keep(results, *done.result())
     TABLE_FILE.write_text(table(results))
 
 

@@ -1,8 +1,12 @@
-"""The one base class of every error that is the user's to mend."""
+"""The two base classes of errors: what the user can mend, and work that failed."""
 
 
 class MnistSearchError(Exception):
     """Wrong input: the text says in one line what is wrong and what to do. Ends a command with exit code 2."""
+
+
+class WorkFailedError(Exception):
+    """The work itself failed, through no fault of the user's words: one line, exit code 1."""
 
 
 class InvalidArchitectureError(MnistSearchError):

@@ -48,8 +48,8 @@ def _kept_runs(named: Named, store: Store | None) -> dict[str, Any] | None:
     runs = runs_of(store.engine, named.candidate.id) if store is not None else []
     if not runs:
         return None
-    # The latest training says on what; the others count if they were judged by the same images.
-    like = [run for run in runs if (run["dataset"], run["split"]) == (runs[-1]["dataset"], runs[-1]["split"])]
+    # The latest training says what is asked; the others count if they were judged by the same images for the same goal.
+    like = [run for run in runs if _question(run) == _question(runs[-1])]
     means = {key: statistics.fmean(run[key] for run in like) for key in ("sustained_accuracy", "gap", "seconds")}
     return {
         "on": f"{like[-1]['dataset']} {like[-1]['split']}",
@@ -59,6 +59,10 @@ def _kept_runs(named: Named, store: Store | None) -> dict[str, Any] | None:
         "best_accuracy": max(run["best_accuracy"] for run in like),
         "held": all(run["held"] for run in like),
     }
+
+
+def _question(run: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(run[key] for key in ("dataset", "split", "target", "sustain"))
 
 
 def _trial(named: Named) -> dict[str, Any] | None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -69,9 +68,10 @@ def fetch(name: str, folder: Path) -> str | None:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as partial, _patient_and_quiet():
             getattr(datasets, IDX_DATASETS[name])(partial, train=True, download=True)
-            target = folder / IDX_DATASETS[name]
-            shutil.rmtree(target, ignore_errors=True)
-            (Path(partial) / IDX_DATASETS[name]).rename(target)
+            target = folder / IDX_DATASETS[name] / "raw"
+            target.mkdir(parents=True, exist_ok=True)
+            for path in (Path(partial) / IDX_DATASETS[name] / "raw").iterdir():
+                os.replace(path, target / path.name)
     except (OSError, RuntimeError) as error:
         # torchvision lists what each mirror answered; the last answer says enough.
         return " ".join(str(error).rpartition("got:")[2].split()).strip("<>")

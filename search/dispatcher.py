@@ -7,12 +7,14 @@ import numpy as np
 import optuna
 
 from models.candidate import Candidate
+from models.errors import MnistSearchError, WorkFailedError
 from search.engine import Engine
 from search.intake import Intake
 from search.ledger import RETRY_ATTR, Ledger
 from search.listener import Listener, RunningTrial, SearchState, TrialEnded
 from search.outcomes import Outcome
 from search.study import SearchStudy
+from storage.errors import StudyBusyError
 from storage.sessions import StudySession
 from trainer.messages import Answer, Broken, Diverged, EpochDone, Finished, Job, Ready
 
@@ -20,7 +22,7 @@ _POLL_SECONDS = 0.25
 _MAX_FAILURES_IN_A_ROW = 3
 
 
-class SearchFailedError(Exception):
+class SearchFailedError(WorkFailedError):
     """The search cannot go on through no fault of a candidate; what is finished is kept."""
 
 
@@ -50,8 +52,18 @@ class _Running:
 class Dispatcher:
     """Searches a study until a limit is reached; `run` may be called once."""
 
-    def __init__(self, study: SearchStudy, engine: Engine, limits: Limits, session: StudySession, listener: Listener):
+    def __init__(
+        self,
+        study: SearchStudy,
+        engine: Engine,
+        limits: Limits,
+        session: StudySession,
+        listener: Listener,
+        provenance: str = "",
+    ) -> None:
+        """`provenance` says on what the workers train; it is kept with every trial."""
         self._study = study
+        self._provenance = provenance
         self._engine = engine
         self._limits = limits
         self._session = session
@@ -61,6 +73,7 @@ class Dispatcher:
         self._started = time.monotonic()
         self._stopping = False
         self._n_failures = 0
+        self._exhausted: MnistSearchError | None = None
         requeue_abandoned(study)
         self._intake = Intake(study, self._ledger)
         self._state = self._first_state()
@@ -72,20 +85,26 @@ class Dispatcher:
     def run(self) -> SearchState:
         """Searches, and returns how it stands at the end.
 
-        Raises MnistSearchError if no candidate is to be had, SearchFailedError if the workers keep dying.
+        Raises MnistSearchError if no candidate is to be had any more, SearchFailedError if trainings keep breaking,
+        and StudyBusyError if another dispatcher took the study over while this one stood still.
         """
         self._listener.started(self._state)
         try:
             while not self._is_over():
+                self._session.beat()  # first: who has lost the study must not write another word
                 self._fill_slots()
                 for answer in self._engine.poll(_POLL_SECONDS):
                     self._handle(answer)
-                self._session.beat()
                 self._state.session_seconds = time.monotonic() - self._started
                 self._listener.changed(self._state)
+        except StudyBusyError:
+            self._running.clear()  # the other dispatcher has queued them again
+            raise
         finally:
             self._interrupt_running()
             self._listener.stopped(self._state)
+        if self._exhausted is not None:
+            raise self._exhausted
         return self._state
 
     def _is_over(self) -> bool:
@@ -101,15 +120,27 @@ class Dispatcher:
         return self._limits.stop_at_target and self._state.smallest is not None
 
     def _wants_more(self) -> bool:
-        return self._state.n_done + len(self._running) < self._limits.n_trials
+        n_under_way = self._state.n_done + len(self._running)
+        return self._exhausted is None and n_under_way < self._limits.n_trials
 
     def _fill_slots(self) -> None:
-        while len(self._running) < self._engine.n_slots and self._wants_more() and not self._stopping:
-            trial, candidate = self._intake.next()
-            self._running[trial.number] = _Running(trial, candidate)
-            self._state.running[trial.number] = RunningTrial(trial.number, candidate.arch.params)
-            self._engine.submit(Job(trial.number, candidate.to_dict(), self._seed(trial)))
-            self._count()
+        while len(self._running) < self._engine.n_slots and self._wants_more():
+            try:
+                drawn = self._intake.next(lambda: self._stopping)
+            except MnistSearchError as error:
+                self._exhausted = error  # said once those in training have come to their end
+                return
+            finally:
+                self._state.counts[Outcome.REJECTED] = self._intake.n_rejected
+            if drawn is None:
+                return
+            self._submit(*drawn)
+
+    def _submit(self, trial: optuna.Trial, candidate: Candidate) -> None:
+        self._running[trial.number] = _Running(trial, candidate)
+        self._state.running[trial.number] = RunningTrial(trial.number, candidate.arch.params)
+        trial.set_user_attr("trained_on", self._provenance)
+        self._engine.submit(Job(trial.number, candidate.to_dict(), self._seed(trial)))
 
     def _seed(self, trial: optuna.Trial) -> int:
         """The training's seed, from the study's and the trial's number (the first one's, for a candidate run again)."""
@@ -120,8 +151,8 @@ class Dispatcher:
 
     def _handle(self, answer: Answer) -> None:
         match answer:
-            case Ready():
-                pass
+            case Ready(start_seconds, memory_bytes):
+                self._listener.worker_ready(start_seconds, memory_bytes)
             case EpochDone(number, _):
                 self._epoch(self._running[number], answer)
             case Finished(number, weights):
@@ -133,6 +164,9 @@ class Dispatcher:
 
     def _epoch(self, running: _Running, answer: EpochDone) -> None:
         record = answer.record
+        if not running.accuracies:
+            # Its worker may have been starting until now: the trial began with its first epoch.
+            running.started = time.monotonic() - record.seconds
         running.accuracies.append(record.eval_accuracy)
         wants_stop = self._ledger.epoch(running.trial, record)
         shown = self._state.running[answer.number]
@@ -145,8 +179,10 @@ class Dispatcher:
 
     def _finish(self, running: _Running, weights: bytes) -> None:
         clock = self._session.active_seconds
-        value = self._ledger.trained(running.trial, running.accuracies, weights, running.seconds, clock)
-        self._n_failures = 0
+        try:
+            value = self._ledger.trained(running.trial, running.accuracies, weights, running.seconds, clock)
+        except OSError as error:
+            raise SearchFailedError(f"the weights of a trained network cannot be kept: {error}") from error
         self._forget(running, Outcome.TRAINED, value)
 
     def _end(self, running: _Running, outcome: Outcome, reason: str) -> None:
@@ -155,8 +191,9 @@ class Dispatcher:
         self._forget(running, outcome, last, reason)
 
     def _fail(self, running: _Running, reason: str) -> None:
+        n_failures = self._n_failures + 1
         self._end(running, Outcome.FAILED, reason)
-        self._n_failures += 1
+        self._n_failures = n_failures
         if self._n_failures >= _MAX_FAILURES_IN_A_ROW:
             raise SearchFailedError(f"{self._n_failures} trainings in a row broke; the last one: {reason}")
 
@@ -164,7 +201,8 @@ class Dispatcher:
         number = running.trial.number
         del self._running[number]
         del self._state.running[number]
-        self._count()
+        self._n_failures = 0
+        self._count(number, outcome)
         n_params, n_epochs = running.candidate.arch.params, len(running.accuracies)
         ended = TrialEnded(number, outcome, n_params, accuracy, n_epochs, running.seconds, reason)
         self._listener.ended(self._state, ended)
@@ -183,18 +221,22 @@ class Dispatcher:
             epochs=settings.epochs,
             target=settings.target,
             n_workers=self._engine.n_slots,
-            counts={},
-            n_done_before=self._study.n_past_gate(),
+            counts=self._study.counts(),
+            n_done=self._study.n_past_gate(),
+            best=self._study.best(),
+            smallest=self._study.smallest(),
         )
-        self._state = state
-        self._count()
+        state.n_done_before = state.n_done
         return state
 
-    def _count(self) -> None:
-        self._state.counts = self._study.counts()
-        self._state.n_done = self._study.n_past_gate()
-        self._state.best = self._study.best()
-        self._state.smallest = self._study.smallest()
+    def _count(self, number: int, outcome: Outcome) -> None:
+        state = self._state
+        state.n_done += 1
+        state.counts[outcome] += 1
+        if outcome is Outcome.TRAINED:
+            trial = self._study.trial(number)
+            state.best = self._study.best_of([trial, *filter(None, [state.best])])
+            state.smallest = self._study.smallest_of([trial, *filter(None, [state.smallest])])
 
 
 def requeue_abandoned(study: SearchStudy) -> int:

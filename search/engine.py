@@ -2,7 +2,12 @@
 
 from typing import Protocol
 
+from models.errors import WorkFailedError
 from trainer.messages import Answer, Job
+
+
+class EngineError(WorkFailedError):
+    """The workers cannot be kept alive."""
 
 
 class Engine(Protocol):
@@ -16,7 +21,10 @@ class Engine(Protocol):
         """Gives a job to a free slot; there must be one."""
 
     def poll(self, timeout_seconds: float) -> list[Answer]:
-        """What the workers have said since, waiting for at most this long for the first."""
+        """What the workers have said since, waiting for at most this long for the first.
+
+        Raises EngineError if workers end again and again before they are given anything to do.
+        """
 
     def reply(self, number: int, go_on: bool) -> None:
         """Answers the EpochDone of a job. A job told to stop is over, and its slot is free."""

@@ -9,7 +9,7 @@ from models.candidate import Candidate
 from models.errors import MnistSearchError
 from search.spec_file import dump_spec
 from trainer.data import Dataset, TrainingData
-from trainer.freeze import FrozenCheck, check_frozen, freeze, restore
+from trainer.freeze import FrozenCheck, export_frozen, restore
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,17 @@ def export_network(
     dataset: Dataset,
     folder: Path,
 ) -> Exported:
-    """Writes `NAME.pt2` and `NAME.yaml` into a folder and checks the first, read back, on the test images.
+    """Writes `NAME.pt2` and `NAME.yaml` into a folder, the first only once it was read back and checked.
 
-    Raises MnistSearchError if the folder cannot be written or the file does not compute what the network does.
+    It is checked on the test images. Raises MnistSearchError if the folder cannot be written, FrozenMismatchError if
+    the file does not compute what the network does.
     """
     stem = name.replace(" ", "-")
     model, spec = folder / f"{stem}.pt2", folder / f"{stem}.yaml"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        spec.write_text(dump_spec(candidate, name))
+        spec.write_text(dump_spec(candidate, name), encoding="utf-8")
     except OSError as error:
         raise MnistSearchError(f"{folder} cannot be written: {error.strerror}; name another with --out") from None
     network = restore(candidate.arch, weights)
-    freeze(network, data.mean, data.std, model)
-    return Exported(model, spec, check_frozen(model, network, data.mean, data.std, dataset.test))
+    return Exported(model, spec, export_frozen(network, data.mean, data.std, model, dataset.test))

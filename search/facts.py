@@ -6,9 +6,8 @@ from optuna.trial import FrozenTrial
 
 from models.arch import ArchSpec, LayerFacts
 from models.layers import Conv
-from models.plain import recipe_to_dict
 from search.outcomes import Outcome, outcome_of
-from search.study import SearchStudy, candidate_of
+from search.study import SearchStudy
 from storage.epochs import epochs_of
 from storage.sessions import active_seconds, is_open
 
@@ -50,6 +49,7 @@ def trial_facts(trial: FrozenTrial) -> dict[str, Any]:
         "held": attrs.get("held"),
         "seconds": attrs.get("seconds"),
         "reason": attrs.get("reason"),
+        "trained_on": attrs.get("trained_on"),
     }
 
 
@@ -67,18 +67,6 @@ def arch_facts(arch: ArchSpec) -> dict[str, Any]:
         "peak_activation_bytes": 4 * arch.peak_activations,
         "weight_bytes_float32": 4 * arch.params,
         "weight_bytes_int8": arch.params,
-    }
-
-
-def detailed_trial_facts(study: SearchStudy, trial: FrozenTrial) -> dict[str, Any]:
-    """Everything that is known of one trial."""
-    candidate = candidate_of(trial)
-    return {
-        **trial_facts(trial),
-        **arch_facts(candidate.arch),
-        "layers": layer_facts(candidate.arch),
-        "recipe": recipe_to_dict(candidate.recipe),
-        "curves": epochs_of(study.store.engine, trial._trial_id),
     }
 
 

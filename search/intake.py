@@ -1,5 +1,7 @@
 """Intake: asks for candidates until one may be trained."""
 
+from collections.abc import Callable
+
 import optuna
 
 from models.candidate import Candidate
@@ -19,24 +21,29 @@ class Intake:
     def __init__(self, study: SearchStudy, ledger: Ledger) -> None:
         self._study = study
         self._ledger = ledger
+        self.n_rejected = len(study.trials(Outcome.REJECTED))
+        """Rejected candidates of the study, kept up to date."""
         self._known = {
             trial.user_attrs["candidate_id"]
             for trial in study.trials(*PASSED_GATE)
             if "candidate_id" in trial.user_attrs
         }
 
-    def next(self) -> tuple[optuna.Trial, Candidate]:
-        """A trial with a candidate that passed the gate and was not there before.
+    def next(self, should_stop: Callable[[], bool]) -> tuple[optuna.Trial, Candidate] | None:
+        """A trial with a candidate that passed the gate and was not there before; None once `should_stop()`.
 
         Raises MnistSearchError, naming the range to narrow, after MAX_MISSES draws without one.
         """
         smallest_miss = None
         for _ in range(MAX_MISSES):
+            if should_stop():
+                return None
             trial = self._study.optuna.ask()
             candidate = self._sample(trial)
             if not mark_budget(trial, candidate, self._study.settings.max_params):
                 reason = rejection_reason(candidate.arch.params, self._study.settings.max_params)
                 self._ledger.end(trial, Outcome.REJECTED, reason=reason)
+                self.n_rejected += 1
                 smallest_miss = min(smallest_miss or candidate.arch.params, candidate.arch.params)
             elif candidate.id in self._known:
                 self._ledger.end(trial, Outcome.DUPLICATE, reason="an equal candidate has already ended")

@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import optuna
 from optuna.artifacts import upload_artifact
@@ -12,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from search.objective import is_held, sustained_accuracy
 from search.outcomes import OUTCOME_ATTR, Outcome
 from search.study import CANDIDATE_ATTR, SearchStudy
-from storage.epochs import add_epoch, epochs_of
+from storage.epochs import add_epoch
 from trainer.train import EpochRecord
 
 WEIGHTS_ATTR = "weights_artifact"
@@ -69,18 +68,17 @@ class Ledger:
         is recognised as a duplicate, and never one that is lost.
         """
         attrs = trial.user_attrs
-        if CANDIDATE_ATTR in attrs:
+        queued_before = {GIVEN_ATTR, RETRY_ATTR} & set(attrs)  # then it had a candidate before it was drawn
+        if CANDIDATE_ATTR in attrs or queued_before:
             again = {RETRY_ATTR: attrs.get(RETRY_ATTR, trial.number)}
             if GIVEN_ATTR in attrs:
                 again[GIVEN_ATTR] = attrs[GIVEN_ATTR]
-            self._study.optuna.enqueue_trial(trial.params, user_attrs=again)
+            frozen = self._store.optuna.get_trial(trial._trial_id)
+            params = frozen.system_attrs.get("fixed_params") or frozen.params
+            self._study.optuna.enqueue_trial(params, user_attrs=again)
         self._set(trial, OUTCOME_ATTR, Outcome.INTERRUPTED)
         self._set(trial, "reason", reason)
         self._study.optuna.tell(trial.number, state=TrialState.FAIL)
-
-    def epochs(self, trial: FrozenTrial) -> list[dict[str, Any]]:
-        """The epoch records of a trial, in order."""
-        return epochs_of(self._store.engine, trial._trial_id)
 
     def _end(
         self,

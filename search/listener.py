@@ -62,6 +62,9 @@ class Listener:
     def started(self, state: SearchState) -> None:
         """The search begins."""
 
+    def worker_ready(self, start_seconds: float, memory_bytes: int) -> None:
+        """A worker has its data and begins; `memory_bytes` is its resident memory, shared data included."""
+
     def changed(self, state: SearchState) -> None:
         """Something moved: an epoch, a new candidate, the clock."""
 

@@ -11,12 +11,14 @@ from multiprocessing.context import SpawnProcess
 import torch
 from torch import multiprocessing
 
+from search.engine import EngineError
 from trainer.data import TrainingData
 from trainer.fused._library import library
 from trainer.messages import Answer, Broken, Diverged, Finished, Job
 from trainer.worker import WorkerSettings, work
 
 _JOIN_SECONDS = 5
+_MAX_IDLE_DEATHS = 3
 
 
 @dataclass
@@ -32,6 +34,7 @@ class LocalEngine:
 
     def __init__(self, data: TrainingData, devices: list[str], dtype: torch.dtype) -> None:
         library()  # compiled here once, so that the workers find it done
+        self._n_idle_deaths = 0
         self._data = data.share_memory()
         self._context = multiprocessing.get_context("spawn")
         self._slots = [self._start(WorkerSettings(device, dtype)) for device in devices]
@@ -74,8 +77,11 @@ class LocalEngine:
             answer: Answer = slot.connection.recv()
         except (EOFError, OSError):
             return self._replace(slot)
+        self._n_idle_deaths = 0
         if isinstance(answer, (Finished, Diverged, Broken)):
             slot.job = None
+        if isinstance(answer, Broken) and answer.worker_ends:
+            self._replace(slot)
         return answer
 
     def _replace(self, slot: _Slot) -> Broken | None:
@@ -83,6 +89,9 @@ class LocalEngine:
         slot.process.join(_JOIN_SECONDS)
         reason = f"its worker ended with exit code {slot.process.exitcode}"
         lost, slot.job = slot.job, None
+        self._n_idle_deaths = self._n_idle_deaths + 1 if lost is None else 0
+        if self._n_idle_deaths >= _MAX_IDLE_DEATHS:
+            raise EngineError(f"workers end before they begin; the last one: {reason}")
         fresh = self._start(slot.settings)
         slot.connection.close()
         slot.process, slot.connection = fresh.process, fresh.connection

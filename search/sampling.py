@@ -1,11 +1,15 @@
 """Samplers and pruners by name."""
 
 import warnings
+from typing import Any, cast
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial
 
 from models.errors import MnistSearchError
 
@@ -27,10 +31,48 @@ def make_sampler(name: str, seed: int, n_existing: int) -> BaseSampler:
             with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
                 # group: values of a schedule or of a deep network exist only in some trials; without it the sampler
                 # would fall back to treating every conditional value on its own.
-                return TPESampler(seed=stream, group=True)
+                return _SampledOnlyTPE(seed=stream, group=True)
         case "random":
             return RandomSampler(seed=stream)
     raise MnistSearchError(f"unknown sampler {name!r}: use {' or '.join(SAMPLERS)}")
+
+
+class _SampledOnlyTPE(TPESampler):
+    """TPE that learns from sampled trials alone.
+
+    A trial that was queued with a whole candidate (a warm start) has no parameters. Among the best it would only push
+    sampled ones out of the set that TPE imitates, and leave it with nothing but its prior.
+    """
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return super().infer_relative_search_space(_sampled_only(study), trial)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return super().sample_relative(_sampled_only(study), trial, search_space)
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        return super().sample_independent(_sampled_only(study), trial, param_name, param_distribution)
+
+
+class _SampledOnlyStudy:
+    """A study as the sampler is to see it."""
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._study, name)
+
+    def _get_trials(self, *args: Any, **kwargs: Any) -> list[FrozenTrial]:
+        return [trial for trial in self._study._get_trials(*args, **kwargs) if trial.params]
+
+
+def _sampled_only(study: Study) -> Study:
+    return cast(Study, _SampledOnlyStudy(study))
 
 
 def make_pruner(name: str, epochs: int) -> BasePruner:

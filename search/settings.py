@@ -8,6 +8,8 @@ from models.errors import MnistSearchError
 from search.sampling import PRUNERS, SAMPLERS
 from trainer.split import SPLITS
 
+MAX_EPOCHS = 1000
+
 
 @dataclass(frozen=True)
 class StudySettings:
@@ -24,7 +26,7 @@ class StudySettings:
     """Accuracy to reach, a fraction of 1."""
     sustain: int = 3
     """The last epochs whose mean accuracy is the objective."""
-    epochs: int = 8
+    epochs: int = 15
     sampler: str = "tpe"
     pruner: str = "median"
     seed: int = 0
@@ -38,14 +40,14 @@ class StudySettings:
         _require(
             0 < self.target <= 1, f"--target {self.target:g} is not an accuracy: give a fraction of 1, such as 0.994"
         )
-        _require(self.epochs >= 1, f"--epochs {self.epochs}: a training has at least 1 epoch")
+        _require(1 <= self.epochs <= MAX_EPOCHS, f"--epochs {self.epochs}: a training has 1 to {MAX_EPOCHS:,} epochs")
         _require(self.sustain >= 1, f"--sustain {self.sustain}: at least 1 epoch decides")
         _require(
             self.sustain <= self.epochs,
             f"--sustain {self.sustain} is more than --epochs {self.epochs}: a training must have them all",
         )
         _require(self.max_params >= 1, f"--max-params {self.max_params}: the budget is at least 1 parameter")
-        _require(self.seed >= 0, f"--seed {self.seed}: a seed is 0 or more")
+        _require(0 <= self.seed < 2**31, f"--seed {self.seed}: a seed is a whole number from 0 to {2**31 - 1:,}")
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as plain data; `from_dict` reads them back."""
@@ -54,6 +56,9 @@ class StudySettings:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "StudySettings":
         """Settings as a study keeps them."""
+        known = {f.name for f in fields(cls)}
+        unknown = [key for key in data if key not in known]
+        _require(not unknown, f"a newer mnist-search made this study, it has a setting {unknown[:1]}: update")
         return cls(**data)
 
 

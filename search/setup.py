@@ -11,9 +11,9 @@ from models.candidate import Candidate
 from models.errors import MnistSearchError
 from search.catalogue import read_range
 from search.datasets import AUTO, data_folder, find_dataset
-from search.settings import StudySettings
+from search.settings import MAX_EPOCHS, StudySettings
 from search.space import Space
-from search.study import SearchStudy, create_study, open_study, resume_study, study_names
+from search.study import SearchStudy, create_study, is_begun, open_study, resume_study
 from search.warm_start import warm_start_candidates
 from storage.store import Store
 from trainer.data import TrainingData
@@ -47,20 +47,33 @@ class Prepared:
 def prepare(request: StudyRequest) -> Prepared:
     """Opens or creates the study and loads its data. Raises MnistSearchError or StorageError for what is wrong."""
     ranges = given_ranges(request)
-    # What is impossible is said before anything is made or looked for.
-    checked = StudySettings(dataset=AUTO, **_given(request.settings))
-    known = warm_start_candidates(request.warm_start, checked.max_params)
+    _check_values(request)
     store = Store(request.storage_url)
     dataset_name = request.dataset or _dataset_of(store, request.study) or AUTO
     found = find_dataset(dataset_name, data_folder(request.data_dir))
     name = request.study or found.dataset.name
     given = {**request.settings, "dataset": found.dataset.name}
-    if name in study_names(store):
+    if is_begun(store, name):
         study = resume_study(store, name, given)
         _require_same_ranges(study, ranges)
+        known = warm_start_candidates(request.warm_start, study.settings.max_params)
     else:
-        study = create_study(store, name, _new_settings(given, ranges))
+        settings = _new_settings(given, ranges)
+        known = warm_start_candidates(request.warm_start, settings.max_params)
+        study = create_study(store, name, settings)
     return Prepared(study, split_data(found.dataset, study.settings.split), found.notice, known)
+
+
+def _check_values(request: StudyRequest) -> None:
+    """Says what is impossible before anything is made or looked for.
+
+    Values that go together are checked together only where no study can be that has the others.
+    """
+    given = _given(request.settings)
+    if Store.exists(request.storage_url):
+        given = {"epochs": MAX_EPOCHS, "sustain": 1, **given}
+        given["epochs"] = MAX_EPOCHS if 1 <= given["epochs"] <= MAX_EPOCHS else given["epochs"]
+    StudySettings(dataset=AUTO, **given)
 
 
 def given_ranges(request: StudyRequest) -> dict[str, str]:
@@ -86,7 +99,8 @@ def _require_same_ranges(study: SearchStudy, ranges: Mapping[str, str]) -> None:
 
 def _read_space(path: Path) -> dict[str, str]:
     try:
-        data = yaml.safe_load(path.read_text())
+        # All scalars stay text: to YAML 1.1 `4:16` is a number to the base of sixty.
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
     except OSError as error:
         raise MnistSearchError(f"{path} cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -97,13 +111,11 @@ def _read_space(path: Path) -> dict[str, str]:
 
 
 def _range_text(value: object) -> str:
-    if isinstance(value, list):
-        return ", ".join(_range_text(item) for item in value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _dataset_of(store: Store, study: str | None) -> str | None:
-    if study is None or study not in study_names(store):
+    if study is None or not is_begun(store, study):
         return None
     return open_study(store, study).settings.dataset
 

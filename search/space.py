@@ -55,6 +55,12 @@ class Space:
     @classmethod
     def from_dict(cls, texts: Mapping[str, str]) -> "Space":
         """A space as it was stored: nothing is fitted again."""
+        missing = [name for name in DEFAULT_RANGES if name not in texts]
+        if missing:
+            raise MnistSearchError(
+                f"another version of mnist-search made this study, it has no range {missing[0]}: "
+                "begin another with --study NAME"
+            )
         return cls({name: parse_range(text) for name, text in texts.items()})
 
     def sample(self, trial: Suggest, epochs: int) -> Candidate:

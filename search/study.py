@@ -2,7 +2,7 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -72,11 +72,19 @@ class SearchStudy:
 
     def best(self) -> FrozenTrial | None:
         """The trained trial with the highest sustained accuracy; of equals the one with the fewest parameters."""
-        return max(self.trials(Outcome.TRAINED), key=_by_accuracy, default=None)
+        return self.best_of(self.trials(Outcome.TRAINED))
+
+    def best_of(self, trained: Sequence[FrozenTrial]) -> FrozenTrial | None:
+        """The best of these trained trials."""
+        return max(trained, key=_by_accuracy, default=None)
 
     def smallest(self) -> FrozenTrial | None:
         """The trained trial with the fewest parameters whose sustained accuracy reached the target."""
-        reached = [t for t in self.trials(Outcome.TRAINED) if (t.value or 0.0) >= self.settings.target]
+        return self.smallest_of(self.trials(Outcome.TRAINED))
+
+    def smallest_of(self, trained: Sequence[FrozenTrial]) -> FrozenTrial | None:
+        """The smallest at target of these trained trials."""
+        reached = [trial for trial in trained if (trial.value or 0.0) >= self.settings.target]
         return min(reached, key=lambda t: (t.user_attrs["params"], -(t.value or 0.0)), default=None)
 
     def seconds_to_target(self) -> float | None:
@@ -119,11 +127,20 @@ def create_study(store: Store, name: str, settings: StudySettings) -> SearchStud
             f"--max-params {settings.max_params}: the smallest network of this space has "
             f"{space.smallest_params:,} parameters; ask for more than that, or give smaller ranges"
         )
-    study = optuna.create_study(study_name=name, storage=store.optuna, direction="maximize")
+    # load_if_exists: a run that was killed right here left a study without settings, which nobody else could use.
+    study = optuna.create_study(study_name=name, storage=store.optuna, direction="maximize", load_if_exists=True)
     study.set_user_attr(SETTINGS_ATTR, settings.to_dict())
     with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
         study.set_metric_names(["sustained_accuracy"])
     return _with_sampler(SearchStudy(store, study, settings))
+
+
+def is_begun(store: Store, name: str) -> bool:
+    """Whether a study of this name holds anything yet."""
+    for study in store.optuna.get_all_studies():
+        if study.study_name == name:
+            return bool(study.user_attrs) or store.optuna.get_n_trials(study._study_id) > 0
+    return False
 
 
 def study_names(store: Store) -> list[str]:

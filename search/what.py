@@ -1,5 +1,6 @@
 """WHAT: the ways to name a candidate on the command line."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,7 @@ def find_candidate(what: str, find_study: Callable[[], SearchStudy]) -> Named:
         return _of_trial(study, study.trial(int(what)))
     if what in PRESETS:
         return Named(what, PRESETS[what].candidate, preset=PRESETS[what])
-    if what.endswith(_SPEC_SUFFIXES) or Path(what).exists():
+    if what.endswith(_SPEC_SUFFIXES) or os.path.exists(what):
         return Named(Path(what).stem, load_spec(Path(what)))
     raise MnistSearchError(
         f"nothing is called {what!r}: say best, smallest, a trial number, a spec file, or a preset "

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Engine, delete, func, select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from storage.tables import EpochRow
@@ -22,15 +22,3 @@ def epochs_of(engine: Engine, trial_id: int) -> list[dict[str, Any]]:
     query = select(EpochRow).where(EpochRow.trial_id == trial_id).order_by(EpochRow.epoch)
     with Session(engine) as session:
         return [{name: getattr(row, name) for name in _FIELDS} for row in session.scalars(query)]
-
-
-def count_epochs(engine: Engine, trial_ids: list[int]) -> int:
-    """How many epochs these trials have together."""
-    with Session(engine) as session:
-        return session.scalar(select(func.count()).where(EpochRow.trial_id.in_(trial_ids))) or 0
-
-
-def drop_epochs(engine: Engine, trial_id: int) -> None:
-    """Forgets the epochs of a trial."""
-    with Session(engine) as session, session.begin():
-        session.execute(delete(EpochRow).where(EpochRow.trial_id == trial_id))

@@ -19,6 +19,8 @@ from storage.tables import SessionRow
 BEAT_SECONDS = 5.0
 STALE_SECONDS = 120.0
 
+_PROCESS_BEGAN = time.time()
+
 
 class StudySession:
     """An open session: `beat` now and then, `end` when done.
@@ -106,14 +108,16 @@ def is_open(engine: Engine, study_id: int) -> bool:
 
 
 def _is_alive(row: SessionRow) -> bool:
-    if row.host == socket.gethostname() and not _process_exists(row.pid):
-        return False
+    if row.host == socket.gethostname():
+        # In a container every run may have the same number: a session is ours only if it is younger than we are.
+        if row.pid == os.getpid() and row.started_at < _PROCESS_BEGAN:
+            return False
+        if not _process_exists(row.pid):
+            return False
     return time.time() - row.beat_at < STALE_SECONDS  # also on this host: process numbers are used again
 
 
 def _process_exists(pid: int) -> bool:
-    if pid == os.getpid():
-        return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -13,7 +13,6 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from storage.errors import StorageError
 from storage.schema import despite_rivals, ensure_schema
 
-DEFAULT_URL = "sqlite:///mnist-search.db"
 ARTIFACT_FOLDER = "mnist-search-artifacts"
 BUSY_TIMEOUT_SECONDS = 60
 
@@ -29,7 +28,10 @@ class Store:
         self.url = _parse(url)
         self.folder = _folder(self.url)
         if must_exist and not _exists(self.url):
-            raise StorageError(f"nothing is stored at {url} yet: run `mnist-search run` first, or name --storage")
+            raise StorageError(
+                f"nothing is stored at {self.url.render_as_string()} yet: "
+                "run `mnist-search run` first, or name --storage"
+            )
         self.optuna = _open(self.url)
         self.engine: Engine = self.optuna.engine
         despite_rivals(lambda: ensure_schema(self.engine))
@@ -105,7 +107,6 @@ def _open(url: URL) -> RDBStorage:
 def _check_sqlite(url: URL) -> None:
     """Switches the file to write-ahead logging, which also shows whether it is a database and can be written."""
     path = Path(str(url.database))
-    existed = os.path.exists(path)
     try:
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS)
         try:
@@ -117,8 +118,6 @@ def _check_sqlite(url: URL) -> None:
         finally:
             connection.close()
     except sqlite3.Error as error:
-        if not existed:
-            path.unlink(missing_ok=True)
         raise StorageError(f"{path} cannot be written: {_one_line(error)}; name another with --storage") from None
 
 

@@ -107,6 +107,11 @@ def test_show_and_export_and_train_of_a_trial(searched: tuple[Path, tuple[int, s
     assert facts["recounted"]["fvcore"] == f"{facts['params']:,} parameters, {facts['macs']:,} MACs"
     assert [row["epoch"] for row in facts["curves"]] == [1]
 
+    code, out, err = finish(["show", "best", "--markdown"], folder)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[2] == "| # | layer | k | s | p | in | out | params | MACs | RF |"
+    assert "| epoch | train loss |" in out
+
     code, out, err = finish(["export", "best", "--json"], folder)
     assert (code, err) == (0, "")
     exported = json.loads(out)

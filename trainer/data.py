@@ -1,5 +1,6 @@
 """What a training sees: images and labels as uint8, from a folder in torchvision's layout."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,7 +97,8 @@ def has_idx_dataset(name: str, folder: Path) -> bool:
 
 
 def _find(raw: Path, file: str) -> Path | None:
-    return next((path for path in (raw / file, raw / f"{file}.gz") if path.exists()), None)
+    # Path.exists raises where a folder may not be entered or a name is too long, until Python 3.14; this says no.
+    return next((path for path in (raw / file, raw / f"{file}.gz") if os.path.exists(path)), None)
 
 
 def _read_part(raw: Path, part: str) -> Images:

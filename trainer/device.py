@@ -1,10 +1,11 @@
-"""Devices and number formats: what is here, and what a training should use."""
+"""Devices and number formats: what is here, what a training should use, and setting it up."""
 
 import os
 
 import torch
 
 from models.errors import MnistSearchError
+from trainer.allocator import keep_freed_memory
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -26,7 +27,8 @@ def resolve_precision(name: str, device: str) -> torch.dtype:
     """The number format of the forward pass for a name of `PRECISIONS`.
 
     `auto` is bfloat16 where the processor multiplies it in hardware (a GPU from Ampere on, a CPU with AMX), and
-    float32 elsewhere. Weights, their updates and batch statistics are float32 in both.
+    float32 elsewhere, also on a CPU with AVX512-BF16 but no AMX: whether that gains anything is not measured.
+    Weights, their updates and batch statistics are float32 in both.
     """
     if name not in PRECISIONS:
         raise MnistSearchError(f"unknown precision {name!r}: use {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}")
@@ -38,7 +40,28 @@ def resolve_precision(name: str, device: str) -> torch.dtype:
 def _has_fast_bfloat16(device: str) -> bool:
     if device.startswith("cuda"):
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    return device == "cpu" and torch.cpu._is_amx_tile_supported()
+    return device == "cpu" and _has_amx()
+
+
+def _has_amx() -> bool:
+    if hasattr(torch.cpu, "get_capabilities"):  # not in every torch we run on
+        return bool(torch.cpu.get_capabilities().get("amx_bf16"))
+    return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
+
+
+def prepare_device(device: str) -> None:
+    """Sets this process up to train on a device: the same bits every time, and float32 that is float32.
+
+    By default cuDNN may choose algorithms that add up in any order, and multiplies float32 as TF32, with ten bits of
+    mantissa. A CPU keeps its freed memory.
+    """
+    if device == "cpu":
+        keep_freed_memory()
+    if device.startswith("cuda"):
+        torch.backends.cudnn.deterministic = True
+        # The newer `conv.fp32_precision` may not be mixed with this, which torch.export itself reads: it would raise.
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def worker_devices(device: str, n_workers: int | None) -> list[str]:

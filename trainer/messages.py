@@ -60,6 +60,8 @@ class Broken:
 
     number: int
     reason: str
+    worker_ends: bool = False
+    """Whether the worker ends with this: its device will not work for it again."""
 
 
 Answer = Ready | EpochDone | Finished | Diverged | Broken

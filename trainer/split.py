@@ -1,4 +1,4 @@
-"""The three ways a training may be judged. Only `test` and `full` ever look at the test images."""
+"""The two ways a training may be judged. Only `test` ever looks at the test images."""
 
 import numpy as np
 

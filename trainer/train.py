@@ -9,18 +9,17 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models.build import build
 from models.candidate import Candidate
 from trainer.augment import draw_images
+from trainer.average import WeightAverage
 from trainer.data import Images, TrainingData
 from trainer.fused.network import fuse
 from trainer.optim import Pace, make_optimizer
 
 _EVALUATION_BATCH = 1000
-
-Tensors = tuple[torch.Tensor, ...] | list[torch.Tensor]
+_SMALLEST_BATCH = 2  # BatchNorm has no variance of one image where its map is a single value, as after a GAP
 
 
 @dataclass(frozen=True)
@@ -81,15 +80,17 @@ class Training:
         self._network = network.to(memory_format=torch.channels_last)
         # On a CPU the same network, sharing its weights, with fused steps between the convolutions.
         self._trained = fuse(self._network) if device == "cpu" else self._network
-        self._average = _ema(self._network, candidate.recipe.ema_decay)
+        decay = candidate.recipe.ema_decay
+        self._average = WeightAverage(self._network, decay) if decay else None
         self._optimizer = make_optimizer(self._network, candidate.recipe)
-        self._batches_per_epoch = max(1, math.ceil((len(data.train) - 1) / candidate.recipe.batch_size))
+        self._batch_size = max(_SMALLEST_BATCH, candidate.recipe.batch_size)
+        self._batches_per_epoch = max(1, math.ceil((len(data.train) - 1) / self._batch_size))
         self._pace = Pace(self._optimizer, candidate.recipe, self._batches_per_epoch)
 
     @property
     def result(self) -> nn.Module:
         """The network that is evaluated: the trained one, or the average of its weights."""
-        return self._average.module if self._average is not None else self._network
+        return self._average.network if self._average is not None else self._network
 
     def weights(self) -> dict[str, torch.Tensor]:
         """A copy of the state dict of `result`, on the CPU."""
@@ -128,7 +129,7 @@ class Training:
             self._last_lr = self._optimizer.param_groups[0]["lr"]
             self._pace.after_batch()
             if self._average is not None:
-                self._average.update_parameters(self._network)
+                self._average.update(self._network)
             loss_sum += loss.detach() * len(labels)
             n_correct += (logits.argmax(1) == labels).sum()
             if self._on_batch is not None:
@@ -139,11 +140,12 @@ class Training:
     def _batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Shuffled batches: images (B, 1, 28, 28) of 0..1 in float32, and labels (B,).
 
-        A single image left over joins the batch before: BatchNorm has no variance of one value, as after a GAP.
+        None is of a single image (see `_SMALLEST_BATCH`): one left over joins the batch before, so that every image is
+        learnt from, and a batch size of 1 is taken for 2.
         """
         train = self._data.train
         order = torch.randperm(len(train), generator=self._generator, device=self._device)
-        batches = order.split(self._recipe.batch_size)
+        batches = order.split(self._batch_size)
         if len(batches) > 1 and len(batches[-1]) == 1:
             batches = (*batches[:-2], torch.cat(batches[-2:]))
         for index in batches:
@@ -176,23 +178,3 @@ class Training:
         network = self.result.eval()
         batches = pixels.to(self._device).split(_EVALUATION_BATCH)
         return torch.cat([network(self._normalised(batch.unsqueeze(1).float() / 255)) for batch in batches])
-
-
-def _ema(network: nn.Module, decay: float) -> AveragedModel | None:
-    if not decay:
-        return None
-    # BatchNorm's statistics are averaged with the weights they belong to.
-    return AveragedModel(network, multi_avg_fn=_warmed_up_average(decay), use_buffers=True)
-
-
-def _warmed_up_average(decay: float) -> Callable[[Tensors, Tensors, torch.Tensor | int], None]:
-    """An exponential moving average whose decay grows to `decay`: (1 + n) / (10 + n) after n batches.
-
-    Without it the first weights, which know nothing, would weigh on a short training to its end.
-    """
-
-    def update(averages: Tensors, values: Tensors, n_averaged: torch.Tensor | int) -> None:
-        n = int(n_averaged)
-        get_ema_multi_avg_fn(min(decay, (1 + n) / (10 + n)))(averages, values, n_averaged)
-
-    return update

@@ -4,12 +4,13 @@ Exit 0 done; 1 the work failed; 2 wrong use or bad input, in one line; 130 inter
 everything else to stderr. The commands import torch and optuna when they run, so that `--help` is quick.
 """
 
+import os
 import sys
 from importlib.metadata import version
 
 import typer
 
-from models.errors import MnistSearchError
+from models.errors import MnistSearchError, WorkFailedError
 from search.cli import compare, dashboard, export, presets, run, show, status, train
 from storage.errors import StorageError
 
@@ -18,7 +19,6 @@ EXIT_FAILED, EXIT_WRONG_USE, EXIT_INTERRUPTED = 1, 2, 130
 app = typer.Typer(
     name="mnist-search",
     help="Finds the smallest convolutional network that reaches an accuracy target.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -33,32 +33,40 @@ def _print_version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _options(
+    context: typer.Context,
     _version: bool = typer.Option(
         False, "--version", callback=_print_version, is_eager=True, help="Print the version."
     ),
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The console script: runs a command and exits with its code."""
-    sys.exit(_run(arguments))
+    """Runs a command and exits with its code."""
+    code = _run(arguments)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = _reader_gone(code)
+    sys.exit(code)
 
 
 def _run(arguments: list[str] | None) -> int:
     try:
         code = app(arguments, prog_name="mnist-search", standalone_mode=False)
     except typer.Exit as stop:
-        return stop.exit_code
+        return _interrupted() if stop.exit_code == EXIT_INTERRUPTED else stop.exit_code
     except (MnistSearchError, StorageError) as error:
         return _fail(str(error), EXIT_WRONG_USE)
+    except WorkFailedError as error:
+        return _fail(f"{error}; what was finished is kept", EXIT_FAILED)
     except (typer.Abort, KeyboardInterrupt):
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:  # the reader of our output had enough, such as `head`
-        sys.stderr.close()
-        return 0
+        return _interrupted()
+    except BrokenPipeError:
+        return _reader_gone(0)
     except Exception as error:
         if hasattr(error, "format_message"):  # click's: an unknown option, a value that is no number
             return _fail(f"{' '.join(error.format_message().split())} (see mnist-search --help)", EXIT_WRONG_USE)
@@ -68,4 +76,15 @@ def _run(arguments: list[str] | None) -> int:
 
 def _fail(text: str, code: int) -> int:
     print(f"mnist-search: {text}", file=sys.stderr)
+    return code
+
+
+def _interrupted() -> int:
+    print("interrupted; what was finished is kept, the same command does the rest", file=sys.stderr)
+    return EXIT_INTERRUPTED
+
+
+def _reader_gone(code: int) -> int:
+    """The reader of our output had enough, as `head` has: no fault, and nothing more to say to it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code

@@ -27,7 +27,7 @@ def command(
     store = Store(storage, must_exist=True)
     names = study_names(store)
     if not names:
-        raise MnistSearchError(f"no study in {storage} yet: `mnist-search run` begins one")
+        raise MnistSearchError(f"no study in {store.url.render_as_string()} yet: `mnist-search run` begins one")
     shown = study or (names[0] if len(names) == 1 else None)
     page = f"studies/{open_study(store, shown).study_id}" if shown else ""
     print(f"http://{host}:{port}/dashboard/{page}  (Ctrl-C ends it)", file=sys.stderr, flush=True)

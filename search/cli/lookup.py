@@ -18,9 +18,9 @@ def find_study(storage: str, name: str | None) -> SearchStudy:
     store = Store(storage, must_exist=True)
     if name is not None:
         return open_study(store, name)
-    names = study_names(store)
+    names, shown = study_names(store), store.url.render_as_string()
     if len(names) == 1:
         return open_study(store, names[0])
     if not names:
-        raise MnistSearchError(f"no study in {storage} yet: `mnist-search run` begins one")
-    raise MnistSearchError(f"{storage} holds several studies: name one of {', '.join(names)} with --study")
+        raise MnistSearchError(f"no study in {shown} yet: `mnist-search run` begins one")
+    raise MnistSearchError(f"{shown} holds several studies: name one of {', '.join(names)} with --study")

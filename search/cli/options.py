@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from storage.store import DEFAULT_URL
-
 Storage = Annotated[
     str,
     typer.Option("--storage", envvar="MNIST_SEARCH_STORAGE", metavar="URL", help="Database of the studies."),
@@ -32,4 +30,4 @@ Precision = Annotated[str, typer.Option("--precision", metavar="NAME", help="aut
 Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 What = Annotated[str, typer.Argument(metavar="WHAT", help="best, smallest, a trial number, a preset or a spec file.")]
 
-STORAGE_DEFAULT = DEFAULT_URL
+STORAGE_DEFAULT = "sqlite:///mnist-search.db"

@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from search.cli.tables import percent, seconds_text
+from search.cli.tables import bytes_text, percent, seconds_text
 from search.listener import Listener, SearchState, TrialEnded
 from search.outcomes import Outcome
 
@@ -38,6 +38,9 @@ class PlainProgress(Listener):
             f"study {state.study_name}: {state.n_done} of {state.n_total} candidates done, "
             f"{state.n_workers} worker{'s' * (state.n_workers > 1)}, {state.epochs} epochs each"
         )
+
+    def worker_ready(self, start_seconds: float, memory_bytes: int) -> None:
+        _print(f"worker ready after {seconds_text(start_seconds)}, {bytes_text(memory_bytes)}")
 
     def ended(self, state: SearchState, trial: TrialEnded) -> None:
         best = f", best {percent(state.best.value)}" if state.best else ""

@@ -68,8 +68,9 @@ def command(
     """Search for small networks; run it again to resume the study."""
     from search.cli.progress import progress_listener
     from search.cli.status import print_status
-    from search.dispatcher import Dispatcher, Limits, SearchFailedError
+    from search.dispatcher import Dispatcher, Limits
     from search.local_engine import LocalEngine
+    from search.provenance import provenance
     from search.setup import StudyRequest, prepare
     from search.warm_start import queue
     from storage.sessions import StudySession
@@ -89,19 +90,19 @@ def command(
     prepared = prepare(request)
     print(f"data: {prepared.notice}", file=sys.stderr)
     session = StudySession(prepared.study.store.engine, prepared.study.study_id)
-    queue(prepared.study, prepared.warm_start)
-    engine = LocalEngine(prepared.data, worker_devices(resolved, n_workers), dtype)
+    engine = None
     try:
+        queue(prepared.study, prepared.warm_start)
+        engine = LocalEngine(prepared.data, worker_devices(resolved, n_workers), dtype)
         limits = Limits(trials, timeout, stop_at_target)
         with progress_listener() as listener:
-            dispatcher = Dispatcher(prepared.study, engine, limits, session, listener)
+            on = provenance(resolved, dtype)
+            dispatcher = Dispatcher(prepared.study, engine, limits, session, listener, on)
             with _interruptible(dispatcher) as interrupted:
                 dispatcher.run()
-    except SearchFailedError as error:
-        print(f"mnist-search: {error}; what is finished is kept", file=sys.stderr)
-        return 1
     finally:
-        engine.close()
+        if engine is not None:
+            engine.close()
         session.end()
     print_status(prepared.study, as_json=json)
     if interrupted:
@@ -117,6 +118,8 @@ def _interruptible(dispatcher: Any) -> Iterator[list[int]]:
 
     def receive(number: int, _frame: FrameType | None) -> None:
         if received:
+            if os.isatty(2):
+                os.write(2, b"\x1b[?25h")  # the live view had hidden the cursor
             os._exit(130)
         received.append(number)
         dispatcher.stop()

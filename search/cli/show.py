@@ -1,5 +1,6 @@
 """`mnist-search show`: the layer table, the recipe and the curves of a candidate."""
 
+import textwrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,6 +18,7 @@ def command(
     check: Annotated[
         bool, typer.Option("--check", help="Count again with the built network and with fvcore, and compare.")
     ] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     storage: options.Storage = options.STORAGE_DEFAULT,
     study: options.Study = None,
     json: options.Json = False,
@@ -35,7 +37,7 @@ def command(
     if json:
         print_json(facts)
     else:
-        _print(facts)
+        _print(facts, markdown)
 
 
 def _facts(named: "Named") -> dict[str, Any]:
@@ -54,36 +56,53 @@ def _facts(named: "Named") -> dict[str, Any]:
     return facts
 
 
-def _print(facts: dict[str, Any]) -> None:
-    from search.cli.tables import bytes_text, percent
+def _print(facts: dict[str, Any], markdown: bool) -> None:
+    from search.cli.tables import print_markdown, print_table
 
-    print(f"{facts['name']}  {_outcome(facts)}")
-    _print_layers(facts["layers"])
-    print(
-        f"\n{facts['params']:,} parameters, {facts['macs']:,} MACs, receptive field {facts['receptive_field']}\n"
-        f"weights {bytes_text(facts['weight_bytes_float32'])} in float32, {bytes_text(facts['weight_bytes_int8'])} "
-        f"in int8; peak activations {bytes_text(facts['peak_activation_bytes'])}"
-    )
-    for name, count in facts.get("recounted", {}).items():
-        print(f"counted again by {name}: {count}")
-    print("\nrecipe: " + ", ".join(_recipe_parts(facts["recipe"])))
+    show_table = print_markdown if markdown else print_table
+    heading = " ".join([facts["name"], _outcome(facts)]).strip()
+    print(f"## {heading}\n" if markdown else heading)
+    show_table(("#", "layer", "k", "s", "p", "in", "out", "params", "MACs", "RF"), _layer_rows(facts["layers"]))
+    print(_totals(facts))
+    print(textwrap.fill("recipe: " + ", ".join(_recipe_parts(facts["recipe"])), 80, initial_indent="\n"))
+    if facts.get("trained_on"):
+        print(f"trained on: {facts['trained_on']}")
     if facts["curves"]:
         print()
-        _print_curves(facts["curves"])
-        if facts["sustained_accuracy"] is not None:
-            print(f"\nsustained {percent(facts['sustained_accuracy'])}, best epoch {percent(facts['best_accuracy'])}")
+        show_table(
+            ("epoch", "train loss", "train acc.", "eval loss", "eval acc.", "lr", "s"), _curve_rows(facts["curves"])
+        )
+        _print_accuracy(facts)
+
+
+def _totals(facts: dict[str, Any]) -> str:
+    from search.cli.tables import bytes_text
+
+    lines = [
+        f"\n{facts['params']:,} parameters, {facts['macs']:,} MACs, receptive field {facts['receptive_field']}",
+        f"weights {bytes_text(facts['weight_bytes_float32'])} in float32, {bytes_text(facts['weight_bytes_int8'])} "
+        f"in int8; peak activations {bytes_text(facts['peak_activation_bytes'])}",
+    ]
+    lines += [f"counted again by {name}: {count}" for name, count in facts.get("recounted", {}).items()]
+    return "\n".join(lines)
+
+
+def _print_accuracy(facts: dict[str, Any]) -> None:
+    from search.cli.tables import percent
+
+    if facts["sustained_accuracy"] is not None:
+        print(f"\nsustained {percent(facts['sustained_accuracy'])}, best epoch {percent(facts['best_accuracy'])}")
 
 
 def _outcome(facts: dict[str, Any]) -> str:
     if not facts.get("outcome"):
         return ""
-    return f"{facts['outcome']}" + (f": {facts['reason']}" if facts.get("reason") else "")
+    reason = f": {facts['reason']}" if facts.get("reason") else ""
+    return f"{facts['outcome']}{reason}"
 
 
-def _print_layers(layers: list[dict[str, Any]]) -> None:
-    from search.cli.tables import print_table
-
-    rows = [
+def _layer_rows(layers: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    return [
         (
             row["number"],
             " ".join([row["layer"], *row["then"]]),
@@ -98,7 +117,6 @@ def _print_layers(layers: list[dict[str, Any]]) -> None:
         )
         for row in layers
     ]
-    print_table(("#", "layer", "k", "s", "p", "in", "out", "params", "MACs", "RF"), rows)
 
 
 def _recipe_parts(recipe: dict[str, Any]) -> list[str]:
@@ -112,10 +130,10 @@ def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _print_curves(curves: list[dict[str, Any]]) -> None:
-    from search.cli.tables import percent, print_table, seconds_text
+def _curve_rows(curves: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    from search.cli.tables import percent
 
-    rows = [
+    return [
         (
             row["epoch"],
             f"{row['train_loss']:.4f}",
@@ -123,8 +141,7 @@ def _print_curves(curves: list[dict[str, Any]]) -> None:
             f"{row['eval_loss']:.4f}",
             percent(row["eval_accuracy"]),
             f"{row['lr']:.2g}",
-            seconds_text(row["seconds"]),
+            f"{row['seconds']:.1f}",
         )
         for row in curves
     ]
-    print_table(("epoch", "train loss", "train acc.", "eval loss", "eval acc.", "lr", "time"), rows)

@@ -1,6 +1,7 @@
 """How numbers and tables look on a terminal."""
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,8 +10,8 @@ from rich.table import Table
 
 
 def percent(fraction: float | None) -> str:
-    """An accuracy as `99.43%`; a dash for none."""
-    return "-" if fraction is None else f"{fraction:.2%}"
+    """An accuracy as `99.43%`, never rounded up past a target it missed; a dash for none."""
+    return "-" if fraction is None else f"{math.floor(fraction * 1e4 + 1e-6) / 1e2:.2f}%"
 
 
 def points(fraction: float | None) -> str:

@@ -19,12 +19,16 @@ EXAMPLE = "Example: mnist-search train best --epochs 15 --out model"
 def command(
     what: options.What = "best",
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Default: as its recipe says.")] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1)] = 0,
     split: Annotated[
         str, typer.Option("--split", help="test (all training images, the test accuracy each epoch) or holdout.")
     ] = "test",
-    target: Annotated[float, typer.Option("--target", help="Accuracy to hold, a fraction of 1.")] = 0.994,
-    sustain: Annotated[int, typer.Option("--sustain", min=1, help="The last epochs that decide.")] = 3,
+    target: Annotated[
+        float | None, typer.Option("--target", help="Accuracy to hold. Default: the study's, or 0.994.")
+    ] = None,
+    sustain: Annotated[
+        int | None, typer.Option("--sustain", min=1, help="The last epochs that decide. Default: the study's, or 3.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Export the trained network into this folder.")
     ] = None,
@@ -50,8 +54,7 @@ def command(
     from search.what import find_candidate
     from storage.runs import add_run
     from storage.store import Store
-    from trainer.allocator import keep_freed_memory
-    from trainer.device import resolve_device, resolve_precision
+    from trainer.device import prepare_device, resolve_device, resolve_precision
     from trainer.train import DivergedError
 
     named = find_candidate(what, lambda: find_study(storage, study))
@@ -60,14 +63,17 @@ def command(
     resolved = resolve_device(device)
     dtype = resolve_precision(precision, resolved)
     dataset_name = dataset or (named.study.settings.dataset if named.study else AUTO)
-    StudySettings(
-        dataset_name, split, target=target, sustain=sustain, epochs=candidate.recipe.epochs
-    )  # says what is wrong
+    given = {"target": target, "sustain": sustain}
+    own = {key: getattr(named.study.settings, key) for key in given} if named.study else {}
+    chosen = own | {key: value for key, value in given.items() if value is not None}
+    goal = StudySettings(dataset_name, split, epochs=candidate.recipe.epochs, **chosen)  # says what is wrong
     found = find_dataset(dataset_name, data_folder(data_dir))
     torch.set_num_threads(threads)
-    keep_freed_memory()
+    prepare_device(resolved)
     with _batch_bar() as on_batch:
-        single = SingleTraining(candidate, found.dataset, split, target, sustain, seed, resolved, dtype, on_batch)
+        single = SingleTraining(
+            candidate, found.dataset, split, goal.target, goal.sustain, seed, resolved, dtype, on_batch
+        )
         _say(f"data: {found.notice}")
         _say(f"{named.label}: {candidate.arch.params:,} parameters, {len(single.data.train):,} training images")
         try:
@@ -102,7 +108,7 @@ def _batch_bar() -> Iterator[Callable[[int, int], None] | None]:
         yield None
         return
     columns = (TextColumn("{task.description}"), BarColumn(30), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, redirect_stdout=True) as progress:
+    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as progress:
         task = progress.add_task("batches", total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
@@ -111,7 +117,7 @@ def _epoch_line(record: "EpochRecord", n_evaluation: int, epochs: int) -> str:
     n_right = round(record.eval_accuracy * n_evaluation)
     return (
         f"{record.epoch:>2}/{epochs}  loss {record.train_loss:.4f}  train {record.train_accuracy:.2%}  "
-        f"test loss {record.eval_loss:.4f}  {n_right}/{n_evaluation} ({record.eval_accuracy:.2%})  "
+        f"eval loss {record.eval_loss:.4f}  {n_right}/{n_evaluation} ({record.eval_accuracy:.2%})  "
         f"lr {record.lr:.1g}  {record.seconds:.0f} s"
     )
 

@@ -25,7 +25,7 @@ enum { FLOAT32 = 0, BFLOAT16 = 1 };
 enum { PRE_RELU = 1, PRE_DROP = 2, NORM = 4, POST_RELU = 8, POST_DROP = 16, POOL = 32 };
 enum { FLAT_TILE = 512, FLUSH_EVERY = 32, CHUNK = 16 };
 
-/* Mirrored field by field in network.py. */
+/* Mirrored field by field in block.py. */
 typedef struct {
     int64_t batch, height, width, channels;
     int32_t dtype, steps;

@@ -17,6 +17,11 @@ def fuse(network: nn.Sequential) -> nn.Module:
     return network if library() is None else FusedNetwork(network)
 
 
+def has_kernels() -> bool:
+    """Whether `fuse` makes a difference on a CPU of this machine."""
+    return library() is not None
+
+
 class FusedNetwork(nn.Module):
     """`inner`, with its runs of small steps fused in training mode."""
 
