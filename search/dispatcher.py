@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 
 from models.candidate import Candidate
 from models.errors import MnistSearchError, WorkFailedError
@@ -15,7 +16,7 @@ from search.listener import Listener, RunningTrial, SearchState, TrialEnded
 from search.outcomes import Outcome
 from search.study import SearchStudy
 from storage.errors import StudyBusyError
-from storage.sessions import StudySession
+from storage.sessions import TAKEN_OVER, StudySession
 from trainer.messages import Answer, Broken, Diverged, EpochDone, Finished, Job, Ready
 
 _POLL_SECONDS = 0.25
@@ -97,9 +98,9 @@ class Dispatcher:
                     self._handle(answer)
                 self._state.session_seconds = time.monotonic() - self._started
                 self._listener.changed(self._state)
-        except StudyBusyError:
-            self._running.clear()  # the other dispatcher has queued them again
-            raise
+        except (StudyBusyError, UpdateFinishedTrialError) as error:
+            self._running.clear()  # the other dispatcher has ended them, and queued their candidates again
+            raise StudyBusyError(TAKEN_OVER) from error
         finally:
             self._interrupt_running()
             self._listener.stopped(self._state)

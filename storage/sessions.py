@@ -18,6 +18,7 @@ from storage.tables import SessionRow
 
 BEAT_SECONDS = 5.0
 STALE_SECONDS = 120.0
+TAKEN_OVER = "another process has taken this study over, since this one stood still too long"
 
 _PROCESS_BEGAN = time.time()
 
@@ -47,7 +48,7 @@ class StudySession:
         if time.monotonic() - self._last_beat >= BEAT_SECONDS:
             self._last_beat = time.monotonic()
             if not self._update(beat_at=time.time()):
-                raise StudyBusyError("another process has taken this study over, since this one stood still too long")
+                raise StudyBusyError(TAKEN_OVER)
 
     def end(self) -> None:
         """Closes the session, so that the next may open."""

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from models.presets import PRESETS
+from search.cli.lookup import find_study
+from search.cli.tables import percent
 from search.spec_file import load_spec
 from tests.cli import QUICK, call
 
@@ -68,7 +70,7 @@ def test_train_prints_every_epoch_and_an_analysis(capsys: pytest.CaptureFixture[
     assert [line.split()[0] for line in lines[:2]] == ["1/2", "2/2"]
     assert "/300 (" in lines[0]
     assert [line.split()[0] for line in lines[3:] if line[0] != " "] == ["target", "results", "analysis"]
-    assert "mine: 324 parameters, 1,497 training images" in err
+    assert "mine: 332 parameters, 1,497 training images" in err
     assert all(len(line) <= 80 for line in lines), lines
 
 
@@ -100,3 +102,26 @@ def test_warm_start_over_the_budget_is_refused(capsys: pytest.CaptureFixture[str
     code, _, err = call(["run", *QUICK, "--warm-start", "best"], capsys)
     assert code == 2
     assert "--warm-start takes a preset, a spec file, or `presets`" in err
+
+
+def test_a_space_file_is_read_as_its_page_writes_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """YAML 1.1 would take 4:16 for a number to the base of sixty."""
+    (tmp_path / "ranges.yaml").write_text(
+        "stem_width: 2:6\nbody_width: 2:8:2\ntransition_width: 2\nlr: 0.02:0.3:log\norder: bn-relu, relu-bn\n"
+        "schedule: [step, onecycle]\nsecond_pool: false\nstem_depth: 1\nbody_depth: 1\n"
+    )
+    run = ["run", "--dataset", "digits", "--epochs", "1", "--sustain", "1", "--max-params", "2000", "--trials", "1"]
+    code, _, err = call([*run, "--workers", "1", "--space", "ranges.yaml"], capsys)
+    assert code == 0, err
+    space = find_study("sqlite:///mnist-search.db", None).settings.space
+    expected = {"stem_width": "2:6", "body_width": "2:8:2", "transition_width": "2", "lr": "0.02:0.3:log",
+                "schedule": "step, onecycle", "second_pool": "false"}  # fmt: skip
+    assert {name: space[name] for name in expected} == expected
+
+
+def test_an_accuracy_is_never_rounded_up_past_a_target_it_missed() -> None:
+    assert percent(0.99396667) == "99.39%"
+    assert percent(0.994) == "99.40%"
+    assert percent((0.9940 + 0.9940 + 0.9940) / 3) == "99.40%"
+    assert percent(1.0) == "100.00%"
+    assert percent(None) == "-"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from search.catalogue import DEFAULT_RANGES
+from search.catalogue import DEFAULT_RANGES, WIDTHS
 from search.cli.app import app
-from tests.cli import finish
+from tests.cli import finish, start
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("models", "trainer", "search", "storage")
@@ -45,6 +45,28 @@ def test_a_worker_needs_only_torch_and_numpy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_spawned_worker_imports_nothing_through_the_script_that_started_it() -> None:
+    """multiprocessing runs the console script's imports again in each worker: these must be light."""
+    program = "import sys, search.cli; print(sorted({'optuna', 'sqlalchemy', 'typer', 'torch'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_without_a_command_the_help_is_printed(tmp_path: Path) -> None:
+    code, out, err = finish([], tmp_path)
+    assert (code, err) == (0, "")
+    assert [name for name in COMMANDS if f"  {name} " not in out] == []
+
+
+def test_a_reader_that_has_enough_is_no_fault(tmp_path: Path) -> None:
+    """As `mnist-search presets --json | head -1`: the pipe is closed before all is written."""
+    process = start(["presets", "--json"], tmp_path)
+    assert process.stdout is not None
+    process.stdout.close()
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
 
 
 def test_no_dependency_ships_our_names() -> None:
@@ -84,4 +106,5 @@ def test_version(tmp_path: Path) -> None:
 
 def test_the_page_on_the_space_lists_every_range_with_its_default() -> None:
     page = (ROOT / "docs" / "space.md").read_text()
-    assert [name for name, text in DEFAULT_RANGES.items() if f"| `{name}` | `{text}` |" not in page] == []
+    listed = {name: "follows the budget" if name in WIDTHS else f"`{text}`" for name, text in DEFAULT_RANGES.items()}
+    assert [name for name, text in listed.items() if f"| `{name}` | {text} |" not in page] == []

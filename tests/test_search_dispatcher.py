@@ -6,18 +6,25 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
 
+from models.candidate import Candidate
 from models.errors import MnistSearchError
-from search.dispatcher import Dispatcher, Limits, SearchFailedError
+from models.recipe import Recipe
+from models.template import Template
+from search.dispatcher import Dispatcher, Limits, SearchFailedError, requeue_abandoned
 from search.listener import Listener, SearchState
 from search.outcomes import Outcome, outcome_of
+from search.sampling import make_sampler
 from search.settings import StudySettings
 from search.space import Space
-from search.study import SearchStudy, create_study, open_study, resume_study
+from search.study import SearchStudy, create_study, is_begun, open_study, resume_study
+from search.warm_start import queue
 from storage.epochs import epochs_of
+from storage.errors import StudyBusyError
 from storage.sessions import StudySession, active_seconds
 from storage.store import Store
 from tests.inline import InlineEngine, small_digits
@@ -266,3 +273,77 @@ def test_epochs_are_kept_as_they_come(store: Store) -> None:
     study = begin(store, epochs=3)
     search(study, 1, InlineEngine(small_digits(), after_epoch=count))
     assert seen == [0, 1, 2]
+
+
+def test_a_queued_candidate_survives_a_kill_before_it_was_noted(store: Store) -> None:
+    study = begin(store)
+    candidate = Candidate(Template((3,), 3, (4,)).arch(), Recipe(epochs=2, batch_size=32))
+    assert queue(study, {"mine": candidate}) == 1
+    assert queue(study, {"mine": candidate}) == 0
+    study.optuna.ask()  # taken from the queue, and killed at once
+    engine = InlineEngine(small_digits())
+    search(resume_study(store, "s", {}), 1, engine)
+    assert engine.jobs[0].candidate == candidate.to_dict()
+
+
+def test_a_study_killed_at_its_birth_is_begun_again(store: Store) -> None:
+    optuna.create_study(study_name="s", storage=store.optuna, direction="maximize")
+    assert not is_begun(store, "s")
+    assert search(begin(store), 1).n_done == 1
+    assert is_begun(store, "s")
+
+
+def test_who_has_lost_the_study_writes_no_more(store: Store) -> None:
+    """Another dispatcher takes over while this one stands still, as a laptop that sleeps."""
+    study = begin(store, epochs=5)
+    session = StudySession(store.engine, study.study_id)
+
+    def take_over(job: Job, record: EpochRecord) -> None:
+        if record.epoch == 2:
+            session.end()
+            taken.append(StudySession(store.engine, study.study_id))
+            requeue_abandoned(study)
+            session._last_beat = float("-inf")
+
+    taken: list[StudySession] = []
+    dispatcher = Dispatcher(study, InlineEngine(small_digits(), take_over), Limits(3), session, Listener())
+    with pytest.raises(StudyBusyError, match="another process has taken this study over, since this one stood still"):
+        dispatcher.run()
+    waiting = study.optuna.get_trials(states=(TrialState.WAITING,))
+    assert len(waiting) == 1, "queued once, by the other"
+
+
+def test_those_in_training_come_to_their_end_when_no_more_candidates_are_to_be_had(store: Store) -> None:
+    one = {**EASY, "stem_width": "3", "body_width": "3", "transition_width": "3", "body_depth": "1", "lr": "0.1"}
+    fixed = {"stem_kernel": "3", "transition_place": "before-pool", "second_pool": "false", "order": "bn-relu",
+             "head": "gap-1x1", "dropout_place": "blocks", "batch_size": "32", "weight_decay": "0.0001",
+             "schedule": "constant", "dropout": "0", "rotation_degrees": "0", "translation_share": "0",
+             "scale_share": "0", "label_smoothing": "0"}  # fmt: skip
+    study = begin(store, one | fixed)
+    with pytest.raises(MnistSearchError, match="draws in a row repeated earlier candidates: the space is exhausted"):
+        search(study, 2)
+    assert len(study.trials(Outcome.TRAINED)) == 1
+    assert study.running() == []
+
+
+def test_broken_trainings_between_sound_ones_do_not_end_the_search(store: Store) -> None:
+    engine = InlineEngine(small_digits())
+    engine.breaks_at = {0, 1, 3, 4, 6}
+    assert search(begin(store), 8, engine).n_done == 8
+
+
+def test_a_sampler_does_not_learn_from_candidates_that_were_given(tmp_path: Path) -> None:
+    """The same draws with and without trials that have no parameters and the best values of all."""
+
+    def drawn(name: str, n_given: int) -> list[dict[str, Any]]:
+        study = begin(Store(f"sqlite:///{tmp_path / name}"))
+        study.optuna.sampler = make_sampler("tpe", 5, 0)
+        for _ in range(n_given):
+            study.optuna.add_trial(optuna.trial.create_trial(value=1.0))
+        for number in range(16):
+            trial = study.optuna.ask()
+            study.space.sample(trial, 2)
+            study.optuna.tell(trial, -abs(trial.params["lr"] - 0.1) - 0.001 * number)
+        return [trial.params for trial in study.optuna.get_trials()[n_given:]]
+
+    assert drawn("a.db", 0) == drawn("b.db", 9)
