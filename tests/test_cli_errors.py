@@ -10,12 +10,7 @@ from tests.cli import QUICK, call
 NOTHING_STORED = "nothing is stored at sqlite:///mnist-search.db yet: run `mnist-search run` first, or name --storage"
 
 
-@pytest.fixture(autouse=True)
-def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    for name in ("MNIST_SEARCH_DATA", "MNIST_SEARCH_STORAGE"):
-        monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 
 def refused(arguments: str, capsys: pytest.CaptureFixture[str]) -> str:

@@ -15,12 +15,8 @@ SPEC = "layers: [conv: 4, maxpool: 2, conv: 6, gap, conv: {out: 10, kernel: 1, t
 
 
 @pytest.fixture(autouse=True)
-def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    for name in ("MNIST_SEARCH_DATA", "MNIST_SEARCH_STORAGE"):
-        monkeypatch.delenv(name, raising=False)
-    (tmp_path / "mine.yaml").write_text(SPEC)
+def _with_a_spec(own_folder: Path) -> None:
+    (own_folder / "mine.yaml").write_text(SPEC)
 
 
 def test_presets_lists_all_with_their_counts(capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,9 +63,10 @@ def test_train_prints_every_epoch_and_an_analysis(capsys: pytest.CaptureFixture[
     code, out, err = call(["train", "mine.yaml", "--dataset", "digits", "--sustain", "2"], capsys)
     assert code == 0
     lines = out.splitlines()
-    assert [line.split()[0] for line in lines[:2]] == ["1/2", "2/2"]
-    assert "/300 (" in lines[0]
-    assert [line.split()[0] for line in lines[3:] if line[0] != " "] == ["target", "results", "analysis"]
+    assert lines[0].split() == ["epoch", "loss", "train", "test", "loss", "test", "accuracy", "lr", "s"]
+    assert [line.split()[0] for line in lines[1:3]] == ["1/2", "2/2"]
+    assert "/300 (" in lines[1]
+    assert [line.split()[0] for line in lines[4:] if line[0] != " "] == ["target", "results", "analysis"]
     assert "mine: 332 parameters, 1,497 training images" in err
     assert all(len(line) <= 80 for line in lines), lines
 

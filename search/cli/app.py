@@ -5,6 +5,7 @@ everything else to stderr. The commands import torch and optuna when they run, s
 """
 
 import os
+import select
 import sys
 from importlib.metadata import version
 
@@ -67,6 +68,8 @@ def _run(arguments: list[str] | None) -> int:
         return _interrupted()
     except BrokenPipeError:
         return _reader_gone(0)
+    except SystemExit as stop:  # typer's and rich's answer to a broken pipe
+        return _reader_gone(0) if _has_no_reader(1) else int(stop.code or 0)
     except Exception as error:
         if hasattr(error, "format_message"):  # click's: an unknown option, a value that is no number
             return _fail(f"{' '.join(error.format_message().split())} (see mnist-search --help)", EXIT_WRONG_USE)
@@ -82,6 +85,12 @@ def _fail(text: str, code: int) -> int:
 def _interrupted() -> int:
     print("interrupted; what was finished is kept, the same command does the rest", file=sys.stderr)
     return EXIT_INTERRUPTED
+
+
+def _has_no_reader(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _reader_gone(code: int) -> int:

@@ -1,6 +1,7 @@
 """`mnist-search train`: one training, printed epoch by epoch."""
 
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,9 @@ import typer
 from search.cli import options
 
 if TYPE_CHECKING:
+    from search.settings import StudySettings
+    from search.single import SingleTraining
+    from search.what import Named
     from trainer.train import EpochRecord
 
 EXAMPLE = "Example: mnist-search train best --epochs 15 --out model"
@@ -49,13 +53,11 @@ def command(
     from search.cli.tables import print_json
     from search.datasets import AUTO, data_folder, find_dataset
     from search.exporting import export_network
-    from search.settings import StudySettings
     from search.single import SingleTraining
     from search.what import find_candidate
     from storage.runs import add_run
     from storage.store import Store
     from trainer.device import prepare_device, resolve_device, resolve_precision
-    from trainer.train import DivergedError
 
     named = find_candidate(what, lambda: find_study(storage, study))
     store = Store(storage)  # opened first: a training should not end with nowhere to keep it
@@ -63,10 +65,7 @@ def command(
     resolved = resolve_device(device)
     dtype = resolve_precision(precision, resolved)
     dataset_name = dataset or (named.study.settings.dataset if named.study else AUTO)
-    given = {"target": target, "sustain": sustain}
-    own = {key: getattr(named.study.settings, key) for key in given} if named.study else {}
-    chosen = own | {key: value for key, value in given.items() if value is not None}
-    goal = StudySettings(dataset_name, split, epochs=candidate.recipe.epochs, **chosen)  # says what is wrong
+    goal = _goal(named, dataset_name, split, candidate.recipe.epochs, {"target": target, "sustain": sustain})
     found = find_dataset(dataset_name, data_folder(data_dir))
     torch.set_num_threads(threads)
     prepare_device(resolved)
@@ -76,12 +75,7 @@ def command(
         )
         _say(f"data: {found.notice}")
         _say(f"{named.label}: {candidate.arch.params:,} parameters, {len(single.data.train):,} training images")
-        try:
-            for record in single:
-                _say(_epoch_line(record, len(single.data.evaluation), candidate.recipe.epochs), to_stdout=not json)
-        except DivergedError as error:
-            _say(f"mnist-search: {error}: lower its learning rate")
-            return 1
+        _print_epochs(single, to_stdout=not json)
     facts: dict[str, Any] = {"name": named.label, **single.facts()}
     add_run(store.engine, named.label, facts)
     exported = None
@@ -95,6 +89,30 @@ def command(
     if exported is not None:
         print_exported(exported, as_json=False)
     return 0
+
+
+def _goal(
+    named: "Named", dataset: str, split: str, epochs: int, given: dict[str, float | int | None]
+) -> "StudySettings":
+    """What the training is judged by: as given, else as the study has it. Raises for what is impossible."""
+    from search.settings import StudySettings
+
+    own = {key: getattr(named.study.settings, key) for key in given} if named.study else {}
+    chosen: dict[str, Any] = own | {key: value for key, value in given.items() if value is not None}
+    return StudySettings(dataset, split, epochs=epochs, **chosen)
+
+
+def _print_epochs(single: "SingleTraining", to_stdout: bool) -> None:
+    """Trains, a line for each epoch as it ends. Raises WorkFailedError if the loss is not finite."""
+    from models.errors import WorkFailedError
+    from trainer.train import DivergedError
+
+    _say(_head_line(single.split), to_stdout)
+    try:
+        for record in single:
+            _say(_epoch_line(record, len(single.data.evaluation), single.candidate.recipe.epochs), to_stdout)
+    except DivergedError as error:
+        raise WorkFailedError(f"{error}: lower its learning rate") from None
 
 
 @contextmanager
@@ -113,12 +131,17 @@ def _batch_bar() -> Iterator[Callable[[int, int], None] | None]:
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
+def _head_line(split: str) -> str:
+    judge = "test" if split == "test" else "eval"
+    return f"epoch    loss   train  {judge} loss       {judge} accuracy       lr     s"
+
+
 def _epoch_line(record: "EpochRecord", n_evaluation: int, epochs: int) -> str:
-    n_right = round(record.eval_accuracy * n_evaluation)
+    n_right = f"{round(record.eval_accuracy * n_evaluation)}/{n_evaluation}"
     return (
-        f"{record.epoch:>2}/{epochs}  loss {record.train_loss:.4f}  train {record.train_accuracy:.2%}  "
-        f"eval loss {record.eval_loss:.4f}  {n_right}/{n_evaluation} ({record.eval_accuracy:.2%})  "
-        f"lr {record.lr:.1g}  {record.seconds:.0f} s"
+        f"{record.epoch:>2}/{epochs:<2}  {record.train_loss:.4f}  {record.train_accuracy:.2%}     "
+        f"{record.eval_loss:.4f}  "
+        f"{n_right:>11} ({record.eval_accuracy:.2%})  {record.lr:>7.2g}  {record.seconds:>4.0f}"
     )
 
 
@@ -135,7 +158,7 @@ def _summary(facts: dict[str, Any]) -> str:
             f"results   {facts['params']:,} parameters; sustained {percent(facts['sustained_accuracy'])}, "
             f"best epoch {percent(facts['best_accuracy'])},",
             f"          best training accuracy {percent(facts['best_train_accuracy'])}; judged by the {judged}",
-            f"analysis  {analysis(facts)}",
+            textwrap.fill(f"analysis  {analysis(facts)}", 80, subsequent_indent=" " * 10),
         ]
     )
 

@@ -1,0 +1,35 @@
+"""Fixtures for every test: one thread, a quiet Optuna, and on request a folder of one's own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import optuna
+import pytest
+import torch
+
+from search.space import Space
+
+
+@pytest.fixture(autouse=True)
+def _quiet_and_on_one_thread() -> Iterator[None]:
+    before = optuna.logging.get_verbosity(), torch.get_num_threads()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    torch.set_num_threads(1)
+    yield
+    optuna.logging.set_verbosity(before[0])
+    torch.set_num_threads(before[1])
+
+
+@pytest.fixture
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder in which no study and no data are at hand."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for name in ("MNIST_SEARCH_DATA", "MNIST_SEARCH_STORAGE"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def default() -> Space:
+    return Space.of({}, 10_000)
