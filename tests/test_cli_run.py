@@ -1,5 +1,6 @@
 """The search as a user runs it: real processes, real workers, a real database."""
 
+import contextlib
 import json
 import os
 import signal
@@ -47,10 +48,13 @@ def wait_for_epoch(folder: Path, process: subprocess.Popen[str], n_complete: int
 
 
 def workers_of(process: subprocess.Popen[str]) -> list[int]:
-    listed = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True, check=False
-    )
-    return [int(pid) for pid in listed.stdout.split()]
+    """The process numbers of a dispatcher's children."""
+    children = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # gone meanwhile
+            _state, parent, *_ = stat.read_text().rpartition(")")[2].split()
+            children += [int(stat.parent.name)] * (int(parent) == process.pid)
+    return children
 
 
 def is_alive(pid: int) -> bool:

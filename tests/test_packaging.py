@@ -108,3 +108,7 @@ def test_the_page_on_the_space_lists_every_range_with_its_default() -> None:
     page = (ROOT / "docs" / "space.md").read_text()
     listed = {name: "follows the budget" if name in WIDTHS else f"`{text}`" for name, text in DEFAULT_RANGES.items()}
     assert [name for name, text in listed.items() if f"| `{name}` | {text} |" not in page] == []
+
+
+def test_the_readme_has_no_gap_left_to_fill() -> None:
+    assert "@@" not in (ROOT / "README.md").read_text()
