@@ -79,7 +79,7 @@ def _totals(facts: dict[str, Any]) -> str:
     from search.cli.tables import bytes_text
 
     lines = [
-        f"\n{facts['params']:,} parameters, {facts['macs']:,} MACs, receptive field {facts['receptive_field']}",
+        f"\n{facts['params']:,} parameters, {facts['macs']:,} MACs, receptive field {facts['receptive_field']};",
         f"weights {bytes_text(facts['weight_bytes_float32'])} in float32, {bytes_text(facts['weight_bytes_int8'])} "
         f"in int8; peak activations {bytes_text(facts['peak_activation_bytes'])}",
     ]
