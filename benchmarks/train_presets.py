@@ -47,6 +47,7 @@ def main() -> None:
     with ThreadPoolExecutor(options.workers) as pool:
         for done in as_completed([pool.submit(train, preset) for preset in wanted]):
             keep(results, *done.result())
+    TABLE_FILE.parent.mkdir(exist_ok=True)
     TABLE_FILE.write_text(table(results))
 
 
@@ -91,7 +92,7 @@ def table(results: dict[str, Any]) -> str:
         "All 60,000 training images; accuracy on the 10,000 test images after each epoch; nothing was chosen by it.",
         "*reported* is the mean of the last epochs the source quotes (up to three; with a star, only a best epoch is",
         "quoted, and stands in), *best* its best epoch; *ours* is the mean of the last three epochs. The difference,",
-        "ours minus reported, is in percentage points.",
+        "ours minus reported, is in percentage points. Seconds are wall time of a machine that may have been busy.",
         "",
         "| preset | params | epochs | reported | best | ours | our best | difference | last five epochs | train | s |",
         "| :-- | --: | --: | --: | --: | --: | --: | --: | :-- | --: | --: |",
