@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from models.presets import PRESETS, Preset
+from search.cli.tables import percent
 from search.preset_results import RESULTS_FILE
 
 BUDGET = 10_000
@@ -117,13 +118,13 @@ def _row(preset: Preset, ours: dict[str, Any]) -> str:
         preset.name,
         f"{preset.arch.params:,}",
         str(ours["epochs"]),
-        f"{reported:.2%}{star}",
-        f"{preset.reported_best:.2%}",
-        f"{ours['sustained_accuracy']:.2%}",
-        f"{ours['best_accuracy']:.2%}",
+        f"{percent(reported)}{star}",
+        percent(preset.reported_best),
+        percent(ours["sustained_accuracy"]),
+        percent(ours["best_accuracy"]),
         f"{difference:+.2f}",
         " ".join(f"{100 * accuracy:.2f}" for accuracy in ours["last_epochs"]),
-        f"{ours['train_accuracy']:.2%}",
+        percent(ours["train_accuracy"]),
         f"{ours['seconds']:.0f}",
     ]
     return "| " + " | ".join(cells) + " |"
@@ -132,7 +133,7 @@ def _row(preset: Preset, ours: dict[str, Any]) -> str:
 def _rejected(preset: Preset) -> str:
     reason = "rejected by the gate: over 10,000 parameters" if preset.arch.params >= BUDGET else "not trained"
     cells = [preset.name, f"{preset.arch.params:,}", str(preset.candidate.recipe.epochs)]
-    cells += [f"{reported_accuracy(preset):.2%}", f"{preset.reported_best:.2%}", reason, *[""] * 5]
+    cells += [percent(reported_accuracy(preset)), percent(preset.reported_best), reason, *[""] * 5]
     return "| " + " | ".join(cells) + " |"
 
 
