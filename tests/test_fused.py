@@ -310,3 +310,30 @@ def test_sampling_refuses_an_index_outside() -> None:
     pixels = torch.zeros(3, 28, 28, dtype=torch.uint8)
     with pytest.raises(IndexError, match="outside 0 to 2"):
         sample(pixels, torch.tensor([3]), torch.eye(2, 3)[None], 0, 1, 0)
+
+
+@needs_compiler
+@pytest.mark.parametrize("pool", [False, True], ids=["flat", "pool"])
+@pytest.mark.parametrize("order", ORDERS, ids="-".join)
+def test_evaluates_as_torch_does(order: tuple[str, ...], pool: bool) -> None:
+    torch.manual_seed(5)
+    theirs = _modules(order, 12, pool)
+    theirs(_input(4, 12, 9, 7))  # so that the running statistics are not those of a new layer
+    ours = fuse(copy.deepcopy(theirs)).eval()
+    x = _input(3, 12, 9, 7).detach()
+    before = copy.deepcopy(dict(ours.named_buffers()))
+    with torch.no_grad():
+        torch.testing.assert_close(ours(x), theirs.eval()(x))
+    for name, buffer in ours.named_buffers():
+        assert torch.equal(buffer, before[name])
+
+
+@needs_compiler
+@pytest.mark.parametrize("order", [("bn", "relu"), ("bn", "relu", "dropout"), ("bn", "dropout", "relu")], ids="-".join)
+def test_a_dead_channel_learns_what_torch_lets_it_learn(order: tuple[str, ...]) -> None:
+    """Its values all lie on ReLU's corner, where the gradient is zero; the mask is read off the output."""
+    torch.manual_seed(6)
+    theirs = _modules(order, 4, dropout=0.0)
+    ours = fuse(copy.deepcopy(theirs))
+    x = torch.zeros(2, 4, 5, 5).contiguous(memory_format=torch.channels_last).requires_grad_()
+    _assert_all_close(_gradients(ours, x), _gradients(theirs, x), 2e-5)

@@ -18,7 +18,8 @@ from trainer.data import Images, TrainingData
 from trainer.fused.network import fuse
 from trainer.optim import Pace, make_optimizer
 
-_EVALUATION_BATCH = 1000
+_CPU_EVALUATION_BATCH = 250  # its activations stay in the second-level cache
+_EVALUATION_BATCH = 2000
 _SMALLEST_BATCH = 2  # BatchNorm has no variance of one image where its map is a single value, as after a GAP
 
 
@@ -82,6 +83,7 @@ class Training:
         self._trained = fuse(self._network) if device == "cpu" else self._network
         decay = candidate.recipe.ema_decay
         self._average = WeightAverage(self._network, decay) if decay else None
+        self._evaluated = fuse(self.result) if device == "cpu" else self.result
         self._optimizer = make_optimizer(self._network, candidate.recipe)
         self._batch_size = max(_SMALLEST_BATCH, candidate.recipe.batch_size)
         self._batches_per_epoch = max(1, math.ceil((len(data.train) - 1) / self._batch_size))
@@ -175,6 +177,6 @@ class Training:
 
         Always in float32, whatever the training ran in: what is measured is the network that is exported.
         """
-        network = self.result.eval()
-        batches = pixels.to(self._device).split(_EVALUATION_BATCH)
+        network = self._evaluated.eval()
+        batches = pixels.to(self._device).split(_CPU_EVALUATION_BATCH if self._device == "cpu" else _EVALUATION_BATCH)
         return torch.cat([network(self._normalised(batch.unsqueeze(1).float() / 255)) for batch in batches])

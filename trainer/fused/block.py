@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 from trainer.fused._library import library
 
 # The steps of `kernels.c`; "pre" is before batch norm, "post" after it.
-_PRE_RELU, _PRE_DROP, _NORM, _POST_RELU, _POST_DROP, _POOL = (1 << i for i in range(6))
+_PRE_RELU, _PRE_DROP, _NORM, _POST_RELU, _POST_DROP, _POOL, _FROZEN = (1 << i for i in range(7))
 _DTYPES = {torch.float32: 0, torch.bfloat16: 1}
 _RANDOM_STEPS = 1 << 16
 
@@ -59,15 +59,22 @@ class Block:
         )
 
     def __call__(self, x: torch.Tensor, seed: int) -> torch.Tensor:
-        """y of x (B, C, H, W), in x's dtype and channels-last."""
-        norm = self.norm
-        if norm is None:
-            return _Fused.apply(x, None, None, self, self._describe(x, seed))  # type: ignore[no-any-return]
-        return _Fused.apply(x, norm.weight, norm.bias, self, self._describe(x, seed))  # type: ignore[no-any-return]
+        """y of x (B, C, H, W) in training, in x's dtype and channels-last."""
+        return self._apply(x, self._describe(x, seed, self.dropout.p if self.dropout is not None else 0.0))
 
-    def _describe(self, x: torch.Tensor, seed: int) -> _Block:
+    def evaluate(self, x: torch.Tensor) -> torch.Tensor:
+        """y of x (B, C, H, W) in evaluation: nothing is dropped, batch norm uses its running statistics."""
+        info = self._describe(x, 0, 0.0)
+        info.steps |= _FROZEN
+        return self._apply(x, info)
+
+    def _apply(self, x: torch.Tensor, info: _Block) -> torch.Tensor:
+        gamma, beta = (self.norm.weight, self.norm.bias) if self.norm is not None else (None, None)
+        return _Fused.apply(x, gamma, beta, self, info)  # type: ignore[no-any-return]
+
+    def _describe(self, x: torch.Tensor, seed: int, dropout: float) -> _Block:
         B, C, H, W = x.shape
-        threshold = round(self.dropout.p * _RANDOM_STEPS) if self.dropout is not None else 0
+        threshold = round(dropout * _RANDOM_STEPS)
         steps = self._steps if threshold else self._steps & ~(_PRE_DROP | _POST_DROP)
         scale = _RANDOM_STEPS / (_RANDOM_STEPS - threshold) if threshold < _RANDOM_STEPS else 0.0
         momentum, eps = (self.norm.momentum, self.norm.eps) if self.norm is not None else (0.0, 0.0)
@@ -109,14 +116,14 @@ class _Fused(torch.autograd.Function):
             tracked = (norm.running_mean, norm.running_var, norm.num_batches_tracked)
             pointers = [_pointer(t) for t in (gamma, beta, statistics, statistics[1], *tracked)]
         _run("block_forward", ctypes.byref(info), _pointer(x), _pointer(y), _pointer(place), *pointers)
-        ctx.save_for_backward(x, place, gamma, beta, statistics)
+        ctx.save_for_backward(x, y, place, gamma, beta, statistics)
         ctx.info = info
         return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, g: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        x, place, gamma, beta, statistics = ctx.saved_tensors
+        x, y, place, gamma, beta, statistics = ctx.saved_tensors
         g = g.contiguous(memory_format=torch.channels_last)
         dx = torch.empty_like(x)
         dgamma = dbeta = None
@@ -125,7 +132,7 @@ class _Fused(torch.autograd.Function):
             dgamma, dbeta = torch.empty_like(gamma), torch.empty_like(beta)
             pointers = [_pointer(t) for t in (gamma, beta, statistics, statistics[1])]
         out = (_pointer(t) for t in (dx, dgamma, dbeta))
-        _run("block_backward", ctypes.byref(ctx.info), _pointer(x), _pointer(g), _pointer(place), *pointers, *out)
+        _run("block_backward", ctypes.byref(ctx.info), *map(_pointer, (x, y, g, place)), *pointers, *out)
         return dx, dgamma, dbeta, None, None
 
 
@@ -133,7 +140,7 @@ def _pointer(tensor: torch.Tensor | None) -> int | None:
     return None if tensor is None else tensor.data_ptr()
 
 
-_ADDRESSES = {"block_forward": 10, "block_backward": 10}
+_ADDRESSES = {"block_forward": 10, "block_backward": 11}
 
 
 def _run(name: str, info: Any, *pointers: int | None) -> None:

@@ -7,8 +7,10 @@
  * values are converted to float32 in a buffer that stays in the first-level cache.
  *
  * The steps before batch norm are called pre, those after it post; z = pre(x), u = scale * z + shift, y = post(u).
- * ReLU and dropout commute, so which of two comes first does not matter. Nothing but x, the two statistics and the
- * place of each pooled maximum is kept for the backward pass: z, u and the dropout mask are computed again.
+ * ReLU and dropout commute, so which of two comes first does not matter. Nothing but x, y, the two statistics and the
+ * place of each pooled maximum is kept for the backward pass (the convolutions before and behind keep x and y anyway);
+ * z is computed again. Where a ReLU follows batch norm the mask of what passed it and the dropout is y != 0; elsewhere
+ * the dropout's random bits are asked for again.
  *
  * Non-finite values are passed on, as torch does: the loss of a diverged training must show it.
  */
@@ -22,7 +24,7 @@
 #endif
 
 enum { FLOAT32 = 0, BFLOAT16 = 1 };
-enum { PRE_RELU = 1, PRE_DROP = 2, NORM = 4, POST_RELU = 8, POST_DROP = 16, POOL = 32 };
+enum { PRE_RELU = 1, PRE_DROP = 2, NORM = 4, POST_RELU = 8, POST_DROP = 16, POOL = 32, FROZEN = 64 };
 enum { FLAT_TILE = 512, FLUSH_EVERY = 32, CHUNK = 16 };
 
 /* Mirrored field by field in block.py. */
@@ -330,9 +332,9 @@ static void lay_out_affine(Source *s, const float *mean, const float *inv_std, c
     s->scale = scale, s->shift = shift;
 }
 
-/* Writes y, `place` (where a pool follows: 0 to 3 for each output), mean and inv_std (the statistics used); updates
- * the running statistics and their count. gamma to n_tracked are used with batch norm only. Returns 0, or 1 when
- * memory ran out. */
+/* Writes y, `place` (where a pool follows: 0 to 3 for each output), mean and inv_std (the statistics used). These are
+ * the batch's, and the running ones and their count are updated; or, with FROZEN, the running ones as they are. gamma
+ * to n_tracked are used with batch norm only. Returns 0, or 1 when memory ran out. */
 int block_forward(const Block *b, const void *x, void *y, uint8_t *place, const float *gamma, const float *beta,
                   float *mean, float *inv_std, float *running_mean, float *running_var, int64_t *n_tracked) {
     Tiles t = make_tiles(b);
@@ -341,11 +343,16 @@ int block_forward(const Block *b, const void *x, void *y, uint8_t *place, const 
     Source s = {&t, x, NULL, NULL};
     if (b->steps & NORM) {
         int64_t C = b->channels;
-        double count = (double)t.total / C;
-        measure(mean, inv_std, &s, &a);
-        update_running(running_mean, mean, C, b->momentum, 1);
-        update_running(running_var, inv_std, C, b->momentum, count / (count - 1));
-        *n_tracked += 1;
+        if (b->steps & FROZEN) {
+            memcpy(mean, running_mean, C * sizeof(float));
+            memcpy(inv_std, running_var, C * sizeof(float));
+        } else {
+            double count = (double)t.total / C;
+            measure(mean, inv_std, &s, &a);
+            update_running(running_mean, mean, C, b->momentum, 1);
+            update_running(running_var, inv_std, C, b->momentum, count / (count - 1));
+            *n_tracked += 1;
+        }
         for (int64_t c = 0; c < C; c++) inv_std[c] = (float)(1 / sqrt((double)inv_std[c] + b->eps));
         lay_out_affine(&s, mean, inv_std, gamma, beta, &a);
     }
@@ -359,14 +366,15 @@ int block_forward(const Block *b, const void *x, void *y, uint8_t *place, const 
 
 typedef struct {
     Source s;
-    const void *g;
+    const void *g, *y;
     const uint8_t *place;
     float *pooled;   /* a row of g */
     uint8_t *packed; /* its places */
 } Gradient;
 
-static Gradient make_gradient(const Source *s, const void *g, const uint8_t *place, Arena *a) { /* costs two tables */
-    Gradient d = {*s, g, place, table(a), (uint8_t *)table(a)};
+static Gradient make_gradient(const Source *s, const void *g, const void *y, const uint8_t *place,
+                              Arena *a) { /* costs two tables */
+    Gradient d = {*s, g, y, place, table(a), (uint8_t *)table(a)};
     return d;
 }
 
@@ -391,11 +399,26 @@ static void unpool_row(float *out, const Gradient *d, const uint8_t *place, int6
     memset(out + 2 * n_out * C, 0, (n - 2 * n_out * C) * sizeof(float));
 }
 
-/* The gradient that arrives at y (before the pool) for one tile. */
+/* n values of g: with a ReLU behind batch norm, as they are at u, since nothing passed where y is zero. */
+static void load_upstream(float *restrict out, const Gradient *d, int64_t at, int64_t n) {
+    const Block *b = d->s.t->b;
+    load(out, d->g, at, n, b->dtype);
+    if (!(b->steps & POST_RELU)) return;
+    float scale = b->steps & POST_DROP ? b->keep_scale : 1;
+    if (b->dtype == FLOAT32) {
+        const float *restrict y = (const float *)d->y + at;
+        for (int64_t j = 0; j < n; j++) out[j] = y[j] != 0 ? out[j] * scale : 0;
+    } else {
+        const uint16_t *restrict y = (const uint16_t *)d->y + at;
+        for (int64_t j = 0; j < n; j++) out[j] = (uint32_t)y[j] << 17 ? out[j] * scale : 0; /* without the sign */
+    }
+}
+
+/* The gradient that arrives at y (before the pool), or with a ReLU behind batch norm at u, for one tile. */
 static void load_gradient(float *out, const Gradient *d, int64_t tile, int64_t n) {
     const Block *b = d->s.t->b;
     if (!(b->steps & POOL)) {
-        load(out, d->g, tile * d->s.t->width, n, b->dtype);
+        load_upstream(out, d, tile * d->s.t->width, n);
         return;
     }
     int64_t image = tile / b->height, h = tile % b->height, H = b->height / 2, row = b->width / 2 * b->channels;
@@ -404,7 +427,7 @@ static void load_gradient(float *out, const Gradient *d, int64_t tile, int64_t n
         return;
     }
     int64_t at = (image * H + h / 2) * row;
-    load(d->pooled, d->g, at, row, b->dtype);
+    load_upstream(d->pooled, d, at, row);
     unpool_row(out, d, d->place + at, n, h % 2 * 2);
 }
 
@@ -418,11 +441,7 @@ static void load_pair(float *restrict g, float *restrict z, const Gradient *d, i
     const Block *b = s->t->b;
     load_gradient(g, d, tile, n);
     load_z(z, s, tile, n);
-    if (b->steps & POST_DROP) drop(g, s->t, tile, n);
-    if ((b->steps & POST_RELU) && (b->steps & NORM))
-        for (int64_t j = 0; j < n; j++) g[j] = z[j] * s->scale[j] + s->shift[j] <= 0 ? 0 : g[j];
-    else if (b->steps & POST_RELU)
-        mask_nonpositive(g, z, n);
+    if ((b->steps & POST_DROP) && !(b->steps & POST_RELU)) drop(g, s->t, tile, n);
 }
 
 /* Sums over all pixels of g and of g * (z - mean), by channel. */
@@ -470,8 +489,9 @@ static void write_dx(void *dx, const Gradient *d, const float *restrict by_z, co
 }
 
 /* Writes dx, and with batch norm dgamma and dbeta. Returns 0, or 1 when memory ran out. */
-int block_backward(const Block *b, const void *x, const void *g, const uint8_t *place, const float *gamma,
-                   const float *beta, const float *mean, const float *inv_std, void *dx, float *dgamma, float *dbeta) {
+int block_backward(const Block *b, const void *x, const void *y, const void *g, const uint8_t *place,
+                   const float *gamma, const float *beta, const float *mean, const float *inv_std, void *dx,
+                   float *dgamma, float *dbeta) {
     Tiles t = make_tiles(b);
     Arena a;
     int64_t C = b->channels;
@@ -481,7 +501,7 @@ int block_backward(const Block *b, const void *x, const void *g, const uint8_t *
         return 1;
     }
     Source s = {&t, x, NULL, NULL};
-    Gradient d = make_gradient(&s, g, place, &a);
+    Gradient d = make_gradient(&s, g, y, place, &a);
     float *by_z = table(&a), *constant = table(&a);
     if (b->steps & NORM) {
         float *mean_table = table(&a);

@@ -8,11 +8,11 @@ from trainer.fused.block import Block
 
 
 def fuse(network: nn.Sequential) -> nn.Module:
-    """A module that trains as `network` does, faster on a CPU; it shares network's parameters and buffers.
+    """A module that trains and evaluates as `network` does, faster on a CPU; it shares its parameters and buffers.
 
-    In training, runs of batch norm, ReLU and dropout (each at most once, in any order) with a 2x2 max-pool behind are
-    one operation each; everything else, and evaluation, goes through the modules of `network`. Returns `network`
-    itself where the kernels cannot be had.
+    Runs of batch norm, ReLU and dropout (each at most once, in any order) with a 2x2 max-pool behind are one operation
+    each; everything else, and evaluation where gradients are wanted, goes through the modules of `network`. Returns
+    `network` itself where the kernels cannot be had.
     """
     return network if library() is None else FusedNetwork(network)
 
@@ -23,7 +23,7 @@ def has_kernels() -> bool:
 
 
 class FusedNetwork(nn.Module):
-    """`inner`, with its runs of small steps fused in training mode."""
+    """`inner`, with its runs of small steps fused."""
 
     def __init__(self, inner: nn.Sequential) -> None:
         super().__init__()
@@ -31,8 +31,20 @@ class FusedNetwork(nn.Module):
         self._stages = _stages(list(inner))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if not self.training or x.device.type != "cpu":
+        if x.device.type != "cpu" or (not self.training and torch.is_grad_enabled()):
             return self.inner(x)  # type: ignore[no-any-return]
+        return self._train(x) if self.training else self._evaluate(x)
+
+    def _evaluate(self, x: torch.Tensor) -> torch.Tensor:
+        for modules, block in self._stages:
+            if block is not None and block.accepts(x):
+                x = block.evaluate(x)
+            else:
+                for module in modules:
+                    x = module(x)
+        return x
+
+    def _train(self, x: torch.Tensor) -> torch.Tensor:
         seeds = iter(_draw_seeds(sum(block is not None and block.is_random for _, block in self._stages)))
         for modules, block in self._stages:
             if block is not None and block.accepts(x):
