@@ -11,10 +11,11 @@ from models.candidate import Candidate
 from models.errors import MnistSearchError, WorkFailedError
 from search.engine import Engine
 from search.intake import Intake
-from search.ledger import RETRY_ATTR, Ledger
+from search.ledger import RETRY_ATTR, Clock, Ledger
 from search.listener import Listener, RunningTrial, SearchState, TrialEnded
 from search.outcomes import Outcome
 from search.study import SearchStudy
+from storage.epochs import core_seconds_of
 from storage.errors import StudyBusyError
 from storage.sessions import TAKEN_OVER, StudySession
 from trainer.messages import Answer, Broken, Diverged, EpochDone, Finished, Job, Ready
@@ -74,6 +75,7 @@ class Dispatcher:
         self._started = time.monotonic()
         self._stopping = False
         self._n_failures = 0
+        self._core_seconds = core_seconds_of(study.store.engine, study.study_id)
         self._exhausted: MnistSearchError | None = None
         requeue_abandoned(study)
         self._intake = Intake(study, self._ledger)
@@ -156,7 +158,7 @@ class Dispatcher:
                 self._listener.worker_ready(start_seconds, memory_bytes)
             case EpochDone(number, _):
                 self._epoch(self._running[number], answer)
-            case Finished(number, weights):
+            case Finished(number, weights, _):
                 self._finish(self._running[number], weights)
             case Diverged(number, epoch):
                 self._end(self._running[number], Outcome.DIVERGED, f"the loss was not finite in epoch {epoch}")
@@ -169,6 +171,7 @@ class Dispatcher:
             # Its worker may have been starting until now: the trial began with its first epoch.
             running.started = time.monotonic() - record.seconds
         running.accuracies.append(record.eval_accuracy)
+        self._core_seconds += record.core_seconds
         wants_stop = self._ledger.epoch(running.trial, record)
         shown = self._state.running[answer.number]
         shown.epoch, shown.accuracy = record.epoch, record.eval_accuracy
@@ -179,7 +182,7 @@ class Dispatcher:
             self._end(running, Outcome.PRUNED, f"below the median in epoch {record.epoch}")
 
     def _finish(self, running: _Running, weights: bytes) -> None:
-        clock = self._session.active_seconds
+        clock = Clock(self._session.active_seconds, self._core_seconds)
         try:
             value = self._ledger.trained(running.trial, running.accuracies, weights, running.seconds, clock)
         except OSError as error:

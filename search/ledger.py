@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
@@ -31,8 +32,18 @@ _STATES = {
 """Never COMPLETE but for the trained: the dashboard's best trial looks at nothing else. The sampler ignores FAIL."""
 
 
+@dataclass(frozen=True)
+class Clock:
+    """What a study had cost by the time a trial ended."""
+
+    active_seconds: float
+    """Time for which a dispatcher worked on it."""
+    core_seconds: float
+    """Processor time of all its trainings, those under way included."""
+
+
 class Ledger:
-    """Writes the trials of one study. `active_seconds` of a trial is the study's clock when it ended."""
+    """Writes the trials of one study."""
 
     def __init__(self, study: SearchStudy) -> None:
         self._study = study
@@ -45,14 +56,15 @@ class Ledger:
         return trial.should_prune()
 
     def trained(
-        self, trial: optuna.Trial, accuracies: Sequence[float], weights: bytes, seconds: float, active_seconds: float
+        self, trial: optuna.Trial, accuracies: Sequence[float], weights: bytes, seconds: float, clock: Clock
     ) -> float:
         """Keeps a candidate that was trained to the end with its weights; returns its sustained accuracy."""
         settings = self._study.settings
         value = sustained_accuracy(accuracies, settings.sustain)
         trial.set_user_attr("best_accuracy", max(accuracies))
         trial.set_user_attr("held", is_held(accuracies, settings.sustain, settings.target))
-        trial.set_user_attr("active_seconds", active_seconds)
+        trial.set_user_attr("active_seconds", clock.active_seconds)
+        trial.set_user_attr("active_core_seconds", clock.core_seconds)
         trial.set_user_attr(WEIGHTS_ATTR, self._keep(trial, "weights.pt", weights))
         self._end(trial, Outcome.TRAINED, seconds=seconds, value=value)
         return value

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from models.candidate import Candidate
-from search.objective import is_held, sustained_accuracy
+from search.curves import curve_facts
 from trainer.data import Dataset
 from trainer.split import split_data
 from trainer.train import EpochRecord, Training
@@ -49,9 +49,6 @@ class SingleTraining:
 
     def facts(self) -> dict[str, Any]:
         """What the training came to, as plain data."""
-        accuracies = [record.eval_accuracy for record in self.records]
-        train_accuracy = self.records[-1].train_accuracy
-        sustained = sustained_accuracy(accuracies, self.sustain)
         return {
             "candidate": self.candidate.id,
             "dataset": self.dataset.name,
@@ -63,17 +60,7 @@ class SingleTraining:
             "params": self.candidate.arch.params,
             "macs": self.candidate.arch.macs,
             "receptive_field": self.candidate.arch.receptive_field,
-            "epochs": len(self.records),
-            "target": self.target,
-            "sustain": self.sustain,
-            "sustained_accuracy": sustained,
-            "best_accuracy": max(accuracies),
-            "best_train_accuracy": max(record.train_accuracy for record in self.records),
-            "train_accuracy": train_accuracy,
-            "gap": train_accuracy - accuracies[-1],
-            "held": is_held(accuracies, self.sustain, self.target),
-            "seconds": sum(record.seconds for record in self.records),
-            "curves": [record.to_dict() for record in self.records],
+            **curve_facts(self.records, self.target, self.sustain),
         }
 
 

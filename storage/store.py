@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from storage.schema import despite_rivals, ensure_schema
 
 ARTIFACT_FOLDER = "mnist-search-artifacts"
 BUSY_TIMEOUT_SECONDS = 60
+_RETRY_SECONDS = 0.05
 
 
 class Store:
@@ -106,7 +108,15 @@ def _open(url: URL) -> RDBStorage:
 
 def _check_sqlite(url: URL) -> None:
     """Switches the file to write-ahead logging, which also shows whether it is a database and can be written."""
-    path = Path(str(url.database))
+    path, start = Path(str(url.database)), time.monotonic()
+    while (fault := _fault_of(path)) is not None:
+        # Two processes that switch a new file at once may both be told "locked" without having waited.
+        if "locked" not in fault or time.monotonic() - start > BUSY_TIMEOUT_SECONDS:
+            raise StorageError(f"{path} cannot be written: {fault}; name another with --storage")
+        time.sleep(_RETRY_SECONDS)
+
+
+def _fault_of(path: Path) -> str | None:
     try:
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS)
         try:
@@ -118,7 +128,8 @@ def _check_sqlite(url: URL) -> None:
         finally:
             connection.close()
     except sqlite3.Error as error:
-        raise StorageError(f"{path} cannot be written: {_one_line(error)}; name another with --storage") from None
+        return _one_line(error)
+    return None
 
 
 def _set_connection_pragmas(connection: sqlite3.Connection, _record: object) -> None:

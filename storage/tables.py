@@ -1,12 +1,12 @@
 """Our tables, beside Optuna's in the same database.
 
-`trials` and `studies` are Optuna's; only the columns our foreign keys point at are named here. Rows go when Optuna's
-row goes (a study deleted in the dashboard takes its epochs along).
+`trials` and `studies` are Optuna's; only the columns that our foreign keys and queries need are named here. Rows go
+when Optuna's row goes (a study deleted in the dashboard takes its epochs along).
 """
 
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import JSON, Column, Float, ForeignKey, Integer, String, Table, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, Float, ForeignKey, Integer, String, Table, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -14,7 +14,7 @@ class Base(DeclarativeBase):
     """The declarative base of our tables."""
 
 
-_trials = Table("trials", Base.metadata, Column("trial_id", Integer, primary_key=True))
+trials = Table("trials", Base.metadata, Column("trial_id", Integer, primary_key=True), Column("study_id", Integer))
 _studies = Table("studies", Base.metadata, Column("study_id", Integer, primary_key=True))
 
 
@@ -40,6 +40,8 @@ class EpochRow(Base):
     eval_accuracy: Mapped[float] = mapped_column(Float(53))
     lr: Mapped[float] = mapped_column(Float(53))
     seconds: Mapped[float] = mapped_column(Float(53))
+    core_seconds: Mapped[float | None] = mapped_column(Float(53))
+    """None in rows of schema version 1 or 2, when it was not measured."""
 
 
 class SessionRow(Base):
@@ -73,4 +75,48 @@ class TrainingRunRow(Base):
     facts: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
-OWN_TABLES = [SchemaVersion.__table__, EpochRow.__table__, SessionRow.__table__, TrainingRunRow.__table__]
+class VerificationRow(Base):
+    """One use of `verify` on one candidate. `ended_at` is None while it runs, or if it was stopped."""
+
+    __tablename__ = "verifications"
+
+    verification_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    candidate_id: Mapped[str] = mapped_column(String(64), index=True)
+    label: Mapped[str] = mapped_column(String(255))
+    dataset: Mapped[str] = mapped_column(String(64))
+    study_name: Mapped[str | None] = mapped_column(String(255), index=True)
+    """The study that found the candidate, and its trial; None of a preset or a file."""
+    trial: Mapped[int | None]
+    n_compared: Mapped[int]
+    """Candidates among which this one was chosen."""
+    study_seconds: Mapped[float | None] = mapped_column(Float(53))
+    """Active seconds of the study when this began."""
+    study_core_seconds: Mapped[float | None] = mapped_column(Float(53))
+    began_at: Mapped[float] = mapped_column(Float(53))
+    ended_at: Mapped[float | None] = mapped_column(Float(53))
+    seconds: Mapped[float] = mapped_column(Float(53), default=0.0)
+    summary: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+
+
+class VerificationRunRow(Base):
+    """One training of a candidate with one seed, for a verification (split `test`) or a race (split `holdout`).
+
+    `facts` is its result as JSON, epoch records and the answer to every evaluation image included.
+    """
+
+    __tablename__ = "verification_runs"
+    __table_args__ = (UniqueConstraint("candidate_id", "dataset", "split", "seed"),)
+
+    run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    candidate_id: Mapped[str] = mapped_column(String(64))
+    dataset: Mapped[str] = mapped_column(String(64))
+    split: Mapped[str] = mapped_column(String(64))
+    seed: Mapped[int] = mapped_column(BigInteger)
+    ended_at: Mapped[float] = mapped_column(Float(53))
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+OWN_TABLES = [
+    cast(Table, row.__table__)
+    for row in (SchemaVersion, EpochRow, SessionRow, TrainingRunRow, VerificationRow, VerificationRunRow)
+]

@@ -44,6 +44,8 @@ class Finished:
 
     number: int
     weights: bytes
+    predictions: bytes = b""
+    """The class the network gives each evaluation image, a byte each."""
 
 
 @dataclass(frozen=True)

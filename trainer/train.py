@@ -40,6 +40,8 @@ class EpochRecord:
     lr: float
     """The learning rate of the epoch's last batch."""
     seconds: float
+    core_seconds: float
+    """Processor time of the process, all its threads together; on a GPU that of the host."""
 
     def to_dict(self) -> dict[str, Any]:
         """The record as plain data."""
@@ -94,6 +96,11 @@ class Training:
         """The network that is evaluated: the trained one, or the average of its weights."""
         return self._average.network if self._average is not None else self._network
 
+    @property
+    def predictions(self) -> bytes:
+        """The class that the last epoch's network gave each evaluation image, a byte each."""
+        return self._answers.to("cpu", torch.uint8).numpy().tobytes()
+
     def weights(self) -> dict[str, torch.Tensor]:
         """A copy of the state dict of `result`, on the CPU."""
         state = self.result.state_dict()
@@ -104,7 +111,7 @@ class Training:
             yield self._run_epoch(epoch)
 
     def _run_epoch(self, epoch: int) -> EpochRecord:
-        start = time.perf_counter()
+        start, core_start = time.perf_counter(), time.process_time()
         train_loss, train_accuracy = self._train_epoch()
         if not math.isfinite(train_loss):
             raise DivergedError(epoch)
@@ -113,8 +120,8 @@ class Training:
             raise DivergedError(epoch)
         lr = self._last_lr
         self._pace.after_epoch(train_loss)
-        seconds = time.perf_counter() - start
-        return EpochRecord(epoch, train_loss, train_accuracy, eval_loss, eval_accuracy, lr, seconds)
+        seconds, core_seconds = time.perf_counter() - start, time.process_time() - core_start
+        return EpochRecord(epoch, train_loss, train_accuracy, eval_loss, eval_accuracy, lr, seconds, core_seconds)
 
     def _train_epoch(self) -> tuple[float, float]:
         """Mean loss and accuracy over one pass through the training images."""
@@ -168,7 +175,8 @@ class Training:
         """Mean loss and accuracy of `result` on images it does not learn from."""
         logits = self.logits(images.pixels)
         loss = cross_entropy(logits, images.labels)
-        n_correct = (logits.argmax(1) == images.labels).sum().item()
+        self._answers = logits.argmax(1)
+        n_correct = (self._answers == images.labels).sum().item()
         return loss.item(), n_correct / len(images)  # not a mean in float32, which gives .9902 as .99019998
 
     @torch.no_grad()

@@ -74,7 +74,7 @@ def _train(job: Job, connection: Connection, data: TrainingData, settings: Worke
         return
     buffer = io.BytesIO()
     torch.save(training.weights(), buffer)
-    connection.send(Finished(job.number, buffer.getvalue()))
+    connection.send(Finished(job.number, buffer.getvalue(), training.predictions))
 
 
 def _is_device_lost(error: Exception) -> bool:

@@ -27,7 +27,19 @@ DatasetName = Annotated[
 ]
 Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda or mps.")]
 Precision = Annotated[str, typer.Option("--precision", metavar="NAME", help="auto, float32 or bfloat16.")]
+Workers = Annotated[str, typer.Option("--workers", help="auto (one a core, or one a GPU) or a number.")]
 Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 What = Annotated[str, typer.Argument(metavar="WHAT", help="best, smallest, a trial number, a preset or a spec file.")]
 
 STORAGE_DEFAULT = "sqlite:///mnist-search.db"
+
+
+def n_workers(text: str) -> int | None:
+    """The number of `--workers`; None is auto. Raises MnistSearchError for what is no such number."""
+    from models.errors import MnistSearchError
+
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise MnistSearchError(f"--workers {text}: use auto, or a number of at least 1")
+    return int(text)

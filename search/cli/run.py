@@ -1,13 +1,8 @@
 """`mnist-search run`: the search itself."""
 
-import os
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -37,7 +32,7 @@ def command(
         list[str] | None,
         typer.Option("--set", metavar="NAME=RANGE", help="One range: 4:24, 0.01:0.5:log, or a,b,c. May be repeated."),
     ] = None,
-    workers: Annotated[str, typer.Option("--workers", help="auto (one a core, or one a GPU) or a number.")] = "auto",
+    workers: options.Workers = "auto",
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     timeout: Annotated[
@@ -66,6 +61,7 @@ def command(
     json: options.Json = False,
 ) -> int:
     """Search for small networks; run it again to resume the study."""
+    from search.cli.interrupts import interruptible
     from search.cli.progress import progress_listener
     from search.cli.status import print_status
     from search.dispatcher import Dispatcher, Limits
@@ -77,7 +73,7 @@ def command(
     from trainer.device import resolve_device, resolve_precision, worker_devices
 
     _check_limits(trials, timeout)
-    n_workers = _n_workers(workers)
+    n_workers = options.n_workers(workers)
     resolved = resolve_device(device)
     dtype = resolve_precision(precision, resolved)
     settings = {
@@ -98,7 +94,7 @@ def command(
         with progress_listener() as listener:
             on = provenance(resolved, dtype)
             dispatcher = Dispatcher(prepared.study, engine, limits, session, listener, on)
-            with _interruptible(dispatcher) as interrupted:
+            with interruptible(dispatcher.stop) as interrupted:
                 dispatcher.run()
     finally:
         if engine is not None:
@@ -111,27 +107,6 @@ def command(
     return 0
 
 
-@contextmanager
-def _interruptible(dispatcher: Any) -> Iterator[list[int]]:
-    """The first Ctrl-C (or a polite kill) ends the search cleanly, the second ends the program at once."""
-    received: list[int] = []
-
-    def receive(number: int, _frame: FrameType | None) -> None:
-        if received:
-            if os.isatty(2):
-                os.write(2, b"\x1b[?25h")  # the live view had hidden the cursor
-            os._exit(130)
-        received.append(number)
-        dispatcher.stop()
-
-    before = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _check_limits(trials: int, timeout: float | None) -> None:
     from models.errors import MnistSearchError
 
@@ -139,13 +114,3 @@ def _check_limits(trials: int, timeout: float | None) -> None:
         raise MnistSearchError(f"--trials {trials}: search for at least 1 candidate")
     if timeout is not None and not timeout > 0:
         raise MnistSearchError(f"--timeout {timeout:g}: give a number of seconds above 0")
-
-
-def _n_workers(text: str) -> int | None:
-    from models.errors import MnistSearchError
-
-    if text == "auto":
-        return None
-    if not text.isdecimal() or int(text) < 1:
-        raise MnistSearchError(f"--workers {text}: use auto, or a number of at least 1")
-    return int(text)

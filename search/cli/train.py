@@ -12,9 +12,7 @@ import typer
 from search.cli import options
 
 if TYPE_CHECKING:
-    from search.settings import StudySettings
     from search.single import SingleTraining
-    from search.what import Named
     from trainer.train import EpochRecord
 
 EXAMPLE = "Example: mnist-search train best --epochs 15 --out model"
@@ -49,6 +47,7 @@ def command(
     import torch
 
     from search.cli.export import exported_facts, print_exported
+    from search.cli.goal import goal_of
     from search.cli.lookup import find_study
     from search.cli.tables import print_json
     from search.datasets import AUTO, data_folder, find_dataset
@@ -65,7 +64,7 @@ def command(
     resolved = resolve_device(device)
     dtype = resolve_precision(precision, resolved)
     dataset_name = dataset or (named.study.settings.dataset if named.study else AUTO)
-    goal = _goal(named, dataset_name, split, candidate.recipe.epochs, {"target": target, "sustain": sustain})
+    goal = goal_of(named, dataset_name, split, candidate.recipe.epochs, {"target": target, "sustain": sustain})
     found = find_dataset(dataset_name, data_folder(data_dir))
     torch.set_num_threads(threads)
     prepare_device(resolved)
@@ -89,17 +88,6 @@ def command(
     if exported is not None:
         print_exported(exported, as_json=False)
     return 0
-
-
-def _goal(
-    named: "Named", dataset: str, split: str, epochs: int, given: dict[str, float | int | None]
-) -> "StudySettings":
-    """What the training is judged by: as given, else as the study has it. Raises for what is impossible."""
-    from search.settings import StudySettings
-
-    own = {key: getattr(named.study.settings, key) for key in given} if named.study else {}
-    chosen: dict[str, Any] = own | {key: value for key, value in given.items() if value is not None}
-    return StudySettings(dataset, split, epochs=epochs, **chosen)
 
 
 def _print_epochs(single: "SingleTraining", to_stdout: bool) -> None:

@@ -7,14 +7,14 @@ from trainer.fused._library import library
 from trainer.fused.block import Block
 
 
-def fuse(network: nn.Sequential) -> nn.Module:
+def fuse(network: nn.Module) -> nn.Module:
     """A module that trains and evaluates as `network` does, faster on a CPU; it shares its parameters and buffers.
 
     Runs of batch norm, ReLU and dropout (each at most once, in any order) with a 2x2 max-pool behind are one operation
     each; everything else, and evaluation where gradients are wanted, goes through the modules of `network`. Returns
     `network` itself where the kernels cannot be had.
     """
-    return network if library() is None else FusedNetwork(network)
+    return FusedNetwork(network) if isinstance(network, nn.Sequential) and library() is not None else network
 
 
 def has_kernels() -> bool:

@@ -1,0 +1,38 @@
+"""One training of an experiment on real MNIST: on one thread, as a worker of a search does it."""
+
+import time
+from functools import cache
+
+import torch
+
+from benchmarks._jobs import data_folder
+from models.candidate import Candidate
+from search.objective import sustained_accuracy
+from trainer.data import TrainingData, load_idx_dataset
+from trainer.device import prepare_device, resolve_precision
+from trainer.split import split_data
+from trainer.train import Training
+
+SUSTAIN = 3
+
+
+@cache
+def holdout() -> TrainingData:
+    """50,000 training images, and 10,000 other training images to judge by."""
+    prepare_device("cpu")
+    torch.set_num_threads(1)
+    return split_data(load_idx_dataset("mnist", data_folder()), "holdout")
+
+
+def measure(candidate: Candidate, seed: int, kind: type[Training] = Training) -> dict[str, object]:
+    """Accuracies by epoch, the sustained one, and the core-seconds of a training on the search's split."""
+    data = holdout()
+    start = time.process_time()
+    records = list(kind(candidate, data, seed, "cpu", resolve_precision("auto", "cpu")))
+    accuracies = [record.eval_accuracy for record in records]
+    return {
+        "accuracies": accuracies,
+        "sustained_accuracy": sustained_accuracy(accuracies, SUSTAIN),
+        "train_accuracy": records[-1].train_accuracy,
+        "core_seconds": time.process_time() - start,
+    }

@@ -1,0 +1,28 @@
+"""Ctrl-C: once stops cleanly, twice at once."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+@contextmanager
+def interruptible(stop: Callable[[], None]) -> Iterator[list[int]]:
+    """Calls `stop` at the first Ctrl-C (or polite kill), and ends the program at the second; yields the signals."""
+    received: list[int] = []
+
+    def receive(number: int, _frame: FrameType | None) -> None:
+        if received:
+            if os.isatty(2):
+                os.write(2, b"\x1b[?25h")  # the live view had hidden the cursor
+            os._exit(130)
+        received.append(number)
+        stop()
+
+    before = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

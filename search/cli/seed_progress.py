@@ -1,0 +1,105 @@
+"""The progress of a verification: a live view on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from search.cli.tables import bytes_text, percent, seconds_text
+from search.objective import sustained_accuracy
+from search.verification.trainings import SeedTraining, TrainingListener
+
+
+@contextmanager
+def seed_progress(sustain: int) -> Iterator[TrainingListener]:
+    """The listener that suits stderr."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield PlainSeedProgress(sustain)
+        return
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        yield LiveSeedProgress(sustain, live)
+
+
+class PlainSeedProgress(TrainingListener):
+    """A line for each training that ends, without control codes."""
+
+    def __init__(self, sustain: int) -> None:
+        self._sustain = sustain
+        self._n_before = self._n_done = self._n_total = 0
+        self._started = time.monotonic()
+
+    def worker_ready(self, start_seconds: float, memory_bytes: int) -> None:
+        self._say(f"worker ready after {seconds_text(start_seconds)}, {bytes_text(memory_bytes)}")
+
+    def began(self, n_done: int, n_total: int) -> None:
+        self._n_before, self._n_done, self._n_total = n_done, n_done, n_total
+        self._started = time.monotonic()
+        if n_done:
+            self._say(f"{n_done} of {n_total} trainings were done before")
+
+    def ended(self, training: SeedTraining) -> None:
+        self._n_done += 1
+        self._say(f"{self._n_done}/{self._n_total} {self._ended_text(training)}, {self._left()} left")
+
+    def _left(self) -> str:
+        seconds = (time.monotonic() - self._started) / (self._n_done - self._n_before)
+        return seconds_text(seconds * (self._n_total - self._n_done))
+
+    def _ended_text(self, training: SeedTraining) -> str:
+        seconds = seconds_text(sum(record.seconds for record in training.records))
+        name = f"{training.entry.label}, seed {training.seed_number}"
+        if training.diverged_in is not None:
+            return f"{name} diverged in epoch {training.diverged_in}, {seconds}"
+        accuracy = sustained_accuracy([record.eval_accuracy for record in training.records], self._sustain)
+        return f"{name}: {percent(accuracy)} sustained, {seconds}"
+
+    def _say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+
+class LiveSeedProgress(PlainSeedProgress):
+    """A line for each training that ends, above a view of those under way that is drawn over itself."""
+
+    def __init__(self, sustain: int, live: Live) -> None:
+        super().__init__(sustain)
+        self._live = live
+        self._running: dict[tuple[str, int], SeedTraining] = {}
+
+    def epoch(self, training: SeedTraining) -> None:
+        self._running[_key(training)] = training
+        self._draw()
+
+    def ended(self, training: SeedTraining) -> None:
+        self._running.pop(_key(training), None)
+        super().ended(training)
+        self._draw()
+
+    def _say(self, text: str) -> None:
+        self._live.console.print(text, highlight=False)
+
+    def _draw(self) -> None:
+        table = Table.grid(padding=(0, 2))
+        table.add_row(
+            Text("trainings", style="bold"),
+            ProgressBar(max(1, self._n_total), self._n_done, width=24),
+            f"{self._n_done}/{self._n_total}",
+        )
+        for training in self._running.values():
+            epochs, last = training.entry.candidate.recipe.epochs, training.records[-1]
+            table.add_row(
+                f"{training.entry.label}, seed {training.seed_number}",
+                ProgressBar(epochs, last.epoch, width=24),
+                f"epoch {last.epoch}/{epochs}  {percent(last.eval_accuracy)}",
+            )
+        self._live.update(table, refresh=True)
+
+
+def _key(training: SeedTraining) -> tuple[str, int]:
+    return training.entry.candidate.id, training.seed_number

@@ -1,0 +1,174 @@
+"""`mnist-search verify`: a candidate trained again with fresh seeds, and judged by the test images."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from search.cli import options
+
+if TYPE_CHECKING:
+    from search.verification.winners import Choice
+    from search.what import Named
+
+EXAMPLE = "Example: mnist-search verify best --seeds 10"
+
+MIN_SEEDS = 5
+
+
+def command(
+    what: options.What = "best",
+    seeds: Annotated[
+        int, typer.Option("--seeds", help=f"Fresh seeds in all, at least {MIN_SEEDS}; more later go on from these.")
+    ] = MIN_SEEDS,
+    top: Annotated[
+        int, typer.Option("--top", min=1, help="Let the so many best of the study race on held-out images first.")
+    ] = 1,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Default: as its recipe says.")] = None,
+    target: Annotated[
+        float | None, typer.Option("--target", help="Accuracy to reach. Default: the study's, or 0.994.")
+    ] = None,
+    sustain: Annotated[
+        int | None, typer.Option("--sustain", min=1, help="The last epochs that decide. Default: the study's, or 3.")
+    ] = None,
+    workers: options.Workers = "auto",
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    dataset: options.DatasetName = None,
+    data_dir: options.DataDir = None,
+    storage: options.Storage = options.STORAGE_DEFAULT,
+    study: options.Study = None,
+    json: options.Json = False,
+) -> None:
+    """Train a candidate from scratch with fresh seeds on all training images; say whether it is at the target."""
+    from search.cli.goal import goal_of
+    from search.cli.interrupts import interruptible
+    from search.cli.lookup import find_study
+    from search.cli.seed_progress import seed_progress
+    from search.cli.tables import print_json
+    from search.datasets import AUTO, data_folder, find_dataset
+    from search.provenance import provenance
+    from search.verification.session import Machine, VerificationSession
+    from search.what import find_candidate
+    from storage.store import Store
+    from trainer.device import resolve_device, resolve_precision, worker_devices
+
+    _check(what, seeds, top)
+    n_workers = options.n_workers(workers)
+    named = find_candidate(what, lambda: find_study(storage, study))
+    choices = _choices(named, top, epochs)
+    store = named.study.store if named.study else Store(storage)
+    dataset_name = dataset or (named.study.settings.dataset if named.study else AUTO)
+    n_epochs = choices[0].candidate.recipe.epochs
+    goal = goal_of(named, dataset_name, "test", n_epochs, {"target": target, "sustain": sustain})
+    found = find_dataset(dataset_name, data_folder(data_dir))
+    resolved = resolve_device(device)
+    dtype = resolve_precision(precision, resolved)
+    machine = Machine(worker_devices(resolved, n_workers), dtype, {"trained_on": provenance(resolved, dtype)})
+    _say(f"data: {found.notice}")
+    with seed_progress(goal.sustain) as listener:
+        session = VerificationSession(store, found.dataset, machine, goal.target, goal.sustain, listener)
+        with interruptible(session.stop):
+            choice, race = choices[0], None
+            if top > 1:
+                _say(f"race of the {top} best on held-out training images; the test images stay closed")
+                choice, race = session.race(choices, lambda facts: _say(_round_text(facts)))
+            _say(
+                f"{choice.entry.label}: {choice.candidate.arch.params:,} parameters, {seeds} seeds of {n_epochs} epochs"
+            )
+            facts = session.verify(choice, seeds, race)
+    if json:
+        print_json(facts)
+    else:
+        print("\n".join(_lines(facts, len(found.dataset.train), len(found.dataset.test))))
+
+
+def _check(what: str, seeds: int, top: int) -> None:
+    from models.errors import MnistSearchError
+
+    if seeds < MIN_SEEDS:
+        raise MnistSearchError(f"--seeds {seeds}: a verification takes at least {MIN_SEEDS}; `train` does a single one")
+    if top > 1 and what != "best":
+        raise MnistSearchError(f"--top {top} races the best of a study: leave {what} out, or --top")
+
+
+def _choices(named: "Named", top: int, epochs: int | None) -> "list[Choice]":
+    from search.verification.winners import best_choices, choice_of
+
+    if top > 1 and named.study is not None:
+        return best_choices(named.study, top, epochs)
+    return [choice_of(named, epochs)]
+
+
+def _round_text(facts: dict[str, Any]) -> str:
+    from search.cli.tables import percent
+
+    of = [
+        f"{one['name']} {percent(one['sustained_accuracy'])}{'' if one['goes_on'] else ' (out)'}"
+        for one in facts["candidates"]
+    ]
+    return f"after {facts['n_seeds']} seeds each: {', '.join(of)}"
+
+
+def _lines(facts: dict[str, Any], n_train: int, n_test: int) -> list[str]:
+    from search.cli.tables import percent, points, seconds_text
+
+    inside = facts["mean_interval"]
+    low, high = facts["held_interval"]
+    return [
+        f"{facts['name']}: {facts['params']:,} parameters, {facts['epochs']} epochs, {facts['dataset']}",
+        f"trained from scratch on all {n_train:,} training images with each seed,",
+        f"judged by the {n_test:,} test images after every epoch",
+        "",
+        "seed  sustained   last epochs            best    held      s",
+        *(_seed_line(run) for run in facts["runs"]),
+        "",
+        f"mean      {_fine(facts['sustained_accuracy'])} over {facts['n_seeds']} seeds, "
+        f"95 % interval {_fine(inside[0])} to {_fine(inside[1])}",
+        f"spread    deviation {100 * facts['deviation']:.3f} points, minimum {percent(facts['minimum'])}",
+        f"held      {facts['n_held']} of {facts['n_seeds']} seeds kept each of the last {facts['sustain']} epochs at "
+        f"{percent(facts['target'])} or above",
+        f"          (Wilson 95 % interval: {low:.0%} to {high:.0%})",
+        f"best      {percent(facts['best_accuracy'])} in a single epoch, which decides nothing",
+        f"chosen    {_chosen(facts)}",
+        f"took      {seconds_text(facts['core_seconds'])} of processor time",
+        "",
+        f"{_verdict(facts)} at {percent(facts['target'])}: the mean is {points(facts['margin']).lstrip('+-')} points "
+        f"{'above' if facts['margin'] >= 0 else 'below'} it",
+        *(() if facts["is_clean"] else ("not clean: the search had judged by the test images",)),
+    ]
+
+
+def _verdict(facts: dict[str, Any]) -> str:
+    return "verified" if facts["verified"] else "not verified"
+
+
+def _seed_line(run: dict[str, Any]) -> str:
+    from search.cli.tables import percent
+
+    last = (
+        f"diverged in epoch {run['diverged']}"
+        if run["diverged"]
+        else " ".join(map(percent, run["last_accuracies"][-3:]))
+    )
+    sustained, best = percent(run["sustained_accuracy"]), percent(run["best_accuracy"])
+    held = "yes" if run["held"] else "no"
+    return f"{run['seed_number']:>4}  {sustained:>9}   {last:<21}  {best}  {held:>4}  {run['seconds']:>5.0f}"
+
+
+def _chosen(facts: dict[str, Any]) -> str:
+    if facts["study"] is None:
+        return "by you; nothing was compared"
+    text = f"among {facts['n_compared']} trained candidates of study {facts['study']}"
+    if facts["race"]:
+        text += f",\n          by a race of the {len(facts['race'][0]['candidates'])} best on held-out images"
+    return text
+
+
+def _fine(fraction: float) -> str:
+    """A mean of several runs as `99.431%`."""
+    return f"{100 * fraction:.3f}%"
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,170 @@
+"""One use of `verify`: the race on held-out images, if there is one, then the seeds on the test images."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from search.local_engine import LocalEngine
+from search.verification.race import Round, run_race
+from search.verification.summary import accuracies_of, summarise, sustained_of
+from search.verification.trainings import TrainingListener
+from search.verification.verifier import Question, Verifier
+from search.verification.winners import Choice
+from storage.epochs import core_seconds_of
+from storage.sessions import active_seconds
+from storage.store import Store
+from storage.verifications import Verification, begin_verification, end_verification
+from trainer.data import Dataset
+from trainer.split import split_data
+
+
+@dataclass(frozen=True)
+class Machine:
+    """On what it trains: the device of each worker, the number format, and the line that is kept with every run."""
+
+    devices: list[str]
+    dtype: torch.dtype
+    provenance: Mapping[str, Any]
+
+
+class VerificationSession:
+    """Races and verifies candidates. Every training is kept as it ends, and never done twice.
+
+    Its methods raise KeyboardInterrupt once `stop` was called, and VerificationFailedError if trainings keep breaking.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        dataset: Dataset,
+        machine: Machine,
+        target: float,
+        sustain: int,
+        listener: TrainingListener,
+    ) -> None:
+        self._store = store
+        self._dataset = dataset
+        self._machine = machine
+        self._target = target
+        self._sustain = sustain
+        self._listener = listener
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Ends what is under way; safe in a signal handler."""
+        self._stopping = True
+
+    def race(
+        self, choices: Sequence[Choice], said: Callable[[dict[str, Any]], None]
+    ) -> tuple[Choice, list[dict[str, Any]]]:
+        """The winner of a race on held-out training images, and the facts of its rounds; `said` hears of each."""
+        by_id = {choice.candidate.id: choice for choice in choices}
+        rounds: list[dict[str, Any]] = []
+
+        def note(this: Round, accuracies: Mapping[str, Sequence[float]], left: list[str]) -> None:
+            labels = {key: by_id[key].entry.label for key in accuracies}
+            rounds.append(_round_facts(this, accuracies, left, labels))
+            said(rounds[-1])
+
+        def train(keys: Sequence[str], n_seeds: int) -> dict[str, list[float]]:
+            runs = self._runs("holdout", [by_id[key] for key in keys], n_seeds)
+            return {key: [sustained_of(run, self._sustain) for run in of] for key, of in runs.items()}
+
+        winner = run_race(list(by_id), train, note)
+        return by_id[winner], rounds
+
+    def verify(self, choice: Choice, n_seeds: int, race: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+        """What the seeds of a candidate came to on the test images: the facts that `verify --json` prints."""
+        number = begin_verification(self._store.engine, self._record(choice))
+        start, extra = time.monotonic(), {"is_clean": choice.is_clean, "n_compared": choice.n_compared, "race": race}
+        summary: dict[str, Any] | None = None
+        try:
+            runs = self._runs("test", [choice], n_seeds)[choice.candidate.id]
+            summary = {**summarise(runs, self._target, self._sustain), **extra}
+        finally:
+            end_verification(self._store.engine, number, time.monotonic() - start, summary)
+        return {**_candidate_facts(choice, self._dataset.name), **summary, "runs": list(map(self._run_facts, runs))}
+
+    def _runs(self, split: str, choices: Sequence[Choice], n_seeds: int) -> dict[str, list[dict[str, Any]]]:
+        question = Question(self._dataset.name, split, self._target, self._sustain)
+        verifier = Verifier(
+            self._store.engine,
+            lambda: self._engine(split),
+            question,
+            dict(self._machine.provenance),
+            self._listener,
+            lambda: self._stopping,
+        )
+        runs = verifier.runs([choice.entry for choice in choices], n_seeds)
+        if self._stopping:
+            raise KeyboardInterrupt
+        return runs
+
+    @contextmanager
+    def _engine(self, split: str) -> Iterator[LocalEngine]:
+        engine = LocalEngine(split_data(self._dataset, split), self._machine.devices, self._machine.dtype)
+        try:
+            yield engine
+        finally:
+            engine.close()
+
+    def _record(self, choice: Choice) -> Verification:
+        entry, study = choice.entry, choice.study
+        record = Verification(
+            entry.candidate.id, entry.label, self._dataset.name, trial=choice.trial, n_compared=choice.n_compared
+        )
+        if study is None:
+            return record
+        database = self._store.engine
+        return replace(
+            record,
+            study_name=study.name,
+            study_seconds=active_seconds(database, study.study_id),
+            study_core_seconds=core_seconds_of(database, study.study_id),
+        )
+
+    def _run_facts(self, run: dict[str, Any]) -> dict[str, Any]:
+        """A seed's line: its sustained accuracy under the target and length asked for now."""
+        shown = ("seed_number", "seed", "best_accuracy", "seconds", "core_seconds", "diverged", "trained_on", "epochs")
+        last = accuracies_of(run)[-self._sustain :]
+        return {key: run.get(key) for key in shown} | {
+            "sustained_accuracy": sustained_of(run, self._sustain),
+            "last_accuracies": last,
+            "held": not run["diverged"] and len(last) == self._sustain and min(last) >= self._target,
+        }
+
+
+def _round_facts(
+    this: Round, accuracies: Mapping[str, Sequence[float]], left: list[str], labels: Mapping[str, str]
+) -> dict[str, Any]:
+    best_first = sorted(accuracies, key=lambda key: -sum(accuracies[key]) / len(accuracies[key]))
+    return {
+        "n_seeds": this.n_seeds,
+        "candidates": [
+            {
+                "name": labels[key],
+                "candidate": key,
+                "sustained_accuracy": sum(accuracies[key]) / len(accuracies[key]),
+                "goes_on": key in left,
+            }
+            for key in best_first
+        ],
+    }
+
+
+def _candidate_facts(choice: Choice, dataset: str) -> dict[str, Any]:
+    arch = choice.candidate.arch
+    return {
+        "name": choice.entry.label,
+        "candidate": choice.candidate.id,
+        "dataset": dataset,
+        "study": choice.study.name if choice.study else None,
+        "trial": choice.trial,
+        "params": arch.params,
+        "macs": arch.macs,
+        "receptive_field": arch.receptive_field,
+    }

@@ -1,0 +1,57 @@
+"""Which candidates a verification is about, and what they were chosen from."""
+
+from dataclasses import dataclass
+
+from models.candidate import Candidate
+from models.errors import MnistSearchError
+from search.outcomes import Outcome
+from search.study import SearchStudy, candidate_of
+from search.verification.trainings import Entry
+from search.what import Named
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A candidate to verify; of a study's trial, or of a preset or file."""
+
+    entry: Entry
+    study: SearchStudy | None = None
+    trial: int | None = None
+    n_compared: int = 1
+    """Candidates among which the search chose it."""
+
+    @property
+    def candidate(self) -> Candidate:
+        return self.entry.candidate
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the test images had no part in choosing it, as far as this program knows."""
+        return self.study is None or self.study.settings.split != "test"
+
+
+def choice_of(named: Named, epochs: int | None) -> Choice:
+    """What a name on the command line stands for, to be trained for so many epochs (None: as its recipe says)."""
+    candidate = _lasting(named.candidate, epochs)
+    entry = Entry(named.label, candidate)
+    if named.study is None or named.trial is None:
+        return Choice(entry)
+    return Choice(entry, named.study, named.trial.number, len(named.study.trials(Outcome.TRAINED)))
+
+
+def best_choices(study: SearchStudy, n: int, epochs: int | None) -> list[Choice]:
+    """The n best trained trials of a study, best first. Raises MnistSearchError if there are not so many."""
+    trained = sorted(study.trials(Outcome.TRAINED), key=lambda trial: -(trial.value or 0.0))
+    if len(trained) < n:
+        raise MnistSearchError(
+            f"--top {n}: study {study.name!r} has {len(trained)} trained candidate{'s' * (len(trained) != 1)}: "
+            "ask for fewer, or go on with `mnist-search run`"
+        )
+    return [
+        Choice(Entry(f"trial {t.number}", _lasting(candidate_of(t), epochs)), study, t.number, len(trained))
+        for t in trained[:n]
+    ]
+
+
+def _lasting(candidate: Candidate, epochs: int | None) -> Candidate:
+    return candidate if epochs is None else candidate.with_epochs(epochs)

@@ -1,0 +1,92 @@
+"""Verifications: which there were, and the training of each seed."""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from storage.tables import VerificationRow, VerificationRunRow
+
+
+@dataclass(frozen=True)
+class Verification:
+    """One use of `verify` on one candidate, as it was kept. `summary` is None while it is not finished."""
+
+    candidate_id: str
+    label: str
+    dataset: str
+    study_name: str | None = None
+    """The study that found the candidate, and the trial's number in it."""
+    trial: int | None = None
+    n_compared: int = 1
+    """Candidates among which this one was chosen."""
+    study_seconds: float | None = None
+    """What the study had cost when the verification began."""
+    study_core_seconds: float | None = None
+    seconds: float = 0.0
+    summary: dict[str, Any] | None = None
+
+
+def begin_verification(engine: Engine, verification: Verification) -> int:
+    """Keeps that a verification has begun; returns its number."""
+    row = VerificationRow(began_at=time.time(), **vars(verification))
+    with Session(engine) as session, session.begin():
+        session.add(row)
+        session.flush()
+        return row.verification_id
+
+
+def end_verification(engine: Engine, number: int, seconds: float, summary: Mapping[str, Any] | None) -> None:
+    """Keeps what a verification took, and what it came to; no summary if it was stopped before its end."""
+    values: dict[str, Any] = {"seconds": seconds}
+    if summary is not None:
+        values |= {"summary": dict(summary), "ended_at": time.time()}
+    with Session(engine) as session, session.begin():
+        session.execute(update(VerificationRow).where(VerificationRow.verification_id == number).values(**values))
+
+
+def verifications_of(engine: Engine, study_name: str) -> list[Verification]:
+    """The verifications of candidates that a study found, oldest first, the unfinished ones included."""
+    query = select(VerificationRow).where(VerificationRow.study_name == study_name)
+    with Session(engine) as session:
+        rows = session.scalars(query.order_by(VerificationRow.verification_id))
+        return [Verification(**{name: getattr(row, name) for name in _FIELDS}) for row in rows]
+
+
+_FIELDS = tuple(Verification.__dataclass_fields__)
+
+
+def add_verification_run(engine: Engine, facts: Mapping[str, Any]) -> None:
+    """Keeps the training of one seed; if another process was quicker with the same one, that one stays.
+
+    `facts` holds at least candidate, dataset, split and seed, and must be JSON-able.
+    """
+    row = VerificationRunRow(
+        candidate_id=facts["candidate"],
+        dataset=facts["dataset"],
+        split=facts["split"],
+        seed=facts["seed"],
+        ended_at=time.time(),
+        facts=dict(facts),
+    )
+    try:
+        with Session(engine) as session, session.begin():
+            session.add(row)
+    except IntegrityError:
+        return
+
+
+def verification_runs_of(
+    engine: Engine, candidate_id: str, dataset: str, split: str = "test", seeds: Iterable[int] | None = None
+) -> list[dict[str, Any]]:
+    """The trainings of a candidate, in the order they were kept, each as its facts; only those of `seeds` if given."""
+    row = VerificationRunRow
+    query = select(row).where(row.candidate_id == candidate_id, row.dataset == dataset, row.split == split)
+    if seeds is not None:
+        query = query.where(row.seed.in_(list(seeds)))
+    with Session(engine) as session:
+        return [found.facts for found in session.scalars(query.order_by(row.run_id))]
