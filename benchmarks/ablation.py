@@ -35,7 +35,6 @@ BASE = Recipe(lr=0.1, schedule=OneCycle(), weight_decay=1e-4, dropout=0.025, rot
 
 CHANGES: dict[str, dict[str, Any]] = {
     "base": {},
-    "moving average, decay .99": {"ema_decay": 0.99},
     "moving average, decay .998": {"ema_decay": 0.998},
     "label smoothing .05": {"label_smoothing": 0.05},
     "translation and scale .05": {"translation_share": 0.05, "scale_share": 0.05},
@@ -44,9 +43,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "warm-up over .15, not .3": {"schedule": OneCycle(warmup_share=0.15)},
     "peak rate .03": {"lr": 0.03},
     "peak rate .3": {"lr": 0.3},
-    "no weight decay": {"weight_decay": 0.0},
     "weight decay 5e-4": {"weight_decay": 5e-4},
-    "no dropout": {"dropout": 0.0},
 }
 """Variants that a recipe can express."""
 
