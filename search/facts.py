@@ -6,10 +6,12 @@ from optuna.trial import FrozenTrial
 
 from models.arch import ArchSpec, LayerFacts
 from models.layers import Conv
+from search.cost import cost_facts
 from search.outcomes import Outcome, outcome_of
 from search.study import SearchStudy
 from storage.epochs import epochs_of
-from storage.sessions import active_seconds, is_open
+from storage.sessions import is_open
+from storage.verifications import Verification, verifications_of
 
 
 def study_facts(study: SearchStudy) -> dict[str, Any]:
@@ -26,11 +28,28 @@ def study_facts(study: SearchStudy) -> dict[str, Any]:
         **study.counts(),
         "best": trial_facts(best) if best else None,
         "smallest": trial_facts(smallest) if smallest else None,
-        "seconds": active_seconds(store.engine, study.study_id),
-        "seconds_to_target": study.seconds_to_target(),
+        **cost_facts(study),
+        "verifications": [_proof_facts(one) for one in verifications_of(store.engine, study.name) if one.summary],
         "is_running": is_open(store.engine, study.study_id),
         "running": [_running_facts(study, trial) for trial in study.running()],
     }
+
+
+def _proof_facts(one: Verification) -> dict[str, Any]:
+    """A finished verification in short."""
+    summary = one.summary or {}
+    kept = (
+        "n_seeds",
+        "sustained_accuracy",
+        "deviation",
+        "minimum",
+        "n_held",
+        "target",
+        "sustain",
+        "verified",
+        "margin",
+    )
+    return {"name": one.label, "trial": one.trial, "candidate": one.candidate_id} | {key: summary[key] for key in kept}
 
 
 def trial_facts(trial: FrozenTrial) -> dict[str, Any]:

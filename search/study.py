@@ -87,11 +87,6 @@ class SearchStudy:
         reached = [trial for trial in trained if (trial.value or 0.0) >= self.settings.target]
         return min(reached, key=lambda t: (t.user_attrs["params"], -(t.value or 0.0)), default=None)
 
-    def seconds_to_target(self) -> float | None:
-        """Active seconds of the study until the first trial reached the target; None if none has."""
-        reached = [t for t in self.trials(Outcome.TRAINED) if (t.value or 0.0) >= self.settings.target]
-        return min((float(t.user_attrs["active_seconds"]) for t in reached), default=None)
-
 
 def candidate_of(trial: FrozenTrial) -> Candidate:
     """The candidate of a trial. Raises MnistSearchError for a trial that another program made."""

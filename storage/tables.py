@@ -94,7 +94,9 @@ class VerificationRow(Base):
     study_core_seconds: Mapped[float | None] = mapped_column(Float(53))
     began_at: Mapped[float] = mapped_column(Float(53))
     ended_at: Mapped[float | None] = mapped_column(Float(53))
-    seconds: Mapped[float] = mapped_column(Float(53), default=0.0)
+    seconds: Mapped[float] = mapped_column(Float(53))
+    core_seconds: Mapped[float] = mapped_column(Float(53))
+    """Processor time of the trainings of this use, its race included; earlier uses had their own."""
     summary: Mapped[dict[str, Any] | None] = mapped_column(JSON)
 
 

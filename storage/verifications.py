@@ -28,6 +28,8 @@ class Verification:
     """What the study had cost when the verification began."""
     study_core_seconds: float | None = None
     seconds: float = 0.0
+    core_seconds: float = 0.0
+    """Processor time of the trainings of this use, its race included."""
     summary: dict[str, Any] | None = None
 
 
@@ -40,9 +42,11 @@ def begin_verification(engine: Engine, verification: Verification) -> int:
         return row.verification_id
 
 
-def end_verification(engine: Engine, number: int, seconds: float, summary: Mapping[str, Any] | None) -> None:
+def end_verification(
+    engine: Engine, number: int, seconds: float, core_seconds: float, summary: Mapping[str, Any] | None
+) -> None:
     """Keeps what a verification took, and what it came to; no summary if it was stopped before its end."""
-    values: dict[str, Any] = {"seconds": seconds}
+    values: dict[str, Any] = {"seconds": seconds, "core_seconds": core_seconds}
     if summary is not None:
         values |= {"summary": dict(summary), "ended_at": time.time()}
     with Session(engine) as session, session.begin():
@@ -81,11 +85,17 @@ def add_verification_run(engine: Engine, facts: Mapping[str, Any]) -> None:
 
 
 def verification_runs_of(
-    engine: Engine, candidate_id: str, dataset: str, split: str = "test", seeds: Iterable[int] | None = None
+    engine: Engine,
+    candidate_id: str,
+    dataset: str | None = None,
+    split: str = "test",
+    seeds: Iterable[int] | None = None,
 ) -> list[dict[str, Any]]:
-    """The trainings of a candidate, in the order they were kept, each as its facts; only those of `seeds` if given."""
+    """The trainings of a candidate, in the order they were kept, each as its facts; None stands for all."""
     row = VerificationRunRow
-    query = select(row).where(row.candidate_id == candidate_id, row.dataset == dataset, row.split == split)
+    query = select(row).where(row.candidate_id == candidate_id, row.split == split)
+    if dataset is not None:
+        query = query.where(row.dataset == dataset)
     if seeds is not None:
         query = query.where(row.seed.in_(list(seeds)))
     with Session(engine) as session:

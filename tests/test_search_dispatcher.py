@@ -15,6 +15,7 @@ from models.candidate import Candidate
 from models.errors import MnistSearchError
 from models.recipe import Recipe
 from models.template import Template
+from search.cost import cost_facts
 from search.dispatcher import Dispatcher, Limits, SearchFailedError, requeue_abandoned
 from search.listener import Listener, SearchState
 from search.outcomes import Outcome, outcome_of
@@ -190,7 +191,9 @@ def test_stop_at_target_ends_at_the_first_candidate_that_reaches_it(store: Store
     assert state.n_done < 50
     assert state.smallest is not None
     assert (state.smallest.value or 0) >= 0.02
-    assert study.seconds_to_target() == pytest.approx(active_seconds(store.engine, study.study_id), abs=1.0)
+    assert cost_facts(study)["seconds_to_target"] == pytest.approx(
+        active_seconds(store.engine, study.study_id), abs=1.0
+    )
 
 
 def test_an_equal_candidate_is_not_trained_again(store: Store) -> None:

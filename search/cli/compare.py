@@ -11,7 +11,8 @@ EXAMPLE = "Example: mnist-search compare best a-step5 d-model4 --markdown"
 
 def command(
     what: Annotated[
-        list[str], typer.Argument(metavar="WHAT...", help="Presets, trial numbers, best, smallest, or spec files.")
+        list[str],
+        typer.Argument(metavar="WHAT...", help="Presets, trial numbers, best, smallest, spec files; or all studies."),
     ],
     sort: Annotated[str, typer.Option("--sort", help="accuracy, params, macs or name.")] = "accuracy",
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
@@ -19,14 +20,20 @@ def command(
     study: options.Study = None,
     json: options.Json = False,
 ) -> None:
-    """Compare candidates: parameters, MACs, receptive field, and what trainings of them came to."""
+    """Compare candidates by size and by what trainings of them came to, or whole studies by what they found."""
+    from search.cli.compare_studies import names_studies, print_studies
     from search.cli.lookup import find_store, find_study
     from search.cli.tables import print_json, print_markdown, print_table
     from search.comparison import compare
+    from search.study import open_study
     from search.what import find_candidate
 
+    store = find_store(storage)
+    if store is not None and names_studies(store, what):
+        print_studies([open_study(store, name) for name in what], markdown, json)
+        return
     named = [find_candidate(one, lambda: find_study(storage, study)) for one in what]
-    rows = compare(named, find_store(storage), sort)
+    rows = compare(named, store, sort)
     if json:
         print_json(rows)
     elif markdown:
@@ -72,5 +79,19 @@ def _print_notes(rows: list[dict[str, Any]]) -> None:
     judges = {row["on"] for row in rows if row["on"]}
     if len(judges) > 1:
         print(f"judged by unlike images ({', '.join(sorted(judges))}): not comparable")
+    for row in rows:
+        if row["told_apart"] is not None:
+            print(_difference_text(row))
     if any(row["runs"] == 1 for row in rows):
         print("one training: a difference below .2 points is within the noise of seeds")
+
+
+def _difference_text(row: dict[str, Any]) -> str:
+    low, high = (f"{100 * abs(edge):.3f}" for edge in reversed(row["difference_interval"]))
+    if row["told_apart"]:
+        below = f"{100 * abs(row['difference']):.3f} points below {row['compared_with']}"
+        return f"{row['name']} is {below} (95 %: {low} to {high})"
+    return (
+        f"{row['name']} and {row['compared_with']} cannot be told apart: difference {100 * row['difference']:+.3f}\n"
+        f"points, 95 %: {100 * row['difference_interval'][0]:+.3f} to {100 * row['difference_interval'][1]:+.3f}"
+    )

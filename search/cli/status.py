@@ -38,7 +38,6 @@ def _lines(facts: dict[str, Any]) -> list[str]:
     from search.outcomes import REPORTED
 
     counts = ", ".join(f"{facts[outcome]} {outcome}" for outcome in REPORTED)
-    reached = facts["seconds_to_target"]
     lines = [
         f"study      {facts['study']}: {facts['dataset']}, fewer than {facts['max_params']:,} parameters, "
         f"{facts['epochs']} epochs",
@@ -47,8 +46,12 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         f"best       {_winner(facts['best'])}",
         f"smallest   {_winner(facts['smallest'])}" + (f" at {percent(facts['target'])}" if facts["smallest"] else ""),
         f"target     {percent(facts['target'])} sustained over {facts['sustain']} epochs: "
-        + (f"reached after {seconds_text(reached)}" if reached is not None else "not reached yet"),
-        f"active     {seconds_text(facts['seconds'])}",
+        + _reached(facts, "target", "reached", "not reached yet"),
+        f"           {_reached(facts, 'verified', 'verified', 'not verified yet')}",
+        f"active     {seconds_text(facts['seconds'])}, {seconds_text(facts['core_seconds'])} of processor time",
+        f"epochs     {facts['epochs_trained']:,} trained, {facts['epochs_saved']:,} saved by pruning, "
+        f"{facts['trainings_avoided']:,} trainings avoided",
+        *(f"proof      {_proof(one)}" for one in facts["verifications"]),
     ]
     if facts["split"] == "test":
         lines.append("           judged by the test images: for comparison only, not clean")
@@ -56,6 +59,26 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         state = "running   " if facts["is_running"] else "abandoned "  # the next run queues them again
         lines += [f"{state} {_running(trial)}" for trial in facts["running"]]
     return lines
+
+
+def _proof(one: dict[str, Any]) -> str:
+    from search.cli.tables import percent
+
+    verdict = "verified" if one["verified"] else "not verified"
+    return (
+        f"{one['name']}: {percent(one['sustained_accuracy'])} over {one['n_seeds']} seeds, {one['n_held']} held; "
+        f"{verdict} at {percent(one['target'])}"
+    )
+
+
+def _reached(facts: dict[str, Any], what: str, done: str, missing: str) -> str:
+    from search.cli.tables import seconds_text
+
+    seconds, core_seconds = facts[f"seconds_to_{what}"], facts[f"core_seconds_to_{what}"]
+    if seconds is None:
+        return missing
+    core = f" ({seconds_text(core_seconds)} of processor time)" if core_seconds is not None else ""
+    return f"{done} after {seconds_text(seconds)}{core}"
 
 
 def _winner(trial: dict[str, Any] | None) -> str:

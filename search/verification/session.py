@@ -53,6 +53,8 @@ class VerificationSession:
         self._sustain = sustain
         self._listener = listener
         self._stopping = False
+        self._started = time.monotonic()
+        self._core_seconds = 0.0
 
     def stop(self) -> None:
         """Ends what is under way; safe in a signal handler."""
@@ -80,13 +82,14 @@ class VerificationSession:
     def verify(self, choice: Choice, n_seeds: int, race: list[dict[str, Any]] | None = None) -> dict[str, Any]:
         """What the seeds of a candidate came to on the test images: the facts that `verify --json` prints."""
         number = begin_verification(self._store.engine, self._record(choice))
-        start, extra = time.monotonic(), {"is_clean": choice.is_clean, "n_compared": choice.n_compared, "race": race}
+        extra = {"is_clean": choice.is_clean, "n_compared": choice.n_compared, "race": race}
         summary: dict[str, Any] | None = None
         try:
             runs = self._runs("test", [choice], n_seeds)[choice.candidate.id]
             summary = {**summarise(runs, self._target, self._sustain), **extra}
         finally:
-            end_verification(self._store.engine, number, time.monotonic() - start, summary)
+            seconds = time.monotonic() - self._started
+            end_verification(self._store.engine, number, seconds, self._core_seconds, summary)
         return {**_candidate_facts(choice, self._dataset.name), **summary, "runs": list(map(self._run_facts, runs))}
 
     def _runs(self, split: str, choices: Sequence[Choice], n_seeds: int) -> dict[str, list[dict[str, Any]]]:
@@ -100,6 +103,7 @@ class VerificationSession:
             lambda: self._stopping,
         )
         runs = verifier.runs([choice.entry for choice in choices], n_seeds)
+        self._core_seconds += verifier.core_seconds
         if self._stopping:
             raise KeyboardInterrupt
         return runs

@@ -44,6 +44,8 @@ class Verifier:
         self._provenance = provenance
         self._listener = listener
         self._should_stop = should_stop
+        self.core_seconds = 0.0
+        """Processor time of the trainings done so far."""
 
     def runs(self, entries: Sequence[Entry], n_seeds: int) -> dict[str, list[dict[str, Any]]]:
         """The runs of each entry's first `n_seeds` seeds, by candidate id; what is missing is trained now.
@@ -56,6 +58,7 @@ class Verifier:
         if missing:
             with self._open_engine() as engine:
                 for done in train_all(engine, missing, self._listener, self._should_stop):
+                    self.core_seconds += sum(record.core_seconds for record in done.records)
                     add_verification_run(self._database, self._facts(done))
         return {entry.candidate.id: self._kept(entry, n_seeds) for entry in entries}
 
