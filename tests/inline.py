@@ -61,10 +61,11 @@ class InlineEngine:
             yield Broken(job.number, "its worker ended with exit code -9")
             return
         try:
-            for record in Training(Candidate.from_dict(job.candidate), self._data, job.seed):
+            training = Training(Candidate.from_dict(job.candidate), self._data, job.seed)
+            for record in training:
                 self._after_epoch(job, record)
                 yield EpochDone(job.number, record)
         except DivergedError as error:
             yield Diverged(job.number, error.epoch)
             return
-        yield Finished(job.number, b"weights")
+        yield Finished(job.number, b"weights", training.predictions)

@@ -167,7 +167,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the whole group
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert err.splitlines()[-1] == "stopped; run the same command again to go on"
+    assert err.splitlines()[-1] == "interrupted; what was finished is kept, the same command does the rest"
     assert "Traceback" not in err
     assert out.startswith("study      digits")
     now = states(tmp_path)

@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,22 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql import ClauseElement
 
 from storage import sessions
-from storage.epochs import add_epoch, epochs_of
+from storage.epochs import add_epoch, core_seconds_of, epochs_of, n_epochs_of
 from storage.errors import StorageError, StudyBusyError
 from storage.schema import VERSION
 from storage.sessions import StudySession, active_seconds, is_open
 from storage.store import ARTIFACT_FOLDER, BUSY_TIMEOUT_SECONDS, Store
 from storage.tables import SchemaVersion, SessionRow
+from storage.verifications import (
+    Verification,
+    add_verification_run,
+    begin_verification,
+    end_verification,
+    verification_runs_of,
+    verifications_of,
+)
 
-FIELDS = ("epoch", "train_loss", "train_accuracy", "eval_loss", "eval_accuracy", "lr", "seconds")
+FIELDS = ("epoch", "train_loss", "train_accuracy", "eval_loss", "eval_accuracy", "lr", "seconds", "core_seconds")
 
 
 @pytest.fixture(scope="module")
@@ -284,6 +293,60 @@ def test_a_creation_that_was_cut_short_is_completed(tmp_path: Path, store: Store
     with Session(again.engine) as session:
         assert session.query(SchemaVersion.version).all() == [(VERSION,)]
     again.close()
+
+
+def test_tables_of_an_older_program_are_upgraded_with_what_they_hold(tmp_path: Path, store: Store) -> None:
+    """As version 2 made them: no verifications, and epochs whose core-seconds nobody measured."""
+    trial = new_trial(store)
+    add_epoch(store.engine, trial, record(1))
+    with store.engine.begin() as connection:
+        connection.execute(text("DROP TABLE verification_runs"))
+        connection.execute(text("DROP TABLE verifications"))
+        connection.execute(text("ALTER TABLE epoch_records DROP COLUMN core_seconds"))
+        connection.execute(text("UPDATE mnist_search_schema SET version = 2"))
+    store.close()
+    upgraded = Store(url_of(tmp_path / "s.db"))
+    assert epochs_of(upgraded.engine, trial) == [record(1) | {"core_seconds": None}]
+    add_epoch(upgraded.engine, trial, record(2))
+    assert epochs_of(upgraded.engine, trial)[1] == record(2)
+    assert verifications_of(upgraded.engine, "study") == []
+    with Session(upgraded.engine) as session:
+        assert session.query(SchemaVersion.version).all() == [(VERSION,)]
+    upgraded.close()
+
+
+def test_epochs_of_a_study_add_up(store: Store) -> None:
+    study = new_study(store)
+    trials = [study.ask()._trial_id for _ in range(2)]
+    other = new_trial(store)
+    assert (n_epochs_of(store.engine, study._study_id), core_seconds_of(store.engine, study._study_id)) == (0, 0.0)
+    for trial, epoch in ((trials[0], 1), (trials[0], 2), (trials[1], 1), (other, 1)):
+        add_epoch(store.engine, trial, record(epoch, core_seconds=1.5))
+    assert (n_epochs_of(store.engine, study._study_id), core_seconds_of(store.engine, study._study_id)) == (3, 4.5)
+
+
+def test_a_verification_comes_back_as_it_was(store: Store) -> None:
+    asked = Verification("abc", "trial 3", "digits", "study", 3, 20, 12.5, 20.5)
+    number = begin_verification(store.engine, asked)
+    assert verifications_of(store.engine, "study") == [asked]
+    end_verification(store.engine, number, 7.5, 6.5, None)  # stopped: it took its time, and says nothing
+    assert verifications_of(store.engine, "study") == [replace(asked, seconds=7.5, core_seconds=6.5)]
+    end_verification(store.engine, number, 8.5, 7.0, {"verified": True})
+    [done] = verifications_of(store.engine, "study")
+    assert done == replace(asked, seconds=8.5, core_seconds=7.0, summary={"verified": True})
+    assert verifications_of(store.engine, "other") == []
+
+
+def test_a_seed_is_kept_once(store: Store) -> None:
+    """Two processes that verify one candidate may both train a seed; the first one's training stays."""
+    facts = {"candidate": "abc", "dataset": "digits", "split": "test", "seed": 2**32 - 1}
+    for name in ("first", "second"):
+        add_verification_run(store.engine, {**facts, "name": name})
+    add_verification_run(store.engine, {**facts, "split": "holdout", "name": "race"})
+    assert [run["name"] for run in verification_runs_of(store.engine, "abc")] == ["first"]
+    assert [run["name"] for run in verification_runs_of(store.engine, "abc", "digits", "holdout")] == ["race"]
+    assert verification_runs_of(store.engine, "abc", "mnist") == []
+    assert verification_runs_of(store.engine, "abc", seeds=[1]) == []
 
 
 def open_at_once(urls: list[str], barrier: Any, answers: Any) -> None:

@@ -13,9 +13,10 @@ import typer
 
 from models.errors import MnistSearchError, WorkFailedError
 from search.cli import compare, dashboard, export, presets, run, show, status, train, verify
+from search.cli.interrupts import EXIT_INTERRUPTED
 from storage.errors import StorageError
 
-EXIT_FAILED, EXIT_WRONG_USE, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_FAILED, EXIT_WRONG_USE = 1, 2
 
 app = typer.Typer(
     name="mnist-search",
@@ -74,6 +75,8 @@ def _run(arguments: list[str] | None) -> int:
         if hasattr(error, "format_message"):  # click's: an unknown option, a value that is no number
             return _fail(f"{' '.join(error.format_message().split())} (see mnist-search --help)", EXIT_WRONG_USE)
         raise
+    if code == EXIT_INTERRUPTED:  # a command's own word, or what typer makes of Ctrl-C
+        return _interrupted()
     return code if isinstance(code, int) else 0
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+EXIT_INTERRUPTED = 130
+
 
 @contextmanager
 def interruptible(stop: Callable[[], None]) -> Iterator[list[int]]:

@@ -61,7 +61,7 @@ def command(
     json: options.Json = False,
 ) -> int:
     """Search for small networks; run it again to resume the study."""
-    from search.cli.interrupts import interruptible
+    from search.cli.interrupts import EXIT_INTERRUPTED, interruptible
     from search.cli.progress import progress_listener
     from search.cli.status import print_status
     from search.dispatcher import Dispatcher, Limits
@@ -101,10 +101,7 @@ def command(
             engine.close()
         session.end()
     print_status(prepared.study, as_json=json)
-    if interrupted:
-        print("stopped; run the same command again to go on", file=sys.stderr)
-        return 130
-    return 0
+    return EXIT_INTERRUPTED if interrupted else 0
 
 
 def _check_limits(trials: int, timeout: float | None) -> None:

@@ -48,9 +48,9 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         f"target     {percent(facts['target'])} sustained over {facts['sustain']} epochs: "
         + _reached(facts, "target", "reached", "not reached yet"),
         f"           {_reached(facts, 'verified', 'verified', 'not verified yet')}",
-        f"active     {seconds_text(facts['seconds'])}, {seconds_text(facts['core_seconds'])} of processor time",
+        f"active     {seconds_text(facts['seconds'])}, {seconds_text(facts['core_seconds'])} of a core",
         f"epochs     {facts['epochs_trained']:,} trained, {facts['epochs_saved']:,} saved by pruning, "
-        f"{facts['trainings_avoided']:,} trainings avoided",
+        f"{facts['trainings_avoided']:,} trainings spared by the gate",
         *(f"proof      {_proof(one)}" for one in facts["verifications"]),
     ]
     if facts["split"] == "test":
@@ -66,7 +66,7 @@ def _proof(one: dict[str, Any]) -> str:
 
     verdict = "verified" if one["verified"] else "not verified"
     return (
-        f"{one['name']}: {percent(one['sustained_accuracy'])} over {one['n_seeds']} seeds, {one['n_held']} held; "
+        f"{one['name']}: {percent(one['sustained_accuracy'])} over {one['n_seeds']} seeds, {one['n_held']} held: "
         f"{verdict} at {percent(one['target'])}"
     )
 
@@ -77,7 +77,7 @@ def _reached(facts: dict[str, Any], what: str, done: str, missing: str) -> str:
     seconds, core_seconds = facts[f"seconds_to_{what}"], facts[f"core_seconds_to_{what}"]
     if seconds is None:
         return missing
-    core = f" ({seconds_text(core_seconds)} of processor time)" if core_seconds is not None else ""
+    core = f" ({seconds_text(core_seconds)} of a core)" if core_seconds is not None else ""
     return f"{done} after {seconds_text(seconds)}{core}"
 
 

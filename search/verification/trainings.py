@@ -53,7 +53,7 @@ class TrainingListener:
         """A training has another record."""
 
     def ended(self, training: SeedTraining) -> None:
-        """A training is over."""
+        """A training is over, and kept."""
 
 
 def train_all(
@@ -102,7 +102,6 @@ def _take(answer: Answer, running: dict[int, SeedTraining], engine: Engine, list
             running[number].diverged_in = epoch
         case _:
             raise TypeError(f"no answer to {answer!r}")
-    listener.ended(running[number])
     return True
 
 

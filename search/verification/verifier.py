@@ -60,6 +60,7 @@ class Verifier:
                 for done in train_all(engine, missing, self._listener, self._should_stop):
                     self.core_seconds += sum(record.core_seconds for record in done.records)
                     add_verification_run(self._database, self._facts(done))
+                    self._listener.ended(done)
         return {entry.candidate.id: self._kept(entry, n_seeds) for entry in entries}
 
     def _missing(self, entry: Entry, n_seeds: int) -> list[SeedTraining]:
