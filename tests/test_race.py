@@ -60,12 +60,12 @@ def races(gap: float, n_candidates: int = 8, n_races: int = 2000) -> tuple[float
     return n_best / n_races, lost / n_races, field.n_trainings
 
 
-@pytest.mark.parametrize(("gap", "share"), [(0.0010, 0.95), (0.0005, 0.80)], ids=["by .10 points", "by .05 points"])
+@pytest.mark.parametrize(("gap", "share"), [(0.0010, 0.98), (0.0005, 0.90)], ids=["by .10 points", "by .05 points"])
 def test_the_true_best_is_seldom_dropped(gap: float, share: float) -> None:
     """One that leads all others by .05 points, less than the scatter of a single seed, still mostly wins."""
     wins, lost, n_trainings = races(gap)
     assert wins >= share
-    assert lost <= 0.00012, "what it loses is of no account"
+    assert lost <= 0.00006, "what it loses is of no account"
     assert n_trainings == 8 * 2 + 4 * 2 + 2 * 4
 
 
