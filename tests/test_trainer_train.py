@@ -67,7 +67,7 @@ def trained(
 
 
 def timeless(records: list[EpochRecord]) -> list[EpochRecord]:
-    return [replace(record, seconds=0.0) for record in records]
+    return [replace(record, seconds=0.0, core_seconds=0.0) for record in records]
 
 
 def same_weights(first: Training, second: Training) -> bool:
