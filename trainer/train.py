@@ -105,7 +105,7 @@ class Training:
 
     def _run_epoch(self, epoch: int) -> EpochRecord:
         start = time.perf_counter()
-        train_loss, train_accuracy = self._train_epoch()
+        train_loss, train_accuracy = self.train_epoch()
         if not math.isfinite(train_loss):
             raise DivergedError(epoch)
         eval_loss, eval_accuracy = self._evaluate(self._data.evaluation)
@@ -116,8 +116,12 @@ class Training:
         seconds = time.perf_counter() - start
         return EpochRecord(epoch, train_loss, train_accuracy, eval_loss, eval_accuracy, lr, seconds)
 
-    def _train_epoch(self) -> tuple[float, float]:
-        """Mean loss and accuracy over one pass through the training images."""
+    def train_epoch(self) -> tuple[float, float]:
+        """Mean loss and accuracy over one pass through the training images.
+
+        A whole training is `for record in training`; this is for timing the passes alone. All work is done when it
+        returns, on a GPU too.
+        """
         self._trained.train()
         # Sums stay on the device until the end of the epoch, so that no batch waits for them.
         loss_sum = torch.zeros((), dtype=torch.float64 if self._device == "cpu" else torch.float32, device=self._device)
