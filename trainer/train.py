@@ -90,7 +90,7 @@ class Training:
         self._pace = Pace(self._optimizer, candidate.recipe, self._batches_per_epoch)
 
     @property
-    def result(self) -> nn.Module:
+    def result(self) -> nn.Sequential:
         """The network that is evaluated: the trained one, or the average of its weights."""
         return self._average.network if self._average is not None else self._network
 
