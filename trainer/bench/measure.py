@@ -12,13 +12,14 @@ import torch
 
 from trainer.bench.contender import Contender
 from trainer.bench.images import EPOCH_IMAGES, BenchImages, write_for_torchvision
-from trainer.bench.ways import BATCH_SIZE, PRESET, OurWorker, SourcesLoop
+from trainer.bench.ways import BATCH_SIZE, PRESET, OurWorker, SourcesLoop, Way
 from trainer.device import worker_devices
 from trainer.precision import Precision, choose_precision
 
 SOURCES = "the sources' loop"
-_WARM_UP_BATCHES = 10
-_SOURCES_SECONDS, _OUR_SECONDS = 3.5, 1.5  # of a round; five rounds and the start-up then take less than a minute
+SOURCES_ALONE = "same, 1 thread"
+_WARM_UP_BATCHES = 5
+_SOURCES_SECONDS, _OUR_SECONDS = 3.0, 1.5  # of a round; five rounds and the start-up then take about a minute
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Team:
 
     name: str
     contenders: list[Contender]
+    is_sources: bool = False
     n_images: int = 0
     """Of an epoch of each contender in a round."""
     costs: list[Cost] = field(default_factory=list)
@@ -46,7 +48,12 @@ class Team:
 
 @dataclass(frozen=True)
 class DeviceBench:
-    """What was measured on one device: the sources' loop, one worker, then several."""
+    """What was measured on one device: the sources' loop, one worker, then several.
+
+    On a CPU the sources' loop is measured with torch's own number of threads, as the sources run it, and on one: where
+    other processes hold some of the cores, its threads wait for each other busily, for up to six times the processor
+    time, and a ratio per core-second would praise us for that. Each ratio is to the better of the two.
+    """
 
     device: str
     precision: Precision
@@ -69,7 +76,7 @@ def bench_device(
     say(f"precision on {device}: {chosen}")
     with _teams(device, images, chosen.dtype) as teams:
         for team in teams:
-            seconds = _SOURCES_SECONDS if team.name == SOURCES else _OUR_SECONDS
+            seconds = _SOURCES_SECONDS if team.is_sources else _OUR_SECONDS
             team.n_images = _warm_up(team, len(images.data.train), n_images, seconds)
         for number in range(1, n_rounds + 1):
             for team in teams:
@@ -92,18 +99,27 @@ def _teams(device: str, images: BenchImages, dtype: torch.dtype) -> Iterator[lis
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mnist-search-bench-")))
         write_for_torchvision(images.data.train, folder)
         data = images.data.share_memory()
-        makers: list[Callable[[], SourcesLoop | OurWorker]] = [partial(SourcesLoop, folder, device)]
-        makers += [partial(OurWorker, data, slot, dtype) for slot in worker_devices(device, sizes[-1])]
-        contenders = []
-        for number, make in enumerate(makers):
-            contenders.append(Contender(f"worker {number}" if number else SOURCES, make))
-            stack.callback(contenders[-1].close)
-            if number < 2:
-                contenders[-1].started()  # the first two alone, so that the start of one worker is measured
-        for contender in contenders[2:]:
-            contender.started()
-        sources, *workers = contenders
-        yield [Team(SOURCES, [sources]), *(Team(team_name(n), workers[:n]) for n in sizes)]
+
+        def start(name: str, make: Callable[[], Way]) -> Contender:
+            contender = Contender(name, make)
+            stack.callback(contender.close)
+            return contender
+
+        loops = {SOURCES: None, SOURCES_ALONE: 1} if device == "cpu" else {SOURCES: None}
+        sources = [start(name, partial(SourcesLoop, folder, device, n)) for name, n in loops.items()]
+        for loop in sources:
+            loop.started()
+        workers = []
+        for number, slot in enumerate(worker_devices(device, sizes[-1]), 1):
+            workers.append(start(f"worker {number}", partial(OurWorker, data, slot, dtype)))
+            if number == 1:
+                workers[0].started()  # alone, so that the start of one worker is measured
+        for worker in workers[1:]:
+            worker.started()
+        yield [
+            *(Team(loop.name, [loop], is_sources=True) for loop in sources),
+            *(Team(team_name(n), workers[:n]) for n in sizes),
+        ]
 
 
 def team_name(n_workers: int) -> str:

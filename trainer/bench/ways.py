@@ -31,14 +31,17 @@ class Way(Protocol):
 class SourcesLoop:
     """Training as the sources write it: torchvision's transforms image by image, a DataLoader, `.item()` each batch.
 
-    Without their test pass, and without the progress bar. Float32, and as many threads as torch takes by itself.
+    Without their test pass, and without the progress bar. In float32, and on `n_threads`; with None on as many as
+    torch takes by itself.
     """
 
-    def __init__(self, folder: Path, device: str) -> None:
+    def __init__(self, folder: Path, device: str, n_threads: int | None = None) -> None:
         from torchvision import datasets, transforms
 
         # A spawned process would spawn its own too; the sources' DataLoader starts workers in the system's usual way.
         multiprocessing.set_start_method(None, force=True)
+        if n_threads is not None:
+            torch.set_num_threads(n_threads)
         changes = [
             transforms.RandomRotation((-7.0, 7.0), fill=(1,)),
             transforms.ToTensor(),
