@@ -7,9 +7,11 @@ import torch
 
 from benchmarks._jobs import data_folder
 from models.candidate import Candidate
+from models.presets import PRESETS
 from search.objective import sustained_accuracy
 from trainer.data import TrainingData, load_idx_dataset
-from trainer.device import prepare_device, resolve_precision
+from trainer.device import prepare_device
+from trainer.precision import choose_precision
 from trainer.split import split_data
 from trainer.train import Training
 
@@ -24,11 +26,17 @@ def holdout() -> TrainingData:
     return split_data(load_idx_dataset("mnist", data_folder()), "holdout")
 
 
+@cache
+def _dtype() -> torch.dtype:
+    """One format for all trainings of an experiment, as in a study."""
+    return choose_precision("auto", "cpu", PRESETS["a-step5"].candidate).dtype
+
+
 def measure(candidate: Candidate, seed: int, kind: type[Training] = Training) -> dict[str, object]:
     """Accuracies by epoch, the sustained one, and the core-seconds of a training on the search's split."""
     data = holdout()
     start = time.process_time()
-    records = list(kind(candidate, data, seed, "cpu", resolve_precision("auto", "cpu")))
+    records = list(kind(candidate, data, seed, "cpu", _dtype()))
     accuracies = [record.eval_accuracy for record in records]
     return {
         "accuracies": accuracies,

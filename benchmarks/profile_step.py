@@ -19,7 +19,7 @@ from benchmarks._report import machine_line, markdown_table
 from benchmarks._trainings import holdout
 from models.presets import PRESETS
 from trainer.data import Images, TrainingData
-from trainer.device import resolve_precision
+from trainer.precision import choose_precision
 from trainer.train import Training
 
 CANDIDATE = PRESETS["a-step5"].candidate
@@ -42,12 +42,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=12_800)
     options = parser.parse_args()
-    data, dtype = holdout(), resolve_precision("auto", "cpu")
+    data, dtype = holdout(), choose_precision("auto", "cpu", CANDIDATE).dtype
     few = Images(data.train.pixels[: options.images], data.train.labels[: options.images])
     training = Training(CANDIDATE, TrainingData(few, data.evaluation, data.mean, data.std), 0, "cpu", dtype)
-    training._train_epoch()
+    training.train_epoch()
     scale = EPOCH / options.images
-    whole = _seconds(training._train_epoch) * scale
+    whole = _seconds(training.train_epoch) * scale
     shares = _shares(training)
     print(f"`MNIST_SEARCH_DATA=DIR python -m benchmarks.profile_step`, {machine_line()}, {dtype}.\n")
     rows = [[name, f"{share * whole:.2f}", f"{share:.0%}"] for name, share in shares.items()]
@@ -72,7 +72,7 @@ def _seconds(work: object, n: int = 3) -> float:
 def _shares(training: Training) -> dict[str, float]:
     """The share of the time by group, largest first, as torch's profiler sees it."""
     with profile(activities=[ProfilerActivity.CPU]) as profiled:
-        training._train_epoch()
+        training.train_epoch()
     times: dict[str, float] = defaultdict(float)
     for event in profiled.key_averages():
         group = next((name for key, name in GROUPS.items() if key in event.key), "all else")

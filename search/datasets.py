@@ -11,6 +11,7 @@ from pathlib import Path
 from models.errors import MnistSearchError
 from trainer.data import IDX_DATASETS, Dataset, has_idx_dataset, load_idx_dataset
 from trainer.digits import DIGITS, load_digits
+from trainer.machine import cache_folder
 
 AUTO = "auto"
 DATASETS = (AUTO, *IDX_DATASETS, DIGITS)
@@ -32,8 +33,7 @@ def data_folder(option: Path | None) -> Path:
         return option
     if os.environ.get(DATA_VARIABLE):
         return Path(os.environ[DATA_VARIABLE])
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "mnist-search" / "data"
+    return cache_folder() / "data"
 
 
 def find_dataset(name: str, folder: Path) -> Found:

@@ -1,9 +1,7 @@
 """The engine of this machine: one worker process a slot."""
 
 import contextlib
-import signal
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -15,6 +13,7 @@ from search.engine import EngineError
 from trainer.data import TrainingData
 from trainer.fused._library import library
 from trainer.messages import Answer, Broken, Diverged, Finished, Job
+from trainer.processes import interrupts_ignored
 from trainer.worker import WorkerSettings, work
 
 _JOIN_SECONDS = 5
@@ -101,21 +100,7 @@ class LocalEngine:
         ours, theirs = self._context.Pipe()
         arguments = (theirs, self._data, settings, time.time())
         process = self._context.Process(target=work, args=arguments, daemon=True)
-        with _interrupts_ignored():
+        with interrupts_ignored():
             process.start()
         theirs.close()
         return _Slot(settings, process, ours)
-
-
-@contextlib.contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """A process started meanwhile ignores Ctrl-C from its first instruction: it inherits that."""
-    try:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    except ValueError:  # only the main thread may; another has no Ctrl-C to fear
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -5,11 +5,11 @@ from importlib.metadata import version
 import torch
 
 from trainer.fused.network import has_kernels
+from trainer.precision import Precision
 
 
-def provenance(device: str, dtype: torch.dtype) -> str:
-    """Device, number format, whether the fused kernels are used, and the versions."""
+def provenance(device: str, precision: Precision) -> str:
+    """Device, number format and why it is that one, whether the fused kernels are used, and the versions."""
     name = torch.cuda.get_device_name() if device.startswith("cuda") else device
     fused = ", fused kernels" if device == "cpu" and has_kernels() else ""
-    number_format = str(dtype).removeprefix("torch.")
-    return f"{name}, {number_format}{fused}, torch {torch.__version__}, mnist-search {version('mnist-search')}"
+    return f"{name}, {precision}{fused}, torch {torch.__version__}, mnist-search {version('mnist-search')}"

@@ -9,6 +9,7 @@ import torch
 from models.candidate import Candidate
 from search.curves import curve_facts
 from trainer.data import Dataset
+from trainer.precision import FLOAT32, Precision
 from trainer.split import split_data
 from trainer.train import EpochRecord, Training
 
@@ -28,14 +29,16 @@ class SingleTraining:
     sustain: int
     seed: int = 0
     device: str = "cpu"
-    dtype: torch.dtype = torch.float32
+    precision: Precision = FLOAT32
     on_batch: Callable[[int, int], None] | None = None
     """Called after each batch with its number in the epoch, from 1, and the batches of an epoch."""
     records: list[EpochRecord] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.data = split_data(self.dataset, self.split)
-        self._training = Training(self.candidate, self.data, self.seed, self.device, self.dtype, self.on_batch)
+        self._training = Training(
+            self.candidate, self.data, self.seed, self.device, self.precision.dtype, self.on_batch
+        )
 
     def __iter__(self) -> Iterator[EpochRecord]:
         for record in self._training:
@@ -55,7 +58,8 @@ class SingleTraining:
             "split": self.split,
             "seed": self.seed,
             "device": self.device,
-            "dtype": str(self.dtype).removeprefix("torch."),
+            "dtype": self.precision.name,
+            "precision": str(self.precision),
             "torch": torch.__version__,
             "params": self.candidate.arch.params,
             "macs": self.candidate.arch.macs,

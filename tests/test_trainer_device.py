@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import trainer.device
-from trainer.device import prepare_device, resolve_precision
+from trainer.device import prepare_device
 
 
 @pytest.fixture
@@ -46,29 +46,3 @@ def test_a_cpu_alone_keeps_its_freed_memory(device: str, n_calls: int, monkeypat
     monkeypatch.setattr(trainer.device, "keep_freed_memory", lambda: calls.append(None))
     prepare_device(device)
     assert len(calls) == n_calls
-
-
-@pytest.mark.parametrize(
-    ("capabilities", "dtype"),
-    [
-        ({"amx_bf16": True, "amx_tile": True}, torch.bfloat16),
-        ({"amx_bf16": False, "amx_tile": True}, torch.float32),
-        ({"avx512_bf16": True}, torch.float32),
-        ({}, torch.float32),
-    ],
-)
-def test_a_cpu_uses_bfloat16_where_it_has_amx(
-    capabilities: dict[str, bool], dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
-    assert resolve_precision("auto", "cpu") == dtype
-
-
-@pytest.mark.parametrize("has_amx", [True, False, None])
-def test_a_torch_that_does_not_list_capabilities(has_amx: bool | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """None stands for a torch without its private function either."""
-    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
-    monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported", raising=False)
-    if has_amx is not None:
-        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: has_amx, raising=False)
-    assert resolve_precision("auto", "cpu") == (torch.bfloat16 if has_amx else torch.float32)

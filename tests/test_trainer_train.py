@@ -342,7 +342,7 @@ def test_every_image_is_seen_once_an_epoch(data: TrainingData, monkeypatch: pyte
     with monkeypatch.context() as patch:
         patch.setattr("trainer.train.cross_entropy", note)
         for _ in range(2):
-            training._train_epoch()
+            training.train_epoch()
     assert [len(batch) for batch in seen] == [64, 65, 64, 65]
     epochs = torch.cat(seen[:2]), torch.cat(seen[2:])
     assert all(sorted(epoch.tolist()) == list(range(129)) for epoch in epochs)

@@ -14,7 +14,7 @@ class WeightAverage:
     which know nothing, would weigh on a short training to its end.
     """
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
+    def __init__(self, network: nn.Sequential, decay: float) -> None:
         self.network = deepcopy(network)
         self._decay = decay
         # A Python number: a GPU would have to be waited for at every batch, as torch's AveragedModel does.

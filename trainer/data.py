@@ -14,7 +14,7 @@ IDX_DATASETS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KM
 """Datasets kept as IDX files, with the folder each has in torchvision's layout."""
 
 _SIDE = 28
-_FILES = {
+FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
@@ -93,7 +93,7 @@ def load_idx_dataset(name: str, folder: Path) -> Dataset:
 def has_idx_dataset(name: str, folder: Path) -> bool:
     """Whether all four files are there, whatever is in them."""
     raw = folder / IDX_DATASETS[name] / "raw"
-    return all(_find(raw, file) is not None for files in _FILES.values() for file in files)
+    return all(_find(raw, file) is not None for files in FILES.values() for file in files)
 
 
 def _find(raw: Path, file: str) -> Path | None:
@@ -102,9 +102,9 @@ def _find(raw: Path, file: str) -> Path | None:
 
 
 def _read_part(raw: Path, part: str) -> Images:
-    image_path, label_path = (_find(raw, file) for file in _FILES[part])
+    image_path, label_path = (_find(raw, file) for file in FILES[part])
     if image_path is None or label_path is None:
-        missing = next(file for file in _FILES[part] if _find(raw, file) is None)
+        missing = next(file for file in FILES[part] if _find(raw, file) is None)
         raise MnistSearchError(f"{raw / missing} is missing")
     pixels, labels = read_idx(image_path), read_idx(label_path)
     if pixels.ndim != 3 or pixels.shape[1:] != (_SIDE, _SIDE):

@@ -92,7 +92,7 @@ class Training:
         self._pace = Pace(self._optimizer, candidate.recipe, self._batches_per_epoch)
 
     @property
-    def result(self) -> nn.Module:
+    def result(self) -> nn.Sequential:
         """The network that is evaluated: the trained one, or the average of its weights."""
         return self._average.network if self._average is not None else self._network
 
@@ -112,7 +112,7 @@ class Training:
 
     def _run_epoch(self, epoch: int) -> EpochRecord:
         start, core_start = time.perf_counter(), time.process_time()
-        train_loss, train_accuracy = self._train_epoch()
+        train_loss, train_accuracy = self.train_epoch()
         if not math.isfinite(train_loss):
             raise DivergedError(epoch)
         eval_loss, eval_accuracy = self._evaluate(self._data.evaluation)
@@ -123,8 +123,12 @@ class Training:
         seconds, core_seconds = time.perf_counter() - start, time.process_time() - core_start
         return EpochRecord(epoch, train_loss, train_accuracy, eval_loss, eval_accuracy, lr, seconds, core_seconds)
 
-    def _train_epoch(self) -> tuple[float, float]:
-        """Mean loss and accuracy over one pass through the training images."""
+    def train_epoch(self) -> tuple[float, float]:
+        """Mean loss and accuracy over one pass through the training images.
+
+        A whole training is `for record in training`; this is for timing the passes alone. All work is done when it
+        returns, on a GPU too.
+        """
         self._trained.train()
         # Sums stay on the device until the end of the epoch, so that no batch waits for them.
         loss_sum = torch.zeros((), dtype=torch.float64 if self._device == "cpu" else torch.float32, device=self._device)

@@ -1,12 +1,8 @@
 """A worker process: trains the candidates it is sent, one after the other. Knows nothing of studies or databases."""
 
 import io
-import multiprocessing
-import os
-import resource
 import signal
 import sys
-import threading
 import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -17,6 +13,7 @@ from models.candidate import Candidate
 from trainer.data import TrainingData
 from trainer.device import prepare_device
 from trainer.messages import Broken, Diverged, EpochDone, Finished, Job, Ready
+from trainer.processes import die_with_parent, peak_memory_bytes
 from trainer.train import DivergedError, Training
 
 _DISPATCHER_GONE = (EOFError, ConnectionError)
@@ -37,12 +34,12 @@ def work(connection: Connection, data: TrainingData, settings: WorkerSettings, s
     Ends with exit code 1 once its device is lost to it.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the dispatcher decides
-    _die_with_parent()
+    die_with_parent()
     prepare_device(settings.device)
     torch.set_num_threads(1)  # there is a worker for every core; and sums are added up in the same order everywhere
     data = data.to(settings.device)
     try:
-        connection.send(Ready(time.time() - started_at, _peak_memory_bytes()))
+        connection.send(Ready(time.time() - started_at, peak_memory_bytes()))
         while (job := connection.recv()) is not None:
             _do(job, connection, data, settings)
     except _DISPATCHER_GONE:
@@ -83,21 +80,3 @@ def _is_device_lost(error: Exception) -> bool:
         return False
     is_accelerators = isinstance(error, getattr(torch, "AcceleratorError", ()))
     return is_accelerators or (isinstance(error, RuntimeError) and "CUDA" in str(error))
-
-
-def _die_with_parent() -> None:
-    """Ends this process when the dispatcher is gone, also when that was killed and could say nothing."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def wait() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
-def _peak_memory_bytes() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -61,6 +61,7 @@ def command(
     json: options.Json = False,
 ) -> int:
     """Search for small networks; run it again to resume the study."""
+    from models.presets import get_preset
     from search.cli.interrupts import EXIT_INTERRUPTED, interruptible
     from search.cli.progress import progress_listener
     from search.cli.status import print_status
@@ -70,12 +71,13 @@ def command(
     from search.setup import StudyRequest, prepare
     from search.warm_start import queue
     from storage.sessions import StudySession
-    from trainer.device import resolve_device, resolve_precision, worker_devices
+    from trainer.device import resolve_device, worker_devices
+    from trainer.precision import check_precision, choose_precision
 
     _check_limits(trials, timeout)
     n_workers = options.n_workers(workers)
     resolved = resolve_device(device)
-    dtype = resolve_precision(precision, resolved)
+    check_precision(precision)
     settings = {
         "max_params": max_params, "target": target, "sustain": sustain, "epochs": epochs, "sampler": sampler,
         "pruner": pruner, "seed": seed, "split": split,
@@ -85,14 +87,17 @@ def command(
     )
     prepared = prepare(request)
     print(f"data: {prepared.notice}", file=sys.stderr)
+    # One format for a whole study, whose candidates are compared: measured on a network of the kind it searches.
+    chosen = choose_precision(precision, resolved, get_preset("a-step5").candidate)
+    print(f"precision: {chosen}", file=sys.stderr)
     session = StudySession(prepared.study.store.engine, prepared.study.study_id)
     engine = None
     try:
         queue(prepared.study, prepared.warm_start)
-        engine = LocalEngine(prepared.data, worker_devices(resolved, n_workers), dtype)
+        engine = LocalEngine(prepared.data, worker_devices(resolved, n_workers), chosen.dtype)
         limits = Limits(trials, timeout, stop_at_target)
         with progress_listener() as listener:
-            on = provenance(resolved, dtype)
+            on = provenance(resolved, chosen)
             dispatcher = Dispatcher(prepared.study, engine, limits, session, listener, on)
             with interruptible(dispatcher.stop) as interrupted:
                 dispatcher.run()

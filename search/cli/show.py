@@ -66,7 +66,7 @@ def _print(facts: dict[str, Any], markdown: bool) -> None:
     print(_totals(facts))
     print(textwrap.fill("recipe: " + ", ".join(_recipe_parts(facts["recipe"])), 80, initial_indent="\n"))
     if facts.get("trained_on"):
-        print(f"trained on: {facts['trained_on']}")
+        print(textwrap.fill(f"trained on: {facts['trained_on']}", 80))
     if facts["curves"]:
         print()
         show_table(

@@ -56,23 +56,26 @@ def command(
     from search.what import find_candidate
     from storage.runs import add_run
     from storage.store import Store
-    from trainer.device import prepare_device, resolve_device, resolve_precision
+    from trainer.device import prepare_device, resolve_device
+    from trainer.precision import check_precision, choose_precision
 
     named = find_candidate(what, lambda: find_study(storage, study))
     store = Store(storage)  # opened first: a training should not end with nowhere to keep it
     candidate = named.candidate.with_epochs(epochs or named.candidate.recipe.epochs)
     resolved = resolve_device(device)
-    dtype = resolve_precision(precision, resolved)
+    check_precision(precision)
     dataset_name = dataset or (named.study.settings.dataset if named.study else AUTO)
     goal = goal_of(named, dataset_name, split, candidate.recipe.epochs, {"target": target, "sustain": sustain})
     found = find_dataset(dataset_name, data_folder(data_dir))
+    _say(f"data: {found.notice}")
     torch.set_num_threads(threads)
     prepare_device(resolved)
+    chosen = choose_precision(precision, resolved, candidate, threads)
+    _say(f"precision: {chosen}")
     with _batch_bar() as on_batch:
         single = SingleTraining(
-            candidate, found.dataset, split, goal.target, goal.sustain, seed, resolved, dtype, on_batch
+            candidate, found.dataset, split, goal.target, goal.sustain, seed, resolved, chosen, on_batch
         )
-        _say(f"data: {found.notice}")
         _say(f"{named.label}: {candidate.arch.params:,} parameters, {len(single.data.train):,} training images")
         _print_epochs(single, to_stdout=not json)
     facts: dict[str, Any] = {"name": named.label, **single.facts()}

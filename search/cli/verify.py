@@ -51,7 +51,8 @@ def command(
     from search.verification.session import Machine, VerificationSession
     from search.what import find_candidate
     from storage.store import Store
-    from trainer.device import resolve_device, resolve_precision, worker_devices
+    from trainer.device import resolve_device, worker_devices
+    from trainer.precision import choose_precision
 
     _check(what, seeds, top)
     n_workers = options.n_workers(workers)
@@ -63,9 +64,11 @@ def command(
     goal = goal_of(named, dataset_name, "test", n_epochs, {"target": target, "sustain": sustain})
     found = find_dataset(dataset_name, data_folder(data_dir))
     resolved = resolve_device(device)
-    dtype = resolve_precision(precision, resolved)
-    machine = Machine(worker_devices(resolved, n_workers), dtype, {"trained_on": provenance(resolved, dtype)})
     _say(f"data: {found.notice}")
+    chosen = choose_precision(precision, resolved, choices[0].candidate)
+    _say(f"precision: {chosen}")
+    on = {"trained_on": provenance(resolved, chosen)}
+    machine = Machine(worker_devices(resolved, n_workers), chosen.dtype, on)
     with seed_progress(goal.sustain) as listener:
         session = VerificationSession(store, found.dataset, machine, goal.target, goal.sustain, listener)
         with interruptible(session.stop):

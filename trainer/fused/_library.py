@@ -7,12 +7,13 @@ import ctypes
 import functools
 import hashlib
 import os
-import platform
 import shlex
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+
+from trainer.machine import cache_folder, cpu_fingerprint
 
 SWITCH = "MNIST_SEARCH_FUSED"
 """Environment variable: `0` turns the kernels off."""
@@ -52,7 +53,7 @@ def find_compiler() -> list[str] | None:
 def _load(compiler: list[str]) -> ctypes.CDLL | None:
     sources = [Path(__file__).with_name(name) for name in _SOURCES]
     name = f"fused-{_fingerprint(compiler, sources)}.so"
-    for folder in (_cache_folder(), Path(tempfile.gettempdir()) / f"mnist-search-{_user()}"):
+    for folder in (cache_folder(), Path(tempfile.gettempdir()) / f"mnist-search-{_user()}"):
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
@@ -83,27 +84,11 @@ def _compile(compiler: list[str], sources: list[Path], path: Path) -> bool:
 
 def _fingerprint(compiler: list[str], sources: list[Path]) -> str:
     """Changes with the sources, the compiler, the flags and the processor."""
-    parts = [*compiler, *_FLAGS, *(flag for tuning in _TUNINGS for flag in tuning), _processor()]
+    parts = [*compiler, *_FLAGS, *(flag for tuning in _TUNINGS for flag in tuning), cpu_fingerprint()]
     digest = hashlib.sha256("\0".join(parts).encode())
     for source in sources:
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def _processor() -> str:
-    """What -march=native depends on: a home folder may be shared by unequal machines."""
-    name = f"{platform.system()} {platform.machine()} {platform.processor()}"
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return name
-    kept = [line for line in lines if line.startswith(("model", "flags", "Features", "CPU part", "stepping"))]
-    return "\n".join([name, *dict.fromkeys(kept)])
-
-
-def _cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "mnist-search"
 
 
 def _user() -> str:

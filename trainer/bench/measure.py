@@ -1,0 +1,165 @@
+"""The measurement: contenders that take their turns in strictly interleaved rounds, one alone at a time."""
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from trainer.bench.contender import Contender
+from trainer.bench.images import EPOCH_IMAGES, BenchImages, write_for_torchvision
+from trainer.bench.ways import BATCH_SIZE, PRESET, OurWorker, SourcesLoop, Way
+from trainer.device import worker_devices
+from trainer.precision import Precision, choose_precision
+
+SOURCES = "the sources' loop"
+SOURCES_ALONE = "same, 1 thread"
+_WARM_UP_BATCHES = 5
+_SOURCES_SECONDS, _OUR_SECONDS = 3.0, 1.5  # of a round; five rounds and the start-up then take about a minute
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an epoch of 60,000 images costs a worker, in time and in processor time."""
+
+    seconds: float
+    core_seconds: float
+
+
+@dataclass
+class Team:
+    """One line of the table: contenders that train at once, and what each round came to."""
+
+    name: str
+    contenders: list[Contender]
+    is_sources: bool = False
+    n_images: int = 0
+    """Of an epoch of each contender in a round."""
+    costs: list[Cost] = field(default_factory=list)
+
+    @property
+    def n_workers(self) -> int:
+        return len(self.contenders)
+
+
+@dataclass(frozen=True)
+class DeviceBench:
+    """What was measured on one device: the sources' loop, one worker, then several.
+
+    On a CPU the sources' loop is measured with torch's own number of threads, as the sources run it, and on one: where
+    other processes hold some of the cores, its threads wait for each other busily, for up to six times the processor
+    time, and a ratio per core-second would praise us for that. Each ratio is to the better of the two.
+    """
+
+    device: str
+    precision: Precision
+    teams: list[Team]
+
+    @property
+    def workers(self) -> list[Contender]:
+        """All our workers; the first was started alone."""
+        return self.teams[-1].contenders
+
+
+def bench_device(
+    device: str, images: BenchImages, precision: str, n_rounds: int, n_images: int | None, say: Callable[[str], None]
+) -> DeviceBench:
+    """Measures one device. `n_images` is of a round, for each contender; None takes what fits into some seconds.
+
+    Raises WorkFailedError if a contender breaks.
+    """
+    chosen = choose_precision(precision, device, PRESET.candidate)
+    say(f"precision on {device}: {chosen}")
+    with _teams(device, images, chosen.dtype) as teams:
+        for team in teams:
+            seconds = _SOURCES_SECONDS if team.is_sources else _OUR_SECONDS
+            team.n_images = _warm_up(team, len(images.data.train), n_images, seconds)
+        for number in range(1, n_rounds + 1):
+            for team in teams:
+                team.costs.append(measure_round(team))
+            say(f"{device}: round {number} of {n_rounds} done")
+    return DeviceBench(device, chosen, teams)
+
+
+def team_sizes(device: str) -> list[int]:
+    """How many of our workers train at once: one, and one a core; several a GPU, which one does not fill."""
+    n = len(worker_devices(device, None))
+    return sorted({1, n, 2 * n, 4 * n} if device == "cuda" else {1, n})
+
+
+@contextlib.contextmanager
+def _teams(device: str, images: BenchImages, dtype: torch.dtype) -> Iterator[list[Team]]:
+    """The sources' loop and our workers, alive and waiting; all of them are ended behind it."""
+    sizes = team_sizes(device)
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mnist-search-bench-")))
+        write_for_torchvision(images.data.train, folder)
+        data = images.data.share_memory()
+
+        def start(name: str, make: Callable[[], Way]) -> Contender:
+            contender = Contender(name, make)
+            stack.callback(contender.close)
+            return contender
+
+        loops = {SOURCES: None, SOURCES_ALONE: 1} if device == "cpu" else {SOURCES: None}
+        sources = [start(name, partial(SourcesLoop, folder, device, n)) for name, n in loops.items()]
+        for loop in sources:
+            loop.started()
+        workers = []
+        for number, slot in enumerate(worker_devices(device, sizes[-1]), 1):
+            workers.append(start(f"worker {number}", partial(OurWorker, data, slot, dtype)))
+            if number == 1:
+                workers[0].started()  # alone, so that the start of one worker is measured
+        for worker in workers[1:]:
+            worker.started()
+        yield [
+            *(Team(loop.name, [loop], is_sources=True) for loop in sources),
+            *(Team(team_name(n), workers[:n]) for n in sizes),
+        ]
+
+
+def team_name(n_workers: int) -> str:
+    """`one worker`, `2 workers`."""
+    return "one worker" if n_workers == 1 else f"{n_workers} workers"
+
+
+def _warm_up(team: Team, n_available: int, n_asked: int | None, seconds: float) -> int:
+    """Trains a little, and returns how many images a round should have: as asked, or what takes `seconds`."""
+    n = _WARM_UP_BATCHES * BATCH_SIZE
+    _train(team, BATCH_SIZE)
+    rate = n / _train(team, n).seconds
+    return min(n_asked or max(round(rate * seconds), n), n_available)
+
+
+def measure_round(team: Team) -> Cost:
+    """What 60,000 images cost, from an epoch of a single batch and one of `n_images`.
+
+    An epoch of the sources' loop begins by starting its DataLoader's workers. A short round would lay that on too few
+    images, so the cost of all but the first batch is scaled to an epoch, and the beginning counted once.
+    """
+    first, whole = _train(team, BATCH_SIZE), _train(team, team.n_images)
+    return scaled(first, whole, team.n_images)
+
+
+def scaled(first: Cost, whole: Cost, n_images: int) -> Cost:
+    """The cost of 60,000 images, from those of one batch and of `n_images`."""
+    share = (EPOCH_IMAGES - BATCH_SIZE) / (n_images - BATCH_SIZE)
+    return Cost(
+        first.seconds + (whole.seconds - first.seconds) * share,
+        first.core_seconds + (whole.core_seconds - first.core_seconds) * share,
+    )
+
+
+def _train(team: Team, n_images: int) -> Cost:
+    """An epoch of each contender, all at once: time until the last is done, and the mean of the processor times."""
+    for contender in team.contenders:
+        contender.order(n_images)
+    start = time.perf_counter()
+    for contender in team.contenders:
+        contender.go()
+    core_seconds = sum(contender.wait() for contender in team.contenders)
+    return Cost(time.perf_counter() - start, core_seconds / team.n_workers)
