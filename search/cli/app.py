@@ -12,7 +12,7 @@ from importlib.metadata import version
 import typer
 
 from models.errors import MnistSearchError, WorkFailedError
-from search.cli import compare, dashboard, export, presets, run, show, status, train, verify
+from search.cli import compare, dashboard, export, presets, report, run, show, status, train, verify
 from storage.errors import StorageError
 
 EXIT_FAILED, EXIT_WRONG_USE, EXIT_INTERRUPTED = 1, 2, 130
@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (run, status, show, presets, compare, train, verify, export, dashboard):
+for module in (run, status, show, presets, compare, train, verify, export, report, dashboard):
     app.command(module.__name__.rpartition(".")[2], epilog=module.EXAMPLE)(module.command)
 
 
