@@ -29,8 +29,9 @@ _TICKS = (0.1, 0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.985, 0.99, 0.992, 0.994, 0.995
 _CONFIG = {
     "displaylogo": False,
     "responsive": True,
-    "modeBarButtonsToRemove": ["lasso2d", "select2d", "pan2d"],
-    "showTips": False,
+    "displayModeBar": "hover",
+    # Named one by one: among plotly's own are some that would send the figure to a server.
+    "modeBarButtons": [["zoom2d", "zoomIn2d", "zoomOut2d", "resetScale2d", "toImage"]],
 }
 
 
@@ -59,9 +60,10 @@ def draw(figure: go.Figure, title: str, caption: str, *, name: str, height: int 
         margin={"l": 52, "r": 12, "t": 30, "b": 44},
         legend={"orientation": "h", "x": 0, "y": -0.16, "yanchor": "top", "itemsizing": "constant"},
         hoverlabel={"align": "left"},
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": BLUE},
     )
-    figure.update_xaxes(automargin=True, title_standoff=8)
-    figure.update_yaxes(automargin=True, title_standoff=8)
+    figure.update_xaxes(automargin=True, title_standoff=8, zeroline=False)
+    figure.update_yaxes(automargin=True, title_standoff=8, zeroline=False)
     html = plotly.io.to_html(
         figure, config=_CONFIG, include_plotlyjs=False, full_html=False, validate=False, div_id=f"figure-{name}",
         default_height=f"{height}px",
@@ -85,9 +87,7 @@ def accuracy_axis(accuracies: Iterable[float], target: float) -> dict[str, Any]:
         "range": [high, low],
         "tickvals": errors(ticks),
         "ticktext": labels,
-        "zeroline": False,
         "showgrid": True,
-        "minor": {"ticks": ""},
     }
 
 
