@@ -1,5 +1,7 @@
 """The answer of a study in one sentence, and the target, results and analysis of its winner."""
 
+from typing import Any
+
 from search.cli.tables import percent, points
 from search.report.winner import Winner
 from search.report.words import dataset_name, interval, judges, plural, spread
@@ -40,8 +42,8 @@ def results_text(settings: StudySettings, winner: Winner) -> str:
     """What the winner came to."""
     if winner.verified is None:
         text = (
-            f"{winner.params:,} parameters; {percent(winner.accuracy)} sustained on the {judges(settings.split)} in one "
-            f"training, best epoch {percent(winner.best_epoch_accuracy)}"
+            f"{winner.params:,} parameters; {percent(winner.accuracy)} sustained on the {judges(settings.split)} "
+            f"in one training, best epoch {percent(winner.best_epoch_accuracy)}"
         )
     else:
         s = winner.verified.summary
@@ -103,10 +105,10 @@ def _in_one_training(settings: StudySettings, winner: Winner) -> str:
     return f"{percent(winner.accuracy)} on the {judges(settings.split)}{chose}, in one training"
 
 
-def _on_test(summary: dict[str, float | None]) -> str:
+def _on_test(summary: dict[str, Any]) -> str:
     return f"{percent(summary['sustained_accuracy'])}{spread(summary['deviation'])} on the test images"
 
 
-def _summary(winner: Winner) -> dict[str, float | None]:
+def _summary(winner: Winner) -> dict[str, Any]:
     assert winner.verified is not None
     return winner.verified.summary

@@ -13,7 +13,7 @@ from models.presets import PRESETS
 from search.cli.tables import percent
 from search.preset_results import measured_preset
 from search.report.look import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, Drawing, accuracy_axis, draw, errors, target_line
-from search.report.records import RECORDS
+from search.report.records import RECORDS, reported_accuracy
 from search.report.winner import Winner
 from search.report.words import judges
 from search.settings import StudySettings
@@ -45,7 +45,7 @@ def history(trained: Sequence[FrozenTrial], settings: StudySettings) -> Drawing:
         f"Each dot is a network that was trained to the end; its height is its sustained accuracy on the "
         f"{judges(settings.split)}. The dashed line is the target. The scale spreads out the last percent."
     )
-    return draw(figure, "How the search went", caption, name="history")
+    return draw(figure, "Accuracy, trial by trial", caption, name="history")
 
 
 def rising(numbers: Sequence[int], accuracies: Sequence[float]) -> list[tuple[int, float]]:
@@ -74,7 +74,7 @@ def pareto(trained: Sequence[FrozenTrial], settings: StudySettings, winner: Winn
     figure.add_vline(x=settings.max_params, line={"color": GREY, "width": 1.5, "dash": "dot"})
     widest = max(settings.max_params, *(params for params, _, _ in shown))
     figure.update_layout(
-        xaxis={"title": "trainable parameters", "range": [0, 1.04 * widest], "zeroline": False, "tickformat": ","},
+        xaxis={"title": "trainable parameters", "range": [0, 1.04 * widest], "tickformat": ","},
         yaxis=accuracy_axis((accuracy for _, accuracy, _ in shown), settings.target),
     )
     return draw(figure, "Accuracy against parameters", _pareto_caption(settings), name="pareto", height=560)
@@ -90,11 +90,7 @@ def _pareto_caption(settings: StudySettings) -> str:
     return (
         f"{caption} The sources' networks and the public records are judged by the test images, most by a single run "
         "that also chose what is quoted"
-        + (
-            "."
-            if settings.split == "test"
-            else "; the trials are judged by other images, held out of the training set."
-        )
+        + ("." if settings.split == "test" else "; the trials are judged by images held out of the training set.")
     )
 
 
@@ -109,7 +105,7 @@ def pareto_front(points: Sequence[tuple[int, float, str]]) -> list[tuple[int, fl
 
 def _add_others(figure: go.Figure) -> list[tuple[int, float, str]]:
     small = [preset for preset in PRESETS.values() if preset.reported_params <= _WIDEST_SHOWN]
-    reported = [(p.reported_params, p.reported[-1] if p.reported else p.reported_best, p.name) for p in small]
+    reported = [(p.reported_params, reported_accuracy(p) or p.reported_best, p.name) for p in small]
     ours = [
         (p.reported_params, found["sustained_accuracy"], f"{p.name}, our training")
         for p in small

@@ -6,17 +6,19 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import optuna
+import plotly.colors
 import plotly.graph_objects as go
 from optuna.exceptions import ExperimentalWarning
 from optuna.trial import FrozenTrial
 
 from search.cli.tables import percent, seconds_text
 from search.outcomes import PASSED_GATE, Outcome, outcome_of
-from search.report.look import COLOURS, RED, Drawing, accuracy_axis, draw, errors, target_line
+from search.report.look import BLUE, COLOURS, GREY, RED, Drawing, accuracy_axis, draw, errors, target_line
 from search.report.sample import as_study, sample_note, thinned
 from search.settings import StudySettings
 
 _N_COORDINATES = 7
+_SCALE = [[0, GREY], [0.6, BLUE], [1, RED]]
 
 
 def parallel(trained: Sequence[FrozenTrial], by_weight: Sequence[str]) -> Drawing | None:
@@ -28,18 +30,29 @@ def parallel(trained: Sequence[FrozenTrial], by_weight: Sequence[str]) -> Drawin
     # One bad trial would take the whole scale of colours for itself.
     floor = statistics.quantiles([100 * (trial.value or 0.0) for trial in drawn], n=20)[0] / 100
     with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
-        figure = optuna.visualization.plot_parallel_coordinate(
-            as_study(drawn, floor), names, target=lambda trial: 100 * (trial.value or 0.0), target_name="accuracy"
-        )
+        study = as_study(drawn, floor)
+        figure = optuna.visualization.plot_parallel_coordinate(study, names, target_name="accuracy, %")
+    _recolour(figure, [trial.value or 0.0 for trial in study.get_trials(deepcopy=False)])
     ordered = sorted(names)
-    labels = ["accuracy", *(name.replace("_", "<br>") for name in ordered)]
+    labels = ["accuracy,<br>%", *(name.replace("_", "<br>") for name in ordered)]
     figure.update_layout(xaxis={"tickvals": list(range(len(labels))), "ticktext": labels})
     caption = (
-        "Each line is a trained network; the darker, the more accurate (in %). Where the dark lines meet, the search "
+        "Each line is a trained network; the redder, the more accurate. Where the red lines meet, the search "
         f"found its answer. The {len(names)} most important values that every trial has; "
         f"accuracies below {percent(floor)} are drawn there."
     ) + sample_note(len(drawn), len(trained), "trained trials")
     return draw(figure, "Which values went together", caption, name="parallel", min_width=760)
+
+
+def _recolour(figure: go.Figure, accuracies: Sequence[float]) -> None:
+    """Other colours than Optuna's, whose darkest and palest each vanish on one of the page's two backgrounds."""
+    low, high = min(accuracies), max(accuracies)
+    shares = [(accuracy - low) / ((high - low) or 1) for accuracy in accuracies]
+    colours = plotly.colors.sample_colorscale(_SCALE, shares)
+    *lines, bar = figure.data
+    for line, colour in zip(lines, colours, strict=True):
+        line.update(line={"color": colour, "width": 1.3}, opacity=0.7)
+    bar.marker.update(colorscale=_SCALE, reversescale=False, colorbar={"title": "", "thickness": 12})
 
 
 def intermediate(trials: Iterable[FrozenTrial], settings: StudySettings, winner_number: int | None) -> Drawing | None:

@@ -10,6 +10,7 @@ from search.report.look import BLUE, GREY, ORANGE, Drawing, accuracy_axis, draw,
 from search.report.winner import Winner
 
 N_CLASSES = 10
+_LOSSES = [0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5]
 
 
 def curves(winner: Winner, target: float, judge: str) -> list[Drawing]:
@@ -22,7 +23,7 @@ def _losses(winner: Winner, judge: str) -> Drawing:
     _add_pair(figure, winner, judge, "loss", list, lambda value: f"{value:.4f}")
     figure.update_layout(
         xaxis={"title": "epoch", "tickformat": "d"},
-        yaxis={"title": "loss (cross-entropy)", "type": "log", "dtick": "D2", "exponentformat": "none"},
+        yaxis={"title": "loss (cross-entropy)", "type": "log", "tickvals": _LOSSES},
     )
     caption = (
         f"Training loss (with augmentation, dropout and label smoothing, so it may be the higher one) and {judge} loss "
@@ -49,9 +50,7 @@ def _learning_rate(winner: Winner) -> Drawing:
         line={"color": GREY, "width": 2}, name="learning rate",
         hovertemplate="epoch %{x}: %{y:.3g}<extra></extra>",
     )  # fmt: skip
-    figure.update_layout(
-        xaxis={"title": "epoch", "tickformat": "d"}, yaxis={"title": "learning rate", "rangemode": "tozero"}
-    )
+    figure.update_layout(xaxis={"title": "epoch", "tickformat": "d"}, yaxis={"rangemode": "tozero"})
     return draw(figure, "Learning rate", "That of the last batch of each epoch.", name="lr", height=300)
 
 
@@ -121,7 +120,7 @@ def confusion(labels: Sequence[int], answers: Sequence[int], caption: str) -> Dr
                     x=j, y=i, text=f"<b>{n:,}</b>" if i == j else str(n), showarrow=False, font_size=11
                 )
     figure.update_layout(
-        xaxis={"title": "answer", "dtick": 1, "showgrid": False, "zeroline": False, "constrain": "domain"},
-        yaxis={"title": "label", "dtick": 1, "autorange": "reversed", "showgrid": False, "zeroline": False},
+        xaxis={"title": "answer", "dtick": 1, "showgrid": False, "constrain": "domain"},
+        yaxis={"title": "label", "dtick": 1, "autorange": "reversed", "showgrid": False},
     )
     return draw(figure, "Confusion matrix", caption, name="confusion", height=460)

@@ -74,13 +74,12 @@ def _dataset_at_hand(name: str, data_dir: Path | None) -> Dataset:
 
 
 def _kept(winner: Winner, test: Images) -> Answers:
-    assert winner.verified is not None
-    runs = [run for run in winner.verified.runs if len(run.get("predictions") or "") == len(test)]
+    runs = [run for run in winner.proof if len(run.get("predictions") or "") == len(test)]
     if not runs:
         raise MnistSearchError("the verification kept no answers to these test images")
     by_accuracy = sorted(range(len(runs)), key=lambda i: runs[i]["sustained_accuracy"])
     shown = by_accuracy[len(runs) // 2]
-    whose = f"seed {runs[shown]['seed']} of the verification, the median of {len(runs)}, on the test images"
+    whose = f"seed {runs[shown]['seed_number']} of the verification, the median of {len(runs)}, on the test images"
     return Answers(test, [[int(digit) for digit in run["predictions"]] for run in runs], shown, whose)
 
 

@@ -22,6 +22,7 @@ from search.report.mistakes import find_answers, find_mistakes
 from search.report.sample import as_study
 from search.report.winner import Winner, find_winner
 from search.study import SearchStudy
+from search.study_comparison import compare_studies
 
 
 def write_report(study: SearchStudy, data_dir: Path | None, out: Path) -> int:
@@ -69,8 +70,8 @@ def build_page(study: SearchStudy, data_dir: Path | None) -> str:
         version=version("mnist-search"),
         plotly_js=Markup(plotly.offline.get_plotlyjs()),
         search_figures=_search_figures(study, winner),
-        arms=arms,
-        race=rivals.race(arms, study.settings.target) if len(arms) > 1 else None,
+        arms=compare_studies(arms),
+        race=rivals.race(arms) if len(arms) > 1 else None,
         winner_parts=_winner_parts(study, winner, data_dir) if winner else None,
     )
 
@@ -109,11 +110,10 @@ def _search_figures(study: SearchStudy, winner: Winner | None) -> list[Drawing]:
 
 def _winner_parts(study: SearchStudy, winner: Winner, data_dir: Path | None) -> dict[str, Any]:
     settings = study.settings
-    judge = "test" if winner.verified or settings.split == "test" else "held-out"
+    judge = "test" if winner.proof or settings.split == "test" else "held-out"
     parts: dict[str, Any] = {
         "arch": arch_facts(winner.candidate.arch),
         "curves": figures_winner.curves(winner, settings.target, judge),
-        "judge": judge,
         "confusion": None,
         "mistakes": [],
     }
@@ -122,7 +122,7 @@ def _winner_parts(study: SearchStudy, winner: Winner, data_dir: Path | None) -> 
     except MnistSearchError as error:
         return parts | {"no_answers": str(error)}
     mistakes, n_mistakes = find_mistakes(answers)
-    caption = f"Rows are the true digits, columns the answers: {answers.whose}. Mistakes are coloured, the right ones are not."
+    caption = f"Rows are the true digits, columns the answers: {answers.whose}. Mistakes are coloured."
     confusion = figures_winner.confusion(answers.labels, answers.lines[answers.shown], caption)
     n_wrong = sum(a != b for a, b in zip(answers.labels, answers.lines[answers.shown], strict=True))
     return parts | {

@@ -10,6 +10,7 @@ from search.report.winner import Winner
 from search.spec_file import dump_spec
 from search.study import SearchStudy
 
+_SEEDS = 10
 _PACKAGES = ("mnist-search", "torch", "optuna", "plotly", "numpy")
 
 
@@ -28,8 +29,10 @@ def search_command(study: SearchStudy) -> str:
 
 def verify_command(study: SearchStudy, winner: Winner) -> str:
     """The command that verifies the winner, or verified it."""
-    seeds = len(winner.verified.runs) if winner.verified else 10
-    return _wrapped(["mnist-search", "verify", str(winner.trial.number), "--study", study.name, "--seeds", str(seeds)])
+    seeds = len(winner.verified.runs) if winner.verified else _SEEDS
+    words = ["mnist-search", "verify", str(winner.trial.number), "--study", study.name, "--seeds", str(seeds)]
+    epochs = winner.candidate.recipe.epochs
+    return _wrapped(words if epochs == study.settings.epochs else [*words, "--epochs", str(epochs)])
 
 
 def other_commands(study: SearchStudy, winner: Winner | None) -> list[str]:
@@ -55,7 +58,7 @@ def facts(study: SearchStudy, winner: Winner | None) -> list[tuple[str, str]]:
         rows.append(("seed of the winner's training", str(winner.trial.user_attrs.get("training_seed", "-"))))
         if winner.verified:
             rows.append(("seeds of the verification", ", ".join(str(run["seed"]) for run in winner.verified.runs)))
-            where = {f"{run['device']}, {run['precision']}, torch {run['torch']}" for run in winner.verified.runs}
+            where = {str(run.get("trained_on") or f"torch {run['torch']}") for run in winner.verified.runs}
             rows.append(("verified on", "; ".join(sorted(where))))
     rows += [("trained on", f"{text} ({n:,} trials)") for text, n in on.most_common() if text]
     versions = [f"{name} {version(name)}" for name in _PACKAGES]

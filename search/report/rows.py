@@ -10,14 +10,15 @@ from models.presets import PRESETS
 from models.recipe import Recipe
 from search.cli.tables import count_text, percent, points, seconds_text
 from search.facts import layer_facts
+from search.objective import is_held
 from search.outcomes import REPORTED, Outcome
 from search.preset_results import measured_preset
-from search.report.records import RECORDS
-from search.report.rivals import Arm
+from search.report.records import RECORDS, reported_accuracy
 from search.report.winner import Winner
 from search.report.words import interval, judges, spread
 from search.settings import StudySettings
 from search.study import SearchStudy
+from search.verification.summary import accuracies_of, sustained_of
 
 _MEANING = {
     Outcome.TRAINED: "trained to the end",
@@ -26,7 +27,6 @@ _MEANING = {
     Outcome.DIVERGED: "the loss was no longer a finite number",
     Outcome.FAILED: "ended by a fault that was not the candidate's",
 }
-_REPORTED_EPOCHS = 3
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Rows:
     """A table: the first `n_words` columns are words, the others numbers; `marked` are the rows to stand out."""
 
     columns: Sequence[str]
-    cells: list[Sequence[Any]]
+    cells: Sequence[Sequence[Any]]
     n_words: int = 1
     marked: set[int] = field(default_factory=set)
 
@@ -87,36 +87,31 @@ def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def seed_rows(winner: Winner) -> Rows:
+def seed_rows(study: SearchStudy, winner: Winner) -> Rows:
     """The verification, seed by seed, and what it comes to."""
     assert winner.verified is not None
     s = winner.verified.summary
-    cells: list[Sequence[Any]] = [
-        (
-            f"seed {run['seed']}",
-            percent(run["sustained_accuracy"]),
-            percent(run["best_accuracy"]),
-            percent(run["train_accuracy"]),
-            points(run["gap"]),
-            "yes" if run["held"] else "no",
-            seconds_text(run["seconds"]),
-        )
-        for run in winner.verified.runs
-    ]
-    mean = f"{percent(s['sustained_accuracy'])}{spread(s['deviation'])}"
-    cells.append(
-        (
-            "mean ± sd",
-            mean,
-            "-",
-            percent(winner.train_accuracy),
-            points(winner.gap),
-            f"{s['n_held']} of {s['n_seeds']}",
-            "-",
-        )
-    )
-    columns = ("training", "sustained", "best epoch", "training accuracy", "gap, points", "held", "time")
+    cells = [_seed_cells(study.settings, run) for run in winner.verified.runs]
+    mean, held = f"{percent(s['sustained_accuracy'])}{spread(s['deviation'])}", f"{s['n_held']} of {s['n_seeds']}"
+    cells.append(("mean ± sd", "", mean, "", percent(winner.train_accuracy), points(winner.gap), held, ""))
+    columns = ("training", "seed", "sustained", "best epoch", "training accuracy", "gap, points", "held", "time")
     return Rows(columns, cells, marked={len(cells) - 1})
+
+
+def _seed_cells(settings: StudySettings, run: dict[str, Any]) -> Sequence[Any]:
+    name = f"seed {run['seed_number']}"
+    if run["diverged"]:
+        return (name, run["seed"], f"diverged in epoch {run['diverged']}", "-", "-", "-", "no", "-")
+    return (
+        name,
+        run["seed"],
+        percent(sustained_of(run, settings.sustain)),
+        percent(run["best_accuracy"]),
+        percent(run["train_accuracy"]),
+        points(run["gap"]),
+        _yes_no(is_held(accuracies_of(run), settings.sustain, settings.target)),
+        seconds_text(run["seconds"]),
+    )
 
 
 def held_text(winner: Winner) -> str:
@@ -129,23 +124,19 @@ def held_text(winner: Winner) -> str:
     )
 
 
-def arm_rows(arms: list[Arm]) -> Rows:
-    """The studies that asked the same question."""
+def arm_rows(arms: Sequence[dict[str, Any]]) -> Rows:
+    """The studies that asked the same question, as `compare_studies` tells of them."""
     columns = ("study", "sampler", "pruner", "past the gate", "trained", "pruned", "rejected", "best sustained",
                "its parameters", "smallest at target", "active time")  # fmt: skip
+    counts = ("n_past_gate", "trained", "pruned", "rejected")
     cells = [
         (
-            arm.name,
-            arm.settings.sampler,
-            arm.settings.pruner,
-            count_text(arm.n_past_gate),
-            count_text(arm.counts["trained"]),
-            count_text(arm.counts["pruned"]),
-            count_text(arm.counts["rejected"]),
-            percent(arm.best),
-            count_text(arm.best_params),
-            count_text(arm.smallest_params),
-            seconds_text(arm.seconds),
+            *(arm[key] for key in ("study", "sampler", "pruner")),
+            *(count_text(arm[key]) for key in counts),
+            percent(arm["sustained_accuracy"]),
+            count_text(arm["params"]),
+            count_text(arm["smallest_params"]),
+            seconds_text(arm["seconds"]),
         )
         for arm in arms
     ]
@@ -167,14 +158,13 @@ def preset_rows(settings: StudySettings, winner: Winner | None) -> Rows:
 def _preset_cells(name: str) -> Sequence[Any]:
     preset = PRESETS[name]
     ours = measured_preset(name) or {}
-    last = preset.reported[-_REPORTED_EPOCHS:]
     return (
         name,
         preset.source,
         count_text(preset.arch.params),
         count_text(preset.arch.macs),
         preset.arch.receptive_field,
-        percent(sum(last) / len(last)) if last else "-",
+        percent(reported_accuracy(preset)),
         percent(preset.reported_best),
         percent(ours.get("sustained_accuracy")),
         percent(ours.get("best_accuracy")),

@@ -26,18 +26,19 @@ def sample_note(n_shown: int, n_all: int, what: str) -> str:
 
 
 def as_study(trials: Iterable[FrozenTrial], floor: float = 0.0) -> optuna.Study:
-    """Trained trials as a study in memory, which Optuna's plots read; values below `floor` are raised to it.
+    """Trained trials as a study in memory, which Optuna's plots read, the most accurate last.
 
-    The real one would be copied from the database, candidates and all, at each plot.
+    Its values are accuracies in percent; those below `floor`, a fraction, are raised to it. The real study would be
+    copied from the database, candidates and all, at each plot.
     """
     study = optuna.create_study(direction="maximize")
     study.add_trials(
         create_trial(
             state=TrialState.COMPLETE,
-            value=max(trial.value or 0.0, floor),
+            value=100 * max(trial.value or 0.0, floor),
             params=trial.params,
             distributions=trial.distributions,
         )
-        for trial in trials
+        for trial in sorted(trials, key=lambda trial: trial.value or 0.0)
     )
     return study

@@ -5,24 +5,9 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from search.outcomes import Outcome
 from search.study import SearchStudy
-
-try:
-    from storage.verifications import verification_runs_of
-
-    from search.verification.summary import summarise
-except ImportError:  # to go when `verify` is there
-
-    def verification_runs_of(*_: Any) -> list[dict[str, Any]]:
-        return []
-
-    def summarise(runs: list[dict[str, Any]]) -> dict[str, Any]:
-        raise NotImplementedError
-
-
-_MOST_ASKED = 100
-"""Trials of each ranking for whose verifications the storage is asked: nobody verifies the hundred and first."""
+from search.verification.summary import summarise
+from storage.verifications import Verification, verification_runs_of, verifications_of
 
 
 @dataclass(frozen=True)
@@ -31,27 +16,45 @@ class Verified:
 
     trial: FrozenTrial
     runs: list[dict[str, Any]]
+    """Of each seed, in the order of the seeds, as `storage.verifications` keeps them."""
     summary: dict[str, Any]
+    """What `search.verification.summary` makes of them, with the study's own target."""
+    n_compared: int
+    """Candidates among which the search chose this one."""
+
+    @property
+    def finished(self) -> list[dict[str, Any]]:
+        """The runs that did not diverge."""
+        return [run for run in self.runs if not run["diverged"]]
 
 
 def verified_trials(study: SearchStudy) -> list[Verified]:
-    """The verified candidates: those at the target first, the smallest before all; then the others by accuracy."""
-    found = []
-    for trial in _likely(study):
-        runs = verification_runs_of(study.store.engine, trial.user_attrs["candidate_id"], study.settings.dataset)
-        if runs:
-            found.append(Verified(trial, runs, summarise(runs)))
-    return sorted(found, key=_rank)
+    """The verified candidates: those at the target first, the smallest before all; then the others by accuracy.
+
+    A verification that asked for a mean over other last epochs than the study does is left out.
+    """
+    latest = {
+        (one.trial, one.candidate_id): one
+        for one in verifications_of(study.store.engine, study.name)
+        if one.summary is not None and one.trial is not None and _asks_the_same(study, one)
+    }
+    return sorted((_verified(study, one) for one in latest.values()), key=_rank)
+
+
+def _asks_the_same(study: SearchStudy, one: Verification) -> bool:
+    assert one.summary is not None
+    return one.dataset == study.settings.dataset and one.summary["sustain"] == study.settings.sustain
+
+
+def _verified(study: SearchStudy, one: Verification) -> Verified:
+    assert one.summary is not None
+    assert one.trial is not None
+    kept = verification_runs_of(study.store.engine, one.candidate_id, one.dataset)
+    runs = sorted(kept, key=lambda run: int(run["seed_number"]))[: one.summary["n_seeds"]]
+    summary = summarise(runs, study.settings.target, study.settings.sustain)
+    return Verified(study.trial(one.trial), runs, summary, one.n_compared)
 
 
 def _rank(one: Verified) -> tuple[Any, ...]:
     params, accuracy = one.trial.user_attrs["params"], one.summary["sustained_accuracy"]
     return (0, params, -accuracy) if one.summary["verified"] else (1, -accuracy, params)
-
-
-def _likely(study: SearchStudy) -> list[FrozenTrial]:
-    trained = study.trials(Outcome.TRAINED)
-    by_accuracy = sorted(trained, key=lambda t: -(t.value or 0.0))[:_MOST_ASKED]
-    at_target = [trial for trial in trained if (trial.value or 0.0) >= study.settings.target]
-    smallest = sorted(at_target, key=lambda t: t.user_attrs["params"])[:_MOST_ASKED]
-    return list({trial.number: trial for trial in (*smallest, *by_accuracy)}.values())

@@ -29,16 +29,19 @@ class Winner:
         return self.candidate.arch.params
 
     @property
+    def proof(self) -> list[dict[str, Any]]:
+        """The runs of its verification that did not diverge; none where there is no verification."""
+        return self.verified.finished if self.verified else []
+
+    @property
     def curves(self) -> list[list[dict[str, Any]]]:
         """The epochs of each verification seed; those of the trial where there is no verification."""
-        return [run["curves"] for run in self.verified.runs] if self.verified else [self.trial_epochs]
+        return [run["curves"] for run in self.proof] or [self.trial_epochs]
 
     @property
     def curve_names(self) -> list[str]:
         """What to call each of the curves."""
-        if self.verified:
-            return [f"seed {run['seed']}" for run in self.verified.runs]
-        return [f"trial {self.trial.number}"]
+        return [f"seed {run['seed_number']}" for run in self.proof] or [f"trial {self.trial.number}"]
 
     @cached_property
     def accuracy(self) -> float:
@@ -48,7 +51,7 @@ class Winner:
     @property
     def train_accuracy(self) -> float:
         """The training accuracy of the last epoch, a mean over the trainings."""
-        return fmean(curve[-1]["train_accuracy"] for curve in self.curves)
+        return fmean(float(curve[-1]["train_accuracy"]) for curve in self.curves)
 
     @property
     def gap(self) -> float:
@@ -58,7 +61,7 @@ class Winner:
     @property
     def best_epoch_accuracy(self) -> float:
         """The best single epoch of all its trainings; it decides nothing."""
-        return max(record["eval_accuracy"] for curve in self.curves for record in curve)
+        return max(float(record["eval_accuracy"]) for curve in self.curves for record in curve)
 
     def analysis(self, target: float) -> str:
         """What the gap between training and evaluation says, in the words of `train`."""
@@ -82,4 +85,7 @@ def find_winner(study: SearchStudy) -> Winner | None:
 
 
 def _winner(study: SearchStudy, trial: FrozenTrial, verified: Verified | None) -> Winner:
-    return Winner(trial, candidate_of(trial), epochs_of(study.store.engine, trial._trial_id), verified)
+    candidate = candidate_of(trial)
+    if verified is not None:  # it may have been verified over another number of epochs
+        candidate = candidate.with_epochs(verified.summary["epochs"] or candidate.recipe.epochs)
+    return Winner(trial, candidate, epochs_of(study.store.engine, trial._trial_id), verified)
