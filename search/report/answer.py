@@ -49,7 +49,7 @@ def results_text(settings: StudySettings, winner: Winner) -> str:
         s = winner.verified.summary
         text = (
             f"{winner.params:,} parameters; over {plural(s['n_seeds'], 'seed')} {percent(s['sustained_accuracy'])}"
-            f"{spread(s['deviation'])} sustained on the test images (95 % interval of the mean: "
+            f"{spread(s['deviation'])} sustained on the test images (95% interval of the mean: "
             f"{interval(s['mean_interval'])}), lowest seed {percent(s['minimum'])}, "
             f"best single epoch {percent(s['best_accuracy'])}"
         )
@@ -66,11 +66,12 @@ def _nothing(study: SearchStudy) -> str:
 
 def _proven(settings: StudySettings, winner: Winner) -> str:
     s = _summary(winner)
+    held = f"all {s['n_held']} runs" if s["n_held"] == s["n_seeds"] else f"{s['n_held']} of the {s['n_seeds']} runs"
     return (
-        f"The smallest network proven to reach {percent(settings.target)} on {dataset_name(settings.dataset)} has "
-        f"{winner.params:,} parameters: trained again with {plural(s['n_seeds'], 'fresh seed')}, it came to "
-        f"{_on_test(s)}, and {s['n_held']} of the {plural(s['n_seeds'], 'run')} held the target in each of the last "
-        f"{plural(settings.sustain, 'epoch')}."
+        f"The smallest network that this search has proven to reach {percent(settings.target)} on "
+        f"{dataset_name(settings.dataset)} has {winner.params:,} parameters: trained again with "
+        f"{plural(s['n_seeds'], 'fresh seed')}, it came to {_on_test(s)}, and {held} held the target in each of the "
+        f"last {plural(settings.sustain, 'epoch')}."
     )
 
 

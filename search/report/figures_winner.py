@@ -51,7 +51,7 @@ def _learning_rate(winner: Winner) -> Drawing:
         hovertemplate="epoch %{x}: %{y:.3g}<extra></extra>",
     )  # fmt: skip
     figure.update_layout(xaxis={"title": "epoch", "tickformat": "d"}, yaxis={"rangemode": "tozero"})
-    return draw(figure, "Learning rate", "That of the last batch of each epoch.", name="lr", height=300)
+    return draw(figure, "Learning rate", "That of the last batch of each epoch.", name="lr", height=380)
 
 
 def _thin(winner: Winner) -> str:

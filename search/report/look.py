@@ -45,8 +45,13 @@ class Drawing:
     min_width: int = 0
 
 
-def draw(figure: go.Figure, title: str, caption: str, *, name: str, height: int = 420, min_width: int = 0) -> Drawing:
-    """A figure as a piece of HTML, without plotly.js: the page holds that once. `name` is its id in the page."""
+def draw(
+    figure: go.Figure, title: str, caption: str, *, name: str, height: int = 420, min_width: int = 0, right: int = 12
+) -> Drawing:
+    """A figure as a piece of HTML, without plotly.js: the page holds that once. `name` is its id in the page.
+
+    `right` is its right margin in pixels, for what stands beyond the end of an axis.
+    """
     figure.update_layout(
         template="none",
         title=None,
@@ -57,7 +62,7 @@ def draw(figure: go.Figure, title: str, caption: str, *, name: str, height: int 
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 13},
-        margin={"l": 52, "r": 12, "t": 30, "b": 44},
+        margin={"l": 52, "r": right, "t": 30, "b": 44},
         legend={"orientation": "h", "x": 0, "y": -0.16, "yanchor": "top", "itemsizing": "constant"},
         hoverlabel={"align": "left"},
         modebar={"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": BLUE},

@@ -109,7 +109,7 @@ def _taken_for(answers: Sequence[int]) -> str:
     counts = Counter(answers).most_common()
     if len(answers) == 1:
         return str(answers[0])
-    return ", ".join(f"{digit} ×{n}" if n > 1 else str(digit) for digit, n in counts)
+    return ", ".join(f"{digit}\u00a0×{n}" if n > 1 else str(digit) for digit, n in counts)
 
 
 def _picture(pixels: torch.Tensor) -> str:

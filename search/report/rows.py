@@ -119,7 +119,7 @@ def held_text(winner: Winner) -> str:
     assert winner.verified is not None
     s = winner.verified.summary
     return (
-        f"{s['n_held']} of {s['n_seeds']} runs held the target; 95 % interval of that share (Wilson): "
+        f"{s['n_held']} of {s['n_seeds']} runs held the target; 95% interval of that share (Wilson): "
         f"{interval(s['held_interval'])}."
     )
 
