@@ -13,7 +13,19 @@ from optuna.trial import FrozenTrial
 
 from search.cli.tables import percent, seconds_text
 from search.outcomes import PASSED_GATE, Outcome, outcome_of
-from search.report.look import BLUE, COLOURS, GREY, RED, Drawing, accuracy_axis, draw, errors, target_line
+from search.report.look import (
+    BLUE,
+    COLOURS,
+    GREY,
+    RED,
+    Drawing,
+    accuracy_axis,
+    draw,
+    epoch_axis,
+    errors,
+    line_mode,
+    target_line,
+)
 from search.report.sample import as_study, sample_note, thinned
 from search.settings import StudySettings
 
@@ -68,11 +80,11 @@ def intermediate(trials: Iterable[FrozenTrial], settings: StudySettings, winner_
     for winner in winners:
         x, y = zip(*sorted(winner.intermediate_values.items()), strict=True)
         figure.add_scatter(
-            x=x, y=errors(y), mode="lines", name="winner", line={"color": RED, "width": 3}, hoverinfo="skip"
+            x=x, y=errors(y), mode=line_mode(len(x)), name="winner", line={"color": RED, "width": 3}, hoverinfo="skip"
         )
     target_line(figure, settings.target)
     shown = [value for trial in drawn for value in trial.intermediate_values.values()]
-    figure.update_layout(xaxis={"title": "epoch", "tickformat": "d"}, yaxis=accuracy_axis(shown, settings.target))
+    figure.update_layout(xaxis=epoch_axis(settings.epochs), yaxis=accuracy_axis(shown, settings.target))
     caption = (
         "Each line is a trial; a cross marks where the pruner stopped one that lagged behind the median of the others."
     )
@@ -94,9 +106,9 @@ def _add_lines(figure: go.Figure, trials: Sequence[FrozenTrial], outcome: Outcom
         y += [*errors(accuracies), None]
         labels += [[str(trial.number), percent(accuracy)] for accuracy in accuracies] + [["", ""]]
         ends.append((epochs[-1], errors(accuracies)[-1]))
-    colour = COLOURS[outcome]
+    colour, mode = COLOURS[outcome], line_mode(max(epoch for epoch, _ in ends))
     figure.add_scatter(
-        x=x, y=y, mode="lines", name=outcome, legendgroup=outcome, line={"color": colour, "width": 1}, opacity=0.55,
+        x=x, y=y, mode=mode, name=outcome, legendgroup=outcome, line={"color": colour, "width": 1}, opacity=0.55,
         customdata=labels, hovertemplate="trial %{customdata[0]}, epoch %{x}: %{customdata[1]}<extra></extra>",
     )  # fmt: skip
     if outcome is not Outcome.TRAINED:
@@ -112,7 +124,7 @@ def timeline(trials: Iterable[FrozenTrial]) -> Drawing | None:
     if not ended:
         return None
     figure = go.Figure()
-    for outcome in Outcome:
+    for outcome in sorted(Outcome, key=lambda outcome: outcome in PASSED_GATE):  # bars on top of marks
         those = [trial for trial in ended if outcome_of(trial) is outcome]
         if those:
             (_add_bars if outcome in PASSED_GATE else _add_ticks)(figure, those, outcome)
@@ -132,9 +144,10 @@ def _add_bars(figure: go.Figure, trials: Sequence[FrozenTrial], outcome: Outcome
 
 
 def _add_ticks(figure: go.Figure, trials: Sequence[FrozenTrial], outcome: Outcome) -> None:
+    size = 5 if len(trials) < 200 else 3
     figure.add_scatter(
         x=[_start(trial).isoformat(timespec="milliseconds") for trial in trials], y=[t.number for t in trials],
-        mode="markers", name=outcome, marker={"color": COLOURS[outcome], "size": 5, "symbol": "diamond"},
+        mode="markers", name=outcome, marker={"color": COLOURS[outcome], "size": size, "symbol": "diamond"},
         hovertemplate="trial %{y}<extra></extra>",
     )  # fmt: skip
 

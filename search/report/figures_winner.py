@@ -6,7 +6,18 @@ from typing import Any
 import plotly.graph_objects as go
 
 from search.cli.tables import percent
-from search.report.look import BLUE, GREY, ORANGE, Drawing, accuracy_axis, draw, errors, target_line
+from search.report.look import (
+    BLUE,
+    GREY,
+    ORANGE,
+    Drawing,
+    accuracy_axis,
+    draw,
+    epoch_axis,
+    errors,
+    line_mode,
+    target_line,
+)
 from search.report.winner import Winner
 
 N_CLASSES = 10
@@ -22,7 +33,7 @@ def _losses(winner: Winner, judge: str) -> Drawing:
     figure = go.Figure()
     _add_pair(figure, winner, judge, "loss", list, lambda value: f"{value:.4f}")
     figure.update_layout(
-        xaxis={"title": "epoch", "tickformat": "d"},
+        xaxis=epoch_axis(len(winner.curves[0])),
         yaxis={"title": "loss (cross-entropy)", "type": "log", "tickvals": _LOSSES},
     )
     caption = (
@@ -37,7 +48,7 @@ def _accuracies(winner: Winner, target: float, judge: str) -> Drawing:
     _add_pair(figure, winner, judge, "accuracy", errors, percent)
     target_line(figure, target)
     shown = [record[key] for curve in winner.curves for record in curve for key in ("train_accuracy", "eval_accuracy")]
-    figure.update_layout(xaxis={"title": "epoch", "tickformat": "d"}, yaxis=accuracy_axis(shown, target))
+    figure.update_layout(xaxis=epoch_axis(len(winner.curves[0])), yaxis=accuracy_axis(shown, target))
     caption = f"Training and {judge} accuracy after each epoch, and the target (dashed).{_thin(winner)}"
     return draw(figure, "Accuracy", caption, name="accuracy", height=380)
 
@@ -50,7 +61,7 @@ def _learning_rate(winner: Winner) -> Drawing:
         line={"color": GREY, "width": 2}, name="learning rate",
         hovertemplate="epoch %{x}: %{y:.3g}<extra></extra>",
     )  # fmt: skip
-    figure.update_layout(xaxis={"title": "epoch", "tickformat": "d"}, yaxis={"rangemode": "tozero"})
+    figure.update_layout(xaxis=epoch_axis(len(winner.curves[0])), yaxis={"rangemode": "tozero"})
     return draw(figure, "Learning rate", "That of the last batch of each epoch.", name="lr", height=380)
 
 
@@ -86,7 +97,7 @@ def _add_line(
 ) -> None:
     values = [record[key] for record in curve]
     figure.add_scatter(
-        x=[record["epoch"] for record in curve], y=place(values), mode="lines", name=name, line=line,
+        x=[record["epoch"] for record in curve], y=place(values), mode=line_mode(len(values)), name=name, line=line,
         showlegend=line["width"] > 1, opacity=0.45 if line["width"] == 1 else 1, customdata=[text(v) for v in values],
         hovertemplate=f"{name}, epoch %{{x}}: %{{customdata}}<extra></extra>",
     )  # fmt: skip

@@ -112,6 +112,16 @@ def _label(accuracy: float) -> str:
     return f"{100 * accuracy:.2f}".rstrip("0").rstrip(".") + "%"
 
 
+def epoch_axis(n_epochs: int) -> dict[str, Any]:
+    """An axis of epochs, from 1, with whole numbers on it."""
+    return {"title": "epoch", "tick0": 1, "dtick": max(1, round(n_epochs / 8))}
+
+
+def line_mode(n_points: int) -> str:
+    """A line, or a dot where a line would have but one point."""
+    return "lines" if n_points > 1 else "markers"
+
+
 def target_line(figure: go.Figure, target: float) -> None:
     """The target as a line across a figure with an axis of accuracies."""
     figure.add_hline(y=max(1 - target, FLOOR), line={"color": GREEN, "width": 1.5, "dash": "dash"})
