@@ -12,7 +12,7 @@ from importlib.metadata import version
 import typer
 
 from models.errors import MnistSearchError, WorkFailedError
-from search.cli import bench, compare, dashboard, export, presets, run, show, status, train, verify
+from search.cli import bench, compare, dashboard, export, presets, report, run, show, status, train, verify
 from search.cli.interrupts import EXIT_INTERRUPTED
 from storage.errors import StorageError
 
@@ -25,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (run, status, show, presets, compare, train, verify, export, dashboard, bench):
+for module in (run, status, show, presets, compare, train, verify, report, export, dashboard, bench):
     app.command(module.__name__.rpartition(".")[2], epilog=module.EXAMPLE)(module.command)
 
 

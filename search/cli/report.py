@@ -1,0 +1,27 @@
+"""`mnist-search report`: a study as one HTML file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from search.cli import options
+
+EXAMPLE = "Example: mnist-search report --out report.html"
+
+
+def command(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file to write.")] = Path(
+        "mnist-search-report.html"
+    ),
+    data_dir: options.DataDir = None,
+    storage: options.Storage = options.STORAGE_DEFAULT,
+    study: options.Study = None,
+) -> None:
+    """Write a study as one HTML file that opens anywhere, offline: what was searched, what won, how sure that is."""
+    from search.cli.lookup import find_study
+    from search.cli.tables import bytes_text
+    from search.report.page import write_report
+
+    size_bytes = write_report(find_study(storage, study), data_dir, out)
+    print(f"{out}  {bytes_text(size_bytes)}")

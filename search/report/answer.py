@@ -1,0 +1,115 @@
+"""The answer of a study in one sentence, and the target, results and analysis of its winner."""
+
+from typing import Any
+
+from search.cli.tables import percent, points
+from search.report.winner import Winner
+from search.report.words import dataset_name, interval, judges, plural, spread
+from search.settings import StudySettings
+from search.study import SearchStudy
+
+
+def answer(study: SearchStudy, winner: Winner | None) -> str:
+    """What came of the search: no more than what was shown."""
+    if winner is None:
+        return _nothing(study)
+    if winner.verified is not None:
+        return _proven(study.settings, winner) if winner.verified.summary["verified"] else _disproven(study, winner)
+    reached = winner.accuracy >= study.settings.target
+    return _found(study, winner) if reached else _missed(study, winner)
+
+
+def next_step(study: SearchStudy, winner: Winner | None) -> str | None:
+    """What is still to be done before the answer may be trusted; None if nothing is."""
+    if winner is None or winner.verified is not None:
+        return None
+    return (
+        "The winner is not verified yet: this is one training, on the images that chose it among "
+        f"{plural(study.n_past_gate(), 'candidate')}, which flatters. Fresh seeds and the test images would tell."
+    )
+
+
+def target_text(settings: StudySettings) -> str:
+    """What was asked for."""
+    return (
+        f"{percent(settings.target)} on {dataset_name(settings.dataset)}, as the mean of the last "
+        f"{plural(settings.sustain, 'epoch')}, with fewer than {settings.max_params:,} parameters, "
+        f"in {plural(settings.epochs, 'epoch')}."
+    )
+
+
+def results_text(settings: StudySettings, winner: Winner) -> str:
+    """What the winner came to."""
+    if winner.verified is None:
+        text = (
+            f"{winner.params:,} parameters; {percent(winner.accuracy)} sustained on the {judges(settings.split)} "
+            f"in one training, best epoch {percent(winner.best_epoch_accuracy)}"
+        )
+    else:
+        s = winner.verified.summary
+        text = (
+            f"{winner.params:,} parameters; over {plural(s['n_seeds'], 'seed')} {percent(s['sustained_accuracy'])}"
+            f"{spread(s['deviation'])} sustained on the test images (95% interval of the mean: "
+            f"{interval(s['mean_interval'])}), lowest seed {percent(s['minimum'])}, "
+            f"best single epoch {percent(s['best_accuracy'])}"
+        )
+    return f"{text}; training accuracy {percent(winner.train_accuracy)}, gap {points(winner.gap)} points."
+
+
+def _nothing(study: SearchStudy) -> str:
+    counts = {name: n for name, n in study.counts().items() if n}
+    if not counts:
+        return "Nothing trained yet: the study has no trial that ended."
+    listed = ", ".join(f"{n:,} {name}" for name, n in counts.items())
+    return f"Nothing trained to the end yet: of the candidates drawn so far, {listed}."
+
+
+def _proven(settings: StudySettings, winner: Winner) -> str:
+    s = _summary(winner)
+    held = f"all {s['n_held']} runs" if s["n_held"] == s["n_seeds"] else f"{s['n_held']} of the {s['n_seeds']} runs"
+    return (
+        f"The smallest network that this search has proven to reach {percent(settings.target)} on "
+        f"{dataset_name(settings.dataset)} has {winner.params:,} parameters: trained again with "
+        f"{plural(s['n_seeds'], 'fresh seed')}, it came to {_on_test(s)}, and {held} held the target in each of the "
+        f"last {plural(settings.sustain, 'epoch')}."
+    )
+
+
+def _disproven(study: SearchStudy, winner: Winner) -> str:
+    settings, s = study.settings, _summary(winner)
+    return (
+        f"No network is proven to reach {percent(settings.target)} on {dataset_name(settings.dataset)}: the best that "
+        f"was verified, with {winner.params:,} parameters, came to {_on_test(s)} over "
+        f"{plural(s['n_seeds'], 'fresh seed')}."
+    )
+
+
+def _found(study: SearchStudy, winner: Winner) -> str:
+    settings = study.settings
+    return (
+        f"The smallest network that reached {percent(settings.target)} on {dataset_name(settings.dataset)} in this "
+        f"search has {winner.params:,} parameters: {_in_one_training(settings, winner)}; it is not verified yet."
+    )
+
+
+def _missed(study: SearchStudy, winner: Winner) -> str:
+    settings = study.settings
+    return (
+        f"Nothing reached {percent(settings.target)} on {dataset_name(settings.dataset)} among "
+        f"{plural(study.n_past_gate(), 'candidate')}; the best, with {winner.params:,} parameters, came to "
+        f"{_in_one_training(settings, winner)}."
+    )
+
+
+def _in_one_training(settings: StudySettings, winner: Winner) -> str:
+    chose = ", which also chose it" if settings.split == "test" else ""
+    return f"{percent(winner.accuracy)} on the {judges(settings.split)}{chose}, in one training"
+
+
+def _on_test(summary: dict[str, Any]) -> str:
+    return f"{percent(summary['sustained_accuracy'])}{spread(summary['deviation'])} on the test images"
+
+
+def _summary(winner: Winner) -> dict[str, Any]:
+    assert winner.verified is not None
+    return winner.verified.summary

@@ -1,0 +1,136 @@
+"""The page: everything that was found out about a study, put into the template."""
+
+import contextlib
+import os
+import tempfile
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import plotly.offline
+from markupsafe import Markup
+
+from models.errors import MnistSearchError
+from search.cli import tables
+from search.facts import arch_facts, study_facts
+from search.outcomes import Outcome
+from search.report import answer, figures_search, figures_trials, figures_winner, reproduce, rivals, rows, words
+from search.report.look import Drawing
+from search.report.mistakes import find_answers, find_mistakes
+from search.report.sample import as_study
+from search.report.winner import Winner, find_winner
+from search.study import SearchStudy
+from search.study_comparison import compare_studies
+
+
+def write_report(study: SearchStudy, data_dir: Path | None, out: Path) -> int:
+    """Writes the report; returns its size in bytes. Raises MnistSearchError if the file cannot be written.
+
+    It appears under its name whole, or not at all.
+    """
+    content = build_page(study, data_dir).encode()
+    part = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=out.parent, prefix=f".{out.name}.", delete=False) as file:
+            part = Path(file.name)
+            file.write(content)
+        part.chmod(0o666 & ~_umask())
+        part.replace(out)
+    except OSError as error:
+        raise MnistSearchError(f"{out} cannot be written: {error.strerror or error}; name another with --out") from None
+    finally:
+        if part is not None:
+            with contextlib.suppress(OSError):
+                part.unlink()
+    return len(content)
+
+
+def _umask() -> int:
+    """What a file of this process is not allowed: temporary files start with less than that."""
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
+
+
+def build_page(study: SearchStudy, data_dir: Path | None) -> str:
+    """The report as HTML."""
+    winner = find_winner(study)
+    arms = rivals.find_arms(study)
+    template = _environment().get_template("page.html")
+    return template.render(
+        study=study,
+        settings=study.settings,
+        facts=study_facts(study),
+        winner=winner,
+        answer=answer.answer(study, winner),
+        next_step=answer.next_step(study, winner),
+        written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        version=version("mnist-search"),
+        plotly_js=Markup(plotly.offline.get_plotlyjs()),
+        search_figures=_search_figures(study, winner),
+        arms=compare_studies(arms),
+        race=rivals.race(arms) if len(arms) > 1 else None,
+        winner_parts=_winner_parts(study, winner, data_dir) if winner else None,
+    )
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("search.report", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    names = ("percent", "points", "seconds_text", "count_text", "bytes_text")
+    environment.globals |= {name: getattr(tables, name) for name in names}
+    environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
+    environment.globals |= {"rows": rows, "words": words, "reproduce": reproduce, "texts": answer, "rivals": rivals}
+    return environment
+
+
+def _search_figures(study: SearchStudy, winner: Winner | None) -> list[Drawing]:
+    """The figures of the search; those that its trials do not suffice for are left out."""
+    trials = study.optuna.get_trials(deepcopy=False)
+    trained = study.trials(Outcome.TRAINED)
+    number = winner.trial.number if winner else None
+    drawings: list[Drawing | None] = []
+    if trained:
+        drawings += [
+            figures_search.history(trained, study.settings),
+            figures_search.pareto(trained, study.settings, winner),
+        ]
+        weighed = figures_search.importances(as_study(trial for trial in trained if trial.params))
+        drawings += [weighed[0], figures_trials.parallel(trained, weighed[1])] if weighed else []
+    drawings += [figures_trials.intermediate(trials, study.settings, number), figures_trials.timeline(trials)]
+    return [drawing for drawing in drawings if drawing is not None]
+
+
+def _winner_parts(study: SearchStudy, winner: Winner, data_dir: Path | None) -> dict[str, Any]:
+    settings = study.settings
+    judge = "test" if winner.proof or settings.split == "test" else "held-out"
+    parts: dict[str, Any] = {
+        "arch": arch_facts(winner.candidate.arch),
+        "curves": figures_winner.curves(winner, settings.target, judge),
+        "confusion": None,
+        "mistakes": [],
+    }
+    try:
+        answers = find_answers(study, winner, data_dir)
+    except MnistSearchError as error:
+        return parts | {"no_answers": str(error)}
+    mistakes, n_mistakes = find_mistakes(answers)
+    caption = f"Rows are the true digits, columns the answers: {answers.whose}. Mistakes are coloured."
+    confusion = figures_winner.confusion(answers.labels, answers.lines[answers.shown], caption)
+    n_wrong = sum(a != b for a, b in zip(answers.labels, answers.lines[answers.shown], strict=True))
+    return parts | {
+        "confusion": confusion,
+        "mistakes": mistakes,
+        "n_mistakes": n_mistakes,
+        "n_wrong": n_wrong,
+        "n_images": len(answers.labels),
+        "n_networks": len(answers.lines),
+        "whose": answers.whose,
+    }

@@ -1,0 +1,91 @@
+"""The winner of a study, and the trainings that tell of it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from models.candidate import Candidate
+from search.report.verified import Verified, verified_trials
+from search.single import analysis
+from search.study import SearchStudy, candidate_of
+from storage.epochs import epochs_of
+
+
+@dataclass(frozen=True)
+class Winner:
+    """The candidate a reader would take home. `verified` is None while nobody has verified it."""
+
+    trial: FrozenTrial
+    candidate: Candidate
+    trial_epochs: list[dict[str, Any]]
+    verified: Verified | None
+
+    @property
+    def params(self) -> int:
+        """Its trainable parameters."""
+        return self.candidate.arch.params
+
+    @property
+    def proof(self) -> list[dict[str, Any]]:
+        """The runs of its verification that did not diverge; none where there is no verification."""
+        return self.verified.finished if self.verified else []
+
+    @property
+    def curves(self) -> list[list[dict[str, Any]]]:
+        """The epochs of each verification seed; those of the trial where there is no verification."""
+        return [run["curves"] for run in self.proof] or [self.trial_epochs]
+
+    @property
+    def curve_names(self) -> list[str]:
+        """What to call each of the curves."""
+        return [f"seed {run['seed_number']}" for run in self.proof] or [f"trial {self.trial.number}"]
+
+    @cached_property
+    def accuracy(self) -> float:
+        """Its sustained accuracy: the mean over verification seeds, else that of its one training in the search."""
+        return float(self.verified.summary["sustained_accuracy"] if self.verified else self.trial.value or 0.0)
+
+    @property
+    def train_accuracy(self) -> float:
+        """The training accuracy of the last epoch, a mean over the trainings."""
+        return fmean(float(curve[-1]["train_accuracy"]) for curve in self.curves)
+
+    @property
+    def gap(self) -> float:
+        """Training minus evaluation accuracy after the last epoch, a mean over the trainings."""
+        return self.train_accuracy - fmean(curve[-1]["eval_accuracy"] for curve in self.curves)
+
+    @property
+    def best_epoch_accuracy(self) -> float:
+        """The best single epoch of all its trainings; it decides nothing."""
+        return max(float(record["eval_accuracy"]) for curve in self.curves for record in curve)
+
+    def analysis(self, target: float) -> str:
+        """What the gap between training and evaluation says, in the words of `train`."""
+        return analysis(
+            {
+                "gap": self.gap,
+                "sustained_accuracy": self.accuracy,
+                "train_accuracy": self.train_accuracy,
+                "target": target,
+            }
+        )
+
+
+def find_winner(study: SearchStudy) -> Winner | None:
+    """The verified candidate if there is one, else the smallest trial at the target, else the best; None of none."""
+    verified = verified_trials(study)
+    if verified:
+        return _winner(study, verified[0].trial, verified[0])
+    trial = study.smallest() or study.best()
+    return _winner(study, trial, None) if trial else None
+
+
+def _winner(study: SearchStudy, trial: FrozenTrial, verified: Verified | None) -> Winner:
+    candidate = candidate_of(trial)
+    if verified is not None:  # it may have been verified over another number of epochs
+        candidate = candidate.with_epochs(verified.summary["epochs"] or candidate.recipe.epochs)
+    return Winner(trial, candidate, epochs_of(study.store.engine, trial._trial_id), verified)
