@@ -8,19 +8,13 @@ from pathlib import Path
 
 import torch
 
+from trainer.machine import cpu_name
+
 
 def machine_line() -> str:
     """Date, processor, cores and versions."""
-    names = [
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if "model name" in line
-    ]
-    cpu = names[0] if names else platform.processor()
-    return (
-        f"{datetime.date.today().isoformat()}, {cpu}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"torch {torch.__version__}"
-    )
+    day, python = datetime.date.today().isoformat(), platform.python_version()
+    return f"{day}, {cpu_name()}, {os.cpu_count()} cores, Python {python}, torch {torch.__version__}"
 
 
 def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

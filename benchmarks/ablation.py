@@ -162,10 +162,10 @@ def main() -> None:
         f"{machine_line()}.\n"
         "The network of preset a-step5 (7,752 parameters); 50,000 training images, judged by the other 10,000 (no\n"
         "test image); the base: SGD .1 under OneCycle, batch 128, weight decay 1e-4, dropout .025, rotation of ±7°.\n"
-        "Each variant changes what its name says, with the same seeds. Sustained: the mean of the last three epochs, in %; the\n"
-        "difference in points with its paired 95 % interval (no correction for the number of comparisons); the spread\n"
-        "of the last three epochs is their largest minus their smallest, mean over seeds; core-seconds relative\n"
-        "to base.\n"
+        "Each variant changes what its name says, with the same seeds. Sustained: the mean of the last three epochs,\n"
+        "in %; the difference in points with its paired 95 % interval (no correction for the number of comparisons);\n"
+        "the spread of the last three epochs is their largest minus their smallest, mean over seeds; core-seconds\n"
+        "relative to base.\n"
     )
     write(RESULTS.with_suffix(".md"), text, COLUMNS, rows(results))
 

@@ -14,7 +14,8 @@ def cost_facts(study: SearchStudy) -> dict[str, Any]:
 
     Seconds are those for which a dispatcher or a verification worked. Core-seconds are processor time of trainings (of
     the host, where a GPU trains). Epochs saved are those that pruned trials did not come to, and
-    trainings avoided those of candidates that the gate rejected. None is not there yet.
+    trainings avoided those of candidates that the gate rejected. None is not there yet, or was not
+    measured.
     """
     database, study_id = study.store.engine, study.study_id
     n_epochs = n_epochs_of(database, study_id)
@@ -51,8 +52,9 @@ def _to_verified(verifications: list[Verification]) -> dict[str, float | None]:
         seconds += one.seconds
         core_seconds += one.core_seconds
         if one.summary is not None and one.summary["verified"]:
+            before, core_before = one.study_seconds, one.study_core_seconds
             return {
-                "seconds_to_verified": (one.study_seconds or 0.0) + seconds,
-                "core_seconds_to_verified": (one.study_core_seconds or 0.0) + core_seconds,
+                "seconds_to_verified": None if before is None else before + seconds,
+                "core_seconds_to_verified": None if core_before is None else core_before + core_seconds,
             }
     return {"seconds_to_verified": None, "core_seconds_to_verified": None}

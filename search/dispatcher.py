@@ -171,7 +171,8 @@ class Dispatcher:
             # Its worker may have been starting until now: the trial began with its first epoch.
             running.started = time.monotonic() - record.seconds
         running.accuracies.append(record.eval_accuracy)
-        self._core_seconds += record.core_seconds
+        if self._core_seconds is not None:
+            self._core_seconds += record.core_seconds
         wants_stop = self._ledger.epoch(running.trial, record)
         shown = self._state.running[answer.number]
         shown.epoch, shown.accuracy = record.epoch, record.eval_accuracy

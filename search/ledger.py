@@ -38,7 +38,7 @@ class Clock:
 
     active_seconds: float
     """Time for which a dispatcher worked on it."""
-    core_seconds: float
+    core_seconds: float | None
     """Processor time of all its trainings, those under way included."""
 
 

@@ -26,17 +26,22 @@ def epochs_of(engine: Engine, trial_id: int) -> list[dict[str, Any]]:
         return [{name: getattr(row, name) for name in _FIELDS} for row in session.scalars(query)]
 
 
-def core_seconds_of(engine: Engine, study_id: int) -> float:
-    """Processor seconds of all epochs of a study, as far as they were measured."""
-    return _over_study(engine, study_id, func.coalesce(func.sum(EpochRow.core_seconds), 0.0))
+def core_seconds_of(engine: Engine, study_id: int) -> float | None:
+    """Processor seconds of all epochs of a study; None if some were not measured, as those of version 2 were not."""
+    n_epochs, n_measured, seconds = _over_study(engine, study_id)
+    return seconds if n_measured == n_epochs else None
 
 
 def n_epochs_of(engine: Engine, study_id: int) -> int:
     """Epochs that were trained in a study, whatever became of their trials."""
-    return int(_over_study(engine, study_id, func.count()))
+    return _over_study(engine, study_id)[0]
 
 
-def _over_study(engine: Engine, study_id: int, aggregate: Any) -> float:
-    query = select(aggregate).select_from(EpochRow).join(trials, trials.c.trial_id == EpochRow.trial_id)
+def _over_study(engine: Engine, study_id: int) -> tuple[int, int, float]:
+    """The epochs of a study, those with processor seconds, and the sum of these."""
+    column = EpochRow.core_seconds
+    query = select(func.count(), func.count(column), func.sum(column)).select_from(EpochRow)
+    query = query.join(trials, trials.c.trial_id == EpochRow.trial_id).where(trials.c.study_id == study_id)
     with Session(engine) as session:
-        return float(session.scalar(query.where(trials.c.study_id == study_id)) or 0.0)
+        n_epochs, n_measured, seconds = session.execute(query).one()
+    return n_epochs, n_measured, seconds or 0.0

@@ -3,11 +3,17 @@
 import os
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from models.presets import get_preset
 from search.cli.app import main
+from trainer.fused._library import library
+from trainer.machine import cache_folder
+from trainer.precision import choose_precision
 
 COMMAND = [sys.executable, "-c", "from search.cli import main; main()"]
 
@@ -30,11 +36,29 @@ def call(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int,
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """The environment of a process of its own: studies and data are looked for in `folder` alone."""
+    """The environment of a process of its own: studies and data are looked for in `folder` alone.
+
+    What the program works out once for a machine is put there, or every test would wait for it again.
+    """
+    kept_folder = folder / cache_folder().name
+    for name, content in _worked_out().items():
+        kept_folder.mkdir(exist_ok=True, mode=0o700)
+        (kept_folder / name).write_bytes(content)
     root = str(Path(__file__).parent.parent)
     changed = {"PYTHONPATH": root, "XDG_CACHE_HOME": str(folder), "PYTHONWARNINGS": "error::FutureWarning"}
     kept = {k: v for k, v in os.environ.items() if not k.startswith("MNIST_SEARCH_")}
     return {**kept, **changed}
+
+
+@cache
+def _worked_out() -> dict[str, bytes]:
+    """The kernels, and the number format of a search, as files of the cache folder."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", folder)
+        choose_precision("auto", "cpu", get_preset("a-step5").candidate)
+        kernels = library()
+        files = [*cache_folder().iterdir(), *([Path(kernels._name)] if kernels else [])]
+        return {file.name: file.read_bytes() for file in files}
 
 
 def start(arguments: list[str], folder: Path) -> subprocess.Popen[str]:

@@ -210,8 +210,8 @@ def test_no_process_outlives_it(how: signal.Signals, tmp_path: Path) -> None:
         time.sleep(0.05)
     assert len(alive) >= 7
     os.kill(process.pid, how)
-    code = process.wait(60)
-    assert code == (130 if how is signal.SIGINT else -how)
+    process.communicate(timeout=60)
+    assert process.returncode == (130 if how is signal.SIGINT else -how)
     deadline = time.monotonic() + 30
     while (left := [pid for pid in alive if is_alive(pid)]) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -178,7 +178,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
     n_done = now["COMPLETE"]
     code, _, err = finish(["run", "--trials", str(n_done + 1), "--workers", "1", *SLOWER], tmp_path)
     assert code == 0, err
-    assert f"{n_done} of {n_done + 1} candidates done" in err.splitlines()[1]
+    assert f"{n_done} of {n_done + 1} candidates done" in err.splitlines()[2]
     assert outcomes(tmp_path)["trained"] == n_done + 1
 
 

@@ -54,5 +54,5 @@ def _cells(row: dict[str, Any]) -> list[str]:
         count_text(row["smallest_params"]),
         percent(row["best_after"]),
         f"{row['seconds']:,.0f}",
-        f"{row['core_seconds']:,.0f}",
+        "-" if row["core_seconds"] is None else f"{row['core_seconds']:,.0f}",
     ]

@@ -48,7 +48,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         f"target     {percent(facts['target'])} sustained over {facts['sustain']} epochs: "
         + _reached(facts, "target", "reached", "not reached yet"),
         f"           {_reached(facts, 'verified', 'verified', 'not verified yet')}",
-        f"active     {seconds_text(facts['seconds'])}, {seconds_text(facts['core_seconds'])} of a core",
+        f"active     {seconds_text(facts['seconds'])}" + _of_a_core(facts["core_seconds"], ", {} of a core"),
         f"epochs     {facts['epochs_trained']:,} trained, {facts['epochs_saved']:,} saved by pruning, "
         f"{facts['trainings_avoided']:,} trainings spared by the gate",
         *(f"proof      {_proof(one)}" for one in facts["verifications"]),
@@ -77,8 +77,13 @@ def _reached(facts: dict[str, Any], what: str, done: str, missing: str) -> str:
     seconds, core_seconds = facts[f"seconds_to_{what}"], facts[f"core_seconds_to_{what}"]
     if seconds is None:
         return missing
-    core = f" ({seconds_text(core_seconds)} of a core)" if core_seconds is not None else ""
-    return f"{done} after {seconds_text(seconds)}{core}"
+    return f"{done} after {seconds_text(seconds)}" + _of_a_core(core_seconds, " ({} of a core)")
+
+
+def _of_a_core(core_seconds: float | None, text: str) -> str:
+    from search.cli.tables import seconds_text
+
+    return "" if core_seconds is None else text.format(seconds_text(core_seconds))
 
 
 def _winner(trial: dict[str, Any] | None) -> str:

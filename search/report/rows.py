@@ -49,6 +49,19 @@ def outcome_rows(study: SearchStudy) -> Rows:
     )
 
 
+def cost_rows(facts: dict[str, Any]) -> Rows:
+    """What the search took, until when; `facts` are those of `search.cost`."""
+    cells = [
+        (name, seconds_text(facts[f"seconds{part}"]), seconds_text(facts[f"core_seconds{part}"]))
+        for name, part in (
+            ("to the first trial at the target", "_to_target"),
+            ("to the first verified candidate, verifications included", "_to_verified"),
+            ("the whole search", ""),
+        )
+    ]
+    return Rows(("what it took", "active time", "processor time of the trainings"), cells)
+
+
 def range_rows(settings: StudySettings) -> Rows:
     """What was searched."""
     return Rows(("value", "range"), [(name.replace("_", " "), text) for name, text in settings.space.items()], 2)

@@ -87,8 +87,9 @@ class Contender:
 
     def close(self) -> None:
         """Ends its process and those it started, whatever they do."""
+        assert self._process.pid is not None
         try:
-            os.killpg(self._process.pid or 0, signal.SIGKILL)
+            os.killpg(self._process.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):  # it does not lead a group yet, or has ended
             self._process.kill()
         self._process.join(_JOIN_SECONDS)
