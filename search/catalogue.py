@@ -32,7 +32,7 @@ RECIPE_RANGES = {
     "batch_size": "64, 128, 256",
     "weight_decay": "1e-05:0.001:log",
     "schedule": "onecycle, cosine, step, multistep, plateau",
-    "warmup_share": "0.1:0.4",
+    "warmup_share": "0.1:0.3",
     "warmup_epochs": "0:2",
     "step_count": "1:3",
     "step_gamma": "0.05:0.5:log",
@@ -46,7 +46,7 @@ RECIPE_RANGES = {
     "brightness": "0",
     "contrast": "0",
     "label_smoothing": "0.0:0.1",
-    "ema_decay": "0, 0.99, 0.998",
+    "ema_decay": "0.99, 0.995, 0.998",
 }
 DEFAULT_RANGES = ARCHITECTURE_RANGES | RECIPE_RANGES
 """The short text of every range (`search/ranges.py`)."""

@@ -43,10 +43,15 @@ def made_study(folder: Path, n_trials: int, name: str = "digits", **settings: An
 
 
 def _drawn_trials(space: Space, n: int) -> list[tuple[optuna.Trial, Any]]:
+    """`n` candidates, the first of them one that passes the gate: a study of one trial has it trained."""
     study = optuna.create_study(sampler=RandomSampler(seed=0))
-    asked = [study.ask() for _ in range(n)]
-    drawn = [(trial, space.sample(trial, EPOCHS)) for trial in asked]
-    return sorted(drawn, key=lambda one: one[1].arch.params >= 10_000 and one[0].number < 1)
+    drawn: list[tuple[optuna.Trial, Any]] = []
+    while len(drawn) < n:
+        trial = study.ask()
+        candidate = space.sample(trial, EPOCHS)
+        if drawn or candidate.arch.params < 10_000:
+            drawn.append((trial, candidate))
+    return drawn
 
 
 def _ended(drawn: tuple[optuna.Trial, Any], rng: random.Random, number: int, settings: StudySettings) -> FrozenTrial:
