@@ -44,14 +44,6 @@ CHANGES: dict[str, dict[str, Any]] = {
     "peak rate .03": {"lr": 0.03},
     "peak rate .3": {"lr": 0.3},
     "weight decay 5e-4": {"weight_decay": 5e-4},
-    "moving average, decay .99": {"ema_decay": 0.99},
-    "moving average .998, warm-up .15": {"ema_decay": 0.998, "schedule": OneCycle(warmup_share=0.15)},
-    "these two, translation and scale .05": {
-        "ema_decay": 0.998,
-        "schedule": OneCycle(warmup_share=0.15),
-        "translation_share": 0.05,
-        "scale_share": 0.05,
-    },
 }
 """Variants that a recipe can express."""
 
