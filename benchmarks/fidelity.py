@@ -29,11 +29,17 @@ SEED = 1_000_003
 
 
 def jobs_of(study: SearchStudy, epochs: int, n_candidates: int) -> list[Job]:
-    """A long training for each of the first trained trials."""
-    trained = study.trials(Outcome.TRAINED)[:n_candidates]
+    """A long training for each of the first trained trials, and what the study saw of it."""
     return [
-        {"trial": t.number, "params": t.user_attrs["params"], "epochs": epochs, "candidate": t.user_attrs["candidate"]}
-        for t in trained
+        {
+            "trial": trial.number,
+            "params": trial.user_attrs["params"],
+            "epochs": epochs,
+            "candidate": trial.user_attrs["candidate"],
+            "short_accuracies": [e["eval_accuracy"] for e in epochs_of(study.store.engine, trial._trial_id)],
+            "short_sustained": trial.value,
+        }
+        for trial in study.trials(Outcome.TRAINED)[:n_candidates]
     ]
 
 
@@ -42,16 +48,12 @@ def train(job: Job) -> dict[str, Any]:
     return measure(Candidate.from_dict(job["candidate"]).with_epochs(job["epochs"]), SEED)
 
 
-def short_accuracies(study: SearchStudy, results: list[Job]) -> list[list[float]]:
-    """The study's accuracies by epoch of each result's trial."""
-    ids = {trial.number: trial._trial_id for trial in study.trials(Outcome.TRAINED)}
-    return [[e["eval_accuracy"] for e in epochs_of(study.store.engine, ids[r["trial"]])] for r in results]
-
-
-def rows(short: list[list[float]], sustained: list[float], long: list[float], top: int) -> list[list[str]]:
+def rows(results: list[Job], top: int) -> list[list[str]]:
     """How each early view of a candidate ranks it, beside the long training."""
-    views = [(f"epoch {i + 1}", [a[i] for a in short]) for i in range(len(short[0]))]
-    return [_row(name, view, long, top) for name, view in [*views, ("sustained (the objective)", sustained)]]
+    curves = [r["short_accuracies"] for r in results]
+    views = [(f"epoch {i + 1}", [curve[i] for curve in curves]) for i in range(len(curves[0]))]
+    views.append(("sustained (the objective)", [r["short_sustained"] for r in results]))
+    return [_row(name, view, [r["sustained_accuracy"] for r in results], top) for name, view in views]
 
 
 def _row(name: str, view: list[float], long: list[float], top: int) -> list[str]:
@@ -85,9 +87,8 @@ def main() -> None:
     study = open_study(Store(options.storage, must_exist=True), options.study)
     jobs = jobs_of(study, options.epochs, options.candidates)
     results = run_jobs(jobs, train, RESULTS, options.workers)
-    value = {trial.number: trial.value or 0.0 for trial in study.trials(Outcome.TRAINED)}
     long = [r["sustained_accuracy"] for r in results]
-    sustained = [value[r["trial"]] for r in results]
+    sustained = [r["short_sustained"] for r in results]
     n_short = study.settings.epochs
     text = (
         "# Does a short training rank candidates as a long one does?\n\n"
@@ -103,7 +104,7 @@ def main() -> None:
         "correlations are with the long\ntraining; *upper half* keeps the better half by the long training; the last "
         "column counts those of its five best\nthat the view puts below the median of the view.\n"
     )
-    write(RESULTS.with_suffix(".md"), text, COLUMNS, rows(short_accuracies(study, results), sustained, long, 5))
+    write(RESULTS.with_suffix(".md"), text, COLUMNS, rows(results, 5))
 
 
 if __name__ == "__main__":
