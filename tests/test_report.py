@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from models.presets import PRESETS
 from search.outcomes import Outcome
 from search.report import winner as winner_module
 from search.report.answer import answer, next_step, results_text
@@ -19,6 +20,7 @@ from search.report.rivals import find_arms
 from search.report.sample import N_BEST, N_RANDOM, thinned
 from search.report.winner import find_winner
 from search.study import SearchStudy, create_study
+from search.warm_start import queue
 from tests.cli import QUICK, call
 from tests.made_studies import add_verification, made_epochs, made_study
 
@@ -188,6 +190,9 @@ def test_the_command_makes_the_same_study(own_folder: Path) -> None:
     assert command.startswith("mnist-search run --study 'my study' --dataset digits --split holdout")
     assert "--set head=gap-1x1,conv-gap,gap-hidden,conv" in command.replace(" \\\n ", "")
     assert all(len(line) <= 110 for line in command.splitlines())
+    assert "--warm-start" not in command
+    queue(study, {"a-step5": PRESETS["a-step5"].candidate, "my own.yaml": PRESETS["d-model1"].candidate})
+    assert "--warm-start a-step5 --warm-start 'my own.yaml'" in search_command(study).replace(" \\\n ", "")
 
 
 def test_five_thousand_trials(own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
