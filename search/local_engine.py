@@ -13,7 +13,7 @@ from search.engine import EngineError
 from trainer.data import TrainingData
 from trainer.fused._library import library
 from trainer.messages import Answer, Broken, Diverged, Finished, Job
-from trainer.processes import interrupts_ignored
+from trainer.processes import interrupts_held_back
 from trainer.worker import WorkerSettings, work
 
 _JOIN_SECONDS = 5
@@ -100,7 +100,7 @@ class LocalEngine:
         ours, theirs = self._context.Pipe()
         arguments = (theirs, self._data, settings, time.time())
         process = self._context.Process(target=work, args=arguments, daemon=True)
-        with interrupts_ignored():
+        with interrupts_held_back():
             process.start()
         theirs.close()
         return _Slot(settings, process, ours)

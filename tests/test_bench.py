@@ -203,14 +203,17 @@ def descendants(pid: int) -> list[int]:
 def test_no_process_outlives_it(how: signal.Signals, tmp_path: Path) -> None:
     """Caught while the sources' loop trains, whose DataLoader has processes of its own."""
     process = start(["bench", "--device", "cpu", "--images", "60000", "--precision", "float32"], tmp_path)
-    deadline = time.monotonic() + 120
-    # The workers, the sources' loops, the resource tracker, and two of a DataLoader.
-    while len(alive := descendants(process.pid)) < 7 and time.monotonic() < deadline:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
-    assert len(alive) >= 7
-    os.kill(process.pid, how)
-    process.communicate(timeout=60)
+    try:
+        deadline = time.monotonic() + 120
+        # The workers, the sources' loops, the resource tracker, and two of a DataLoader.
+        while len(alive := descendants(process.pid)) < 7 and time.monotonic() < deadline:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        assert len(alive) >= 7
+        os.kill(process.pid, how)
+        process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == (130 if how is signal.SIGINT else -how)
     deadline = time.monotonic() + 30
     while (left := [pid for pid in alive if is_alive(pid)]) and time.monotonic() < deadline:

@@ -1,6 +1,8 @@
 """The life of a worker, in this process: what it answers, and how it ends when something breaks."""
 
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import cast
@@ -139,3 +141,21 @@ def test_it_ends_with_a_device_that_is_lost(
         run(line, data)
     assert stop.value.code == 1
     assert line.sent[1:] == [Broken(7, reason, worker_ends=True)]
+
+
+INTERRUPTED_AT_THE_START = """
+import os, signal, subprocess, sys
+from trainer.processes import interrupts_held_back
+child = "import os, signal; os.kill(os.getpid(), signal.SIGINT); print('alive')"
+try:
+    with interrupts_held_back():
+        os.kill(os.getpid(), signal.SIGINT)
+        print(subprocess.check_output([sys.executable, "-c", child], text=True).strip(), flush=True)
+except KeyboardInterrupt:
+    print("interrupted behind it")
+"""
+
+
+def test_an_interruption_while_a_process_starts_is_neither_lost_nor_inherited() -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED_AT_THE_START], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("alive\ninterrupted behind it\n", "")

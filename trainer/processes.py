@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker
 
 
 def exit_at_once() -> None:
@@ -35,14 +36,19 @@ def peak_memory_bytes() -> int:
 
 
 @contextlib.contextmanager
-def interrupts_ignored() -> Iterator[None]:
-    """A process started meanwhile ignores Ctrl-C from its first instruction: it inherits that."""
-    try:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    except ValueError:  # only the main thread may; another has no Ctrl-C to fear
+def interrupts_held_back() -> Iterator[None]:
+    """A process started meanwhile never gets a Ctrl-C, from its first instruction; here one takes effect behind it."""
+    if threading.current_thread() is not threading.main_thread():  # only that one is interrupted
         yield
         return
+    resource_tracker.ensure_running()  # begun along with the first process, it would undo the mask
+    held_back: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: held_back.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited, as a handler is not
     try:
         yield
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         signal.signal(signal.SIGINT, before)
+    if held_back:
+        signal.raise_signal(signal.SIGINT)

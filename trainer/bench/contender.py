@@ -17,7 +17,7 @@ from torch import multiprocessing
 
 from models.errors import WorkFailedError
 from trainer.bench.ways import Way
-from trainer.processes import die_with_parent, interrupts_ignored, peak_memory_bytes
+from trainer.processes import die_with_parent, peak_memory_bytes
 
 _JOIN_SECONDS = 5
 _T = TypeVar("_T")
@@ -62,8 +62,7 @@ class Contender:
         self._connection, theirs = context.Pipe()
         # No daemon: those may have no children, and the DataLoader of the sources' loop has.
         self._process = context.Process(target=_compete, args=(theirs, make, time.time()))
-        with interrupts_ignored():
-            self._process.start()
+        self._process.start()
         theirs.close()
 
     def started(self) -> None:

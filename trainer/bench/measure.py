@@ -15,6 +15,7 @@ from trainer.bench.images import EPOCH_IMAGES, BenchImages, write_for_torchvisio
 from trainer.bench.ways import BATCH_SIZE, PRESET, OurWorker, SourcesLoop, Way
 from trainer.device import worker_devices
 from trainer.precision import Precision, choose_precision
+from trainer.processes import interrupts_held_back
 
 SOURCES = "the sources' loop"
 SOURCES_ALONE = "same, 1 thread"
@@ -101,8 +102,9 @@ def _teams(device: str, images: BenchImages, dtype: torch.dtype) -> Iterator[lis
         data = images.data.share_memory()
 
         def start(name: str, make: Callable[[], Way]) -> Contender:
-            contender = Contender(name, make)
-            stack.callback(contender.close)
+            with interrupts_held_back():  # there is no moment at which one runs that nobody will end
+                contender = Contender(name, make)
+                stack.callback(contender.close)
             return contender
 
         loops = {SOURCES: None, SOURCES_ALONE: 1} if device == "cpu" else {SOURCES: None}
