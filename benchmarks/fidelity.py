@@ -1,110 +1,108 @@
-"""Whether a short training ranks candidates as a long one does: the trained candidates of a study, trained longer.
+"""Whether a short training ranks candidates as a long one does: random candidates of the default ranges, twice each.
 
-    MNIST_SEARCH_DATA=DIR python -m benchmarks.fidelity --storage URL --study NAME [--epochs 15] [--candidates 20]
+    MNIST_SEARCH_DATA=DIR python -m benchmarks.fidelity [--workers 2] [--candidates 20] [--max-macs 1000000]
 
-Each candidate is trained again for `--epochs` epochs, its schedule stretched, with another seed, on the same split. The
-rank correlation (Spearman's, Kendall's) of the long result with the short one of the study says what the short one is
-worth, and the correlation with the study's accuracy after each epoch says from when on the pruner can judge. Writes
-`benchmarks/results/fidelity.jsonl` as results come (and goes on from there), then `benchmarks/results/fidelity.md`.
+Each candidate that passes the gate is trained for 6 and for 15 epochs, its schedule shortened to fit, each time with a
+seed of its own, on the search's split. Nothing is pruned and nothing was selected by accuracy, so that the ranks are
+not those of survivors; candidates of many MACs are left out, for time. The rank correlation (Spearman's, Kendall's) of
+the short training with the long one says what the short one is worth, and that of its accuracy after each epoch says
+from when on the pruner can judge. Writes `benchmarks/results/fidelity.jsonl` as results come (and goes on from there),
+then `benchmarks/results/fidelity.md`.
 """
 
 import argparse
 from pathlib import Path
 from typing import Any
 
+import optuna
 from scipy.stats import kendalltau, spearmanr
 
 from benchmarks._jobs import Job, run_jobs
 from benchmarks._report import machine_line, write
 from benchmarks._trainings import measure
 from models.candidate import Candidate
-from search.outcomes import Outcome
-from search.study import SearchStudy, open_study
-from storage.epochs import epochs_of
-from storage.store import Store
+from search.space import Space
 
 RESULTS = Path(__file__).parent / "results" / "fidelity.jsonl"
-SEED = 1_000_003
-"""Of the long trainings; no study's trainings have it."""
+SHORT, LONG = 6, 15
+MAX_PARAMS = 10_000
+TOP = 5
 
 
-def jobs_of(study: SearchStudy, epochs: int, n_candidates: int) -> list[Job]:
-    """A long training for each of the first trained trials, and what the study saw of it."""
+def candidates(n: int, max_macs: int) -> list[Candidate]:
+    """The first `n` random candidates that pass the gate and are quick to train."""
+    space = Space.of({}, MAX_PARAMS)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    found: list[Candidate] = []
+    while len(found) < n:
+        candidate = space.sample(study.ask(), LONG)
+        if candidate.arch.params < MAX_PARAMS and candidate.arch.macs <= max_macs:
+            found.append(candidate)
+    return found
+
+
+def jobs_of(drawn: list[Candidate]) -> list[Job]:
+    """The trainings, a candidate's together: as many candidates as are done can be compared."""
     return [
-        {
-            "trial": trial.number,
-            "params": trial.user_attrs["params"],
-            "epochs": epochs,
-            "candidate": trial.user_attrs["candidate"],
-            "short_accuracies": [e["eval_accuracy"] for e in epochs_of(study.store.engine, trial._trial_id)],
-            "short_sustained": trial.value,
-        }
-        for trial in study.trials(Outcome.TRAINED)[:n_candidates]
+        {"number": number, "epochs": epochs, "params": one.arch.params, "candidate": one.with_epochs(epochs).to_dict()}
+        for number, one in enumerate(drawn)
+        for epochs in (SHORT, LONG)
     ]
 
 
 def train(job: Job) -> dict[str, Any]:
-    """The long training of a trial's candidate."""
-    return measure(Candidate.from_dict(job["candidate"]).with_epochs(job["epochs"]), SEED)
+    """One training; no two of a candidate have the same seed."""
+    return measure(Candidate.from_dict(job["candidate"]), 1000 * job["epochs"] + job["number"])
 
 
-def rows(results: list[Job], top: int) -> list[list[str]]:
+def rows(results: list[Job]) -> list[list[str]]:
     """How each early view of a candidate ranks it, beside the long training."""
-    curves = [r["short_accuracies"] for r in results]
-    views = [(f"epoch {i + 1}", [curve[i] for curve in curves]) for i in range(len(curves[0]))]
-    views.append(("sustained (the objective)", [r["short_sustained"] for r in results]))
-    return [_row(name, view, [r["sustained_accuracy"] for r in results], top) for name, view in views]
+    short, long = _by_number(results, SHORT), _by_number(results, LONG)
+    whole = sorted(short.keys() & long.keys())
+    views = [(f"epoch {i + 1} of {SHORT}", [short[n]["accuracies"][i] for n in whole]) for i in range(SHORT)]
+    views.append((f"sustained over {SHORT} epochs", [short[n]["sustained_accuracy"] for n in whole]))
+    return [_row(name, view, [long[n]["sustained_accuracy"] for n in whole]) for name, view in views]
 
 
-def _row(name: str, view: list[float], long: list[float], top: int) -> list[str]:
-    best = sorted(range(len(long)), key=lambda i: -long[i])[:top]
+def _by_number(results: list[Job], epochs: int) -> dict[int, Job]:
+    return {r["number"]: r for r in results if r["epochs"] == epochs}
+
+
+def _row(name: str, view: list[float], long: list[float]) -> list[str]:
+    best = sorted(range(len(long)), key=lambda i: -long[i])
     median = sorted(view)[len(view) // 2]
-    n_lost = sum(view[i] < median for i in best)
+    upper = best[: (len(best) + 1) // 2]
     return [
         name,
         f"{spearmanr(view, long).statistic:.2f}",
         f"{kendalltau(view, long).statistic:.2f}",
-        f"{spearmanr([view[i] for i in _upper(long)], [long[i] for i in _upper(long)]).statistic:.2f}",
-        f"{n_lost} of {top}",
+        f"{spearmanr([view[i] for i in upper], [long[i] for i in upper]).statistic:.2f}",
+        f"{sum(view[i] < median for i in best[:TOP])} of {TOP}",
     ]
 
 
-def _upper(long: list[float]) -> list[int]:
-    return sorted(range(len(long)), key=lambda i: -long[i])[: (len(long) + 1) // 2]
-
-
-COLUMNS = ("the study's view", "Spearman", "Kendall", "Spearman, upper half", "of the best, below the median")
+COLUMNS = ("view", "Spearman", "Kendall", "Spearman, upper half", "of the best, below the median")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--storage", required=True)
-    parser.add_argument("--study", required=True)
-    parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--candidates", type=int, default=20)
+    parser.add_argument("--max-macs", type=int, default=1_000_000)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    study = open_study(Store(options.storage, must_exist=True), options.study)
-    jobs = jobs_of(study, options.epochs, options.candidates)
-    results = run_jobs(jobs, train, RESULTS, options.workers)
-    long = [r["sustained_accuracy"] for r in results]
-    sustained = [r["short_sustained"] for r in results]
-    n_short = study.settings.epochs
+    results = run_jobs(jobs_of(candidates(options.candidates, options.max_params)), train, RESULTS, options.workers)
+    long = sorted(r["sustained_accuracy"] for r in results if r["epochs"] == LONG)
     text = (
         "# Does a short training rank candidates as a long one does?\n\n"
-        f"`MNIST_SEARCH_DATA=DIR python -m benchmarks.fidelity --study {options.study} --storage ...`, "
-        f"{machine_line()}.\n"
-        f"{len(results)} candidates that a study (sampler {study.settings.sampler}, pruner {study.settings.pruner})\n"
-        f"had trained for {n_short} epochs, "
-        f"trained again for {options.epochs} epochs with another seed, on the same 50,000 images and judged by "
-        "the same 10,000.\n"
-        f"Sustained accuracy: {100 * min(sustained):.2f} to {100 * max(sustained):.2f} % after {n_short} epochs, "
-        f"{100 * min(long):.2f} to {100 * max(long):.2f} % after {options.epochs};\n"
-        f"the long training gains {100 * (sum(long) - sum(sustained)) / len(long):.3f} points on average. Rank "
-        "correlations are with the long\ntraining; *upper half* keeps the better half by the long training; the last "
-        "column counts those of its five best\nthat the view puts below the median of the view.\n"
+        f"`MNIST_SEARCH_DATA=DIR python -m benchmarks.fidelity`, {machine_line()}.\n"
+        f"{len(long)} random candidates of the default ranges, of fewer than {MAX_PARAMS:,} parameters and at most "
+        f"{options.max_macs:,} MACs, trained\nfor {SHORT} and for {LONG} epochs, each time with a seed of its own, on "
+        "50,000 training images and judged by the other 10,000.\n"
+        f"Sustained after {LONG} epochs: {100 * long[0]:.2f} to {100 * long[-1]:.2f} %. Rank correlations are with the "
+        f"{LONG} epochs; *upper half* keeps the\nbetter half by these; the last column counts those of the {TOP} best "
+        "that the view puts below its median, where the\nmedian pruner would stop them.\n"
     )
-    write(RESULTS.with_suffix(".md"), text, COLUMNS, rows(results, 5))
+    write(RESULTS.with_suffix(".md"), text, COLUMNS, rows(results))
 
 
 if __name__ == "__main__":
