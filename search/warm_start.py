@@ -33,12 +33,18 @@ def warm_start_candidates(names: Iterable[str], max_params: int) -> dict[str, Ca
     return candidates
 
 
+def given_names(study: SearchStudy) -> list[str]:
+    """The names of the warm starts that the study was given, in order."""
+    names = (trial.user_attrs.get(NAME_ATTR) for trial in study.optuna.get_trials(deepcopy=False))
+    return list(dict.fromkeys(name for name in names if name))
+
+
 def queue(study: SearchStudy, candidates: dict[str, Candidate]) -> int:
     """Queues candidates to be trained next, for the study's number of epochs; returns how many.
 
     Those that the study was given before are left out, so that running the same command again resumes it.
     """
-    given = {trial.user_attrs.get(NAME_ATTR) for trial in study.optuna.get_trials(deepcopy=False)}
+    given = given_names(study)
     new = {name: candidate for name, candidate in candidates.items() if name not in given}
     for name, candidate in new.items():
         attrs = {GIVEN_ATTR: candidate.with_epochs(study.settings.epochs).to_dict(), NAME_ATTR: name}

@@ -19,7 +19,7 @@ from search.report.reproduce import search_command
 from search.report.rivals import find_arms
 from search.report.sample import N_BEST, N_RANDOM, thinned
 from search.report.winner import find_winner
-from search.study import SearchStudy, create_study
+from search.study import SearchStudy, candidate_of, create_study
 from search.warm_start import queue
 from tests.cli import QUICK, call
 from tests.made_studies import add_verification, made_epochs, made_study
@@ -193,6 +193,23 @@ def test_the_command_makes_the_same_study(own_folder: Path) -> None:
     assert "--warm-start" not in command
     queue(study, {"a-step5": PRESETS["a-step5"].candidate, "my own.yaml": PRESETS["d-model1"].candidate})
     assert "--warm-start a-step5 --warm-start 'my own.yaml'" in search_command(study).replace(" \\\n ", "")
+
+
+def test_a_winner_that_was_given_to_the_search_is_told_as_such(own_folder: Path) -> None:
+    study = made_study(own_folder, 12, target=0.98)
+    attrs = study.trial(0).user_attrs
+    queue(study, {"mine.yaml": candidate_of(study.trial(0))})
+    trial = study.optuna.ask()
+    for name, value in attrs.items():
+        trial.set_user_attr(name, value)
+    study.optuna.tell(trial, 0.999)
+    add_verification(study, trial.number, [0.999] * 5)
+    text = shown_text(build_page(study, None))
+    assert "It was given 1 candidate to begin with: mine.yaml." in text
+    assert f"The winner: trial {trial.number}" in text
+    assert "The search did not think of this network: it was given it to begin with, as mine.yaml." in text
+    assert "Networks that the search was given have no such values." in text
+    assert "others, chosen at random" not in text
 
 
 def test_five_thousand_trials(own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,12 +29,12 @@ def next_step(study: SearchStudy, winner: Winner | None) -> str | None:
     )
 
 
-def target_text(settings: StudySettings) -> str:
+def target_text(settings: StudySettings, winner: Winner) -> str:
     """What was asked for."""
     return (
         f"{percent(settings.target)} on {dataset_name(settings.dataset)}, as the mean of the last "
         f"{plural(settings.sustain, 'epoch')}, with fewer than {settings.max_params:,} parameters, "
-        f"in {plural(settings.epochs, 'epoch')}."
+        f"in {plural(winner.candidate.recipe.epochs, 'epoch')}."
     )
 
 

@@ -35,7 +35,8 @@ _SCALE = [[0, GREY], [0.6, BLUE], [1, RED]]
 
 def parallel(trained: Sequence[FrozenTrial], by_weight: Sequence[str]) -> Drawing | None:
     """The values of trained trials as lines across axes; None if no value is common to two trials or more."""
-    drawn = thinned([trial for trial in trained if trial.params])
+    sampled = [trial for trial in trained if trial.params]  # a warm start has a candidate, and no values of ranges
+    drawn = thinned(sampled)
     names = [name for name in by_weight if all(name in trial.params for trial in drawn)][:_N_COORDINATES]
     if len(drawn) < 2 or not names:
         return None
@@ -52,7 +53,9 @@ def parallel(trained: Sequence[FrozenTrial], by_weight: Sequence[str]) -> Drawin
         "Each line is a trained network; the redder, the more accurate. Where the red lines meet, the search "
         f"found its answer. The {len(names)} most important values that every trial has; "
         f"accuracies below {percent(floor)} are drawn there."
-    ) + sample_note(len(drawn), len(trained), "trained trials")
+    ) + sample_note(len(drawn), len(sampled), "trained trials")
+    if len(sampled) < len(trained):
+        caption += " Networks that the search was given have no such values."
     return draw(figure, "Which values went together", caption, name="parallel", min_width=760)
 
 

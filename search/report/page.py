@@ -23,6 +23,7 @@ from search.report.sample import as_study
 from search.report.winner import Winner, find_winner
 from search.study import SearchStudy
 from search.study_comparison import compare_studies
+from search.warm_start import given_names
 
 
 def write_report(study: SearchStudy, data_dir: Path | None, out: Path) -> int:
@@ -88,6 +89,7 @@ def _environment() -> jinja2.Environment:
     environment.globals |= {name: getattr(tables, name) for name in names}
     environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
     environment.globals |= {"rows": rows, "words": words, "reproduce": reproduce, "texts": answer, "rivals": rivals}
+    environment.globals["given_names"] = given_names
     return environment
 
 

@@ -9,7 +9,7 @@ from search.outcomes import PASSED_GATE
 from search.report.winner import Winner
 from search.spec_file import dump_spec
 from search.study import SearchStudy
-from search.warm_start import NAME_ATTR
+from search.warm_start import given_names
 
 _SEEDS = 10
 _PACKAGES = ("mnist-search", "torch", "optuna", "plotly", "numpy")
@@ -25,8 +25,7 @@ def search_command(study: SearchStudy) -> str:
         "--seed", str(s.seed),
     ]  # fmt: skip
     parts += [word for name, text in s.space.items() for word in ("--set", f"{name}={text.replace(', ', ',')}")]
-    asked = [t.user_attrs.get(NAME_ATTR) for t in study.optuna.get_trials(deepcopy=False)]
-    parts += [word for name in dict.fromkeys(filter(None, asked)) for word in ("--warm-start", name)]
+    parts += [word for name in given_names(study) for word in ("--warm-start", name)]
     return _wrapped(parts)
 
 

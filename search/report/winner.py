@@ -11,6 +11,7 @@ from models.candidate import Candidate
 from search.report.verified import Verified, verified_trials
 from search.single import analysis
 from search.study import SearchStudy, candidate_of
+from search.warm_start import NAME_ATTR
 from storage.epochs import epochs_of
 
 
@@ -27,6 +28,11 @@ class Winner:
     def params(self) -> int:
         """Its trainable parameters."""
         return self.candidate.arch.params
+
+    @property
+    def given_as(self) -> str | None:
+        """The name of the warm start it was, None of a candidate that the search sampled."""
+        return self.trial.user_attrs.get(NAME_ATTR)
 
     @property
     def proof(self) -> list[dict[str, Any]]:
