@@ -13,6 +13,7 @@ from search.outcomes import Outcome
 from search.report import winner as winner_module
 from search.report.answer import answer, next_step, results_text
 from search.report.figures_search import pareto_front, rising
+from search.report.figures_trials import parallel
 from search.report.mistakes import find_answers, find_mistakes
 from search.report.page import build_page, write_report
 from search.report.reproduce import search_command
@@ -210,6 +211,15 @@ def test_a_winner_that_was_given_to_the_search_is_told_as_such(own_folder: Path)
     assert "The search did not think of this network: it was given it to begin with, as mine.yaml." in text
     assert "Networks that the search was given have no such values." in text
     assert "others, chosen at random" not in text
+
+
+def test_the_axis_of_accuracies_tells_them_apart(own_folder: Path) -> None:
+    trained = made_study(own_folder, 12).trials(Outcome.TRAINED)
+    drawing = parallel(trained, ["lr", "dropout"])
+    assert drawing is not None
+    ticks = re.findall(r'"text":"([\d.]+)","x":0,', drawing.html)
+    assert len(set(ticks)) == len(ticks) > 2
+    assert ticks[-1] == f"{100 * max(trial.value or 0 for trial in trained):.2f}"
 
 
 def test_five_thousand_trials(own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
