@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--max-macs", type=int, default=1_000_000)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    results = run_jobs(jobs_of(candidates(options.candidates, options.max_params)), train, RESULTS, options.workers)
+    results = run_jobs(jobs_of(candidates(options.candidates, options.max_macs)), train, RESULTS, options.workers)
     long = sorted(r["sustained_accuracy"] for r in results if r["epochs"] == LONG)
     text = (
         "# Does a short training rank candidates as a long one does?\n\n"
