@@ -10,7 +10,7 @@ EXAMPLE = "Example: mnist-search bench --device cpu"
 
 
 def command(
-    rounds: Annotated[int, typer.Option("--rounds", help="Every way has its turn in each.")] = 5,
+    rounds: Annotated[int, typer.Option("--rounds", help="Every way has its turn in each.")] = 7,
     images: Annotated[
         int | None, typer.Option("--images", help="Of a round of each way. Default: what fits into some seconds.")
     ] = None,

@@ -31,7 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m trainer.bench", description="This machine beside the sources' loop.")
     parser.add_argument("--device", default="auto", help="auto (each that is here), cpu, cuda or mps")
     parser.add_argument("--precision", default="auto", help="auto, float32 or bfloat16")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--images", type=int, help="of a round of each way; default: what fits into some seconds")
     parser.add_argument("--data-dir", type=Path, help="folder in torchvision's layout; default: images of noise")
     parser.add_argument("--json", action="store_true")

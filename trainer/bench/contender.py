@@ -37,6 +37,8 @@ class Started:
 class Trained:
     """An epoch is over."""
 
+    seconds: float
+    """By its own clock, from the order to its end."""
     core_seconds: float
     """Processor time of the process and of those it started, which have ended by then."""
     memory_bytes: int
@@ -78,11 +80,11 @@ class Contender:
         """Makes it train what was ordered."""
         self._send(None)
 
-    def wait(self) -> float:
-        """Core-seconds of the epoch, once that is over."""
+    def wait(self) -> Trained:
+        """What the epoch took, once that is over."""
         trained = self._receive(Trained)
         self.memory_bytes = trained.memory_bytes
-        return trained.core_seconds
+        return trained
 
     def close(self) -> None:
         """Ends its process and those it started, whatever they do."""
@@ -122,9 +124,10 @@ def _compete(connection: Connection, make: Callable[[], Way], started_at: float)
             train = way.prepare(n_images)
             connection.send(n_images)
             connection.recv()
-            before = _core_seconds()
+            start, core_start = time.perf_counter(), _core_seconds()
             train()
-            connection.send(Trained(_core_seconds() - before, peak_memory_bytes()))
+            seconds, core_seconds = time.perf_counter() - start, _core_seconds() - core_start
+            connection.send(Trained(seconds, core_seconds, peak_memory_bytes()))
     except (EOFError, ConnectionError):
         return
     except Exception as error:

@@ -16,7 +16,7 @@ from trainer.bench.ways import BATCH_SIZE
 from trainer.device import resolve_device
 from trainer.precision import check_precision
 
-DEFAULT_ROUNDS = 5
+DEFAULT_ROUNDS = 7
 
 
 @dataclass(frozen=True)
