@@ -19,13 +19,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__AVX512F__) && defined(__AVX512BF16__)
-#include <immintrin.h>
-#endif
+#include "formats.h"
 
-enum { FLOAT32 = 0, BFLOAT16 = 1 };
 enum { PRE_RELU = 1, PRE_DROP = 2, NORM = 4, POST_RELU = 8, POST_DROP = 16, POOL = 32, FROZEN = 64 };
-enum { FLAT_TILE = 512, FLUSH_EVERY = 32, CHUNK = 16 };
+enum { FLAT_TILE = 512, FLUSH_EVERY = 32 };
 
 /* Mirrored field by field in block.py. */
 typedef struct {
@@ -89,40 +86,6 @@ static void spread(float *restrict out, const float *restrict by_channel, const 
     for (int64_t j = 0; j < t->width; j++) out[j] = by_channel[j % C];
 }
 
-/* ---------------------------------------------------------------- number formats */
-
-static void load(float *restrict out, const void *from, int64_t at, int64_t n, int32_t dtype) {
-    if (dtype == FLOAT32) {
-        memcpy(out, (const float *)from + at, n * sizeof(float));
-        return;
-    }
-    const uint16_t *restrict in = (const uint16_t *)from + at;
-    uint32_t *restrict bits = (uint32_t *)out;
-    for (int64_t j = 0; j < n; j++) bits[j] = (uint32_t)in[j] << 16;
-}
-
-static uint16_t to_bfloat16(uint32_t bits) {
-    uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16; /* to nearest, ties to even */
-    return (bits & 0x7fffffff) > 0x7f800000 ? 0x7fc0 : (uint16_t)rounded; /* rounding could turn NaN into zero */
-}
-
-static void store(void *to, int64_t at, const float *restrict values, int64_t n, int32_t dtype) {
-    if (dtype == FLOAT32) {
-        memcpy((float *)to + at, values, n * sizeof(float));
-        return;
-    }
-    uint16_t *restrict out = (uint16_t *)to + at;
-    const uint32_t *restrict bits = (const uint32_t *)values;
-    int64_t j = 0;
-#if defined(__AVX512F__) && defined(__AVX512BF16__)
-    for (; j + 16 <= n; j += 16) {
-        __m256bh rounded = _mm512_cvtneps_pbh(_mm512_loadu_ps(values + j));
-        memcpy(out + j, &rounded, sizeof rounded);
-    }
-#endif
-    for (; j < n; j++) out[j] = to_bfloat16(bits[j]);
-}
-
 /* ---------------------------------------------------------------- steps on a tile */
 
 static void relu(float *restrict v, int64_t n) {
@@ -155,11 +118,11 @@ static void drop(float *restrict v, const Tiles *t, int64_t tile, int64_t n) {
 }
 
 /* Batch norm with what is below `least` cut off: 0 makes a ReLU of it. */
-static void affine(float *restrict v, const float *restrict scale, const float *restrict shift, float least,
-                   int64_t n) {
+static void affine(float *restrict u, const float *restrict z, const float *restrict scale,
+                   const float *restrict shift, float least, int64_t n) {
     for (int64_t j = 0; j < n; j++) {
-        float u = v[j] * scale[j] + shift[j];
-        v[j] = u < least ? least : u;
+        float v = z[j] * scale[j] + shift[j];
+        u[j] = v < least ? least : v;
     }
 }
 
@@ -199,18 +162,24 @@ typedef struct {
     const float *scale, *shift;
 } Source;
 
-static void load_z(float *z, const Source *s, int64_t tile, int64_t n) {
+/* z of a tile: where x lies if it is the same, and else in the buffer. */
+static const float *load_z(float *buffer, const Source *s, int64_t tile, int64_t n) {
     const Block *b = s->t->b;
-    load(z, s->x, tile * s->t->width, n, b->dtype);
-    if (b->steps & PRE_RELU) relu(z, n);
-    if (b->steps & PRE_DROP) drop(z, s->t, tile, n);
+    int64_t at = tile * s->t->width;
+    if (b->dtype == FLOAT32 && !(b->steps & (PRE_RELU | PRE_DROP))) return (const float *)s->x + at;
+    load(buffer, s->x, at, n, b->dtype);
+    if (b->steps & PRE_RELU) relu(buffer, n);
+    if (b->steps & PRE_DROP) drop(buffer, s->t, tile, n);
+    return buffer;
 }
 
-static void load_y(float *y, const Source *s, int64_t tile, int64_t n) {
+/* y before the pool; `buffer` is for z. */
+static void load_y(float *y, float *buffer, const Source *s, int64_t tile, int64_t n) {
     const Block *b = s->t->b;
-    load_z(y, s, tile, n);
-    if (b->steps & NORM) affine(y, s->scale, s->shift, b->steps & POST_RELU ? 0 : -INFINITY, n);
-    else if (b->steps & POST_RELU) relu(y, n);
+    const float *z = load_z(buffer, s, tile, n);
+    if (b->steps & NORM) affine(y, z, s->scale, s->shift, b->steps & POST_RELU ? 0 : -INFINITY, n);
+    else load(y, z, 0, n, FLOAT32);
+    if (!(b->steps & NORM) && b->steps & POST_RELU) relu(y, n);
     if (b->steps & POST_DROP) drop(y, s->t, tile, n);
 }
 
@@ -219,14 +188,13 @@ static void load_y(float *y, const Source *s, int64_t tile, int64_t n) {
 static void measure(float *mean, float *var, const Source *s, Arena *a) {
     const Tiles *t = s->t;
     int64_t C = t->b->channels;
-    float *restrict z = table(a), *restrict pivot = table(a);
+    float *buffer = table(a), *restrict pivot = table(a);
     Sum sum = make_sum(a, t), square = make_sum(a, t);
-    load_z(z, s, 0, tile_size(t, 0));
-    spread(pivot, z, t);
+    spread(pivot, load_z(buffer, s, 0, tile_size(t, 0)), t);
     for (int64_t tile = 0; tile < t->n_tiles; tile++) {
         int64_t n = tile_size(t, tile);
         float *restrict now = sum.now, *restrict now2 = square.now;
-        load_z(z, s, tile, n);
+        const float *restrict z = load_z(buffer, s, tile, n);
         for (int64_t j = 0; j < n; j++) {
             float d = z[j] - pivot[j];
             now[j] += d;
@@ -301,21 +269,23 @@ static void write_pooled(void *y, uint8_t *place, const Source *s, Arena *a) {
     const Block *b = s->t->b;
     int64_t H = b->height / 2, W = b->width / 2, row = W * b->channels;
     Pool p = make_pool(a);
+    float *buffer = table(a);
     for (int64_t i = 0; i < b->batch * H; i++) {
         int64_t tile = i / H * b->height + i % H * 2;
-        load_y(p.row[0], s, tile, s->t->width);
-        load_y(p.row[1], s, tile + 1, s->t->width);
+        load_y(p.row[0], buffer, s, tile, s->t->width);
+        load_y(p.row[1], buffer, s, tile + 1, s->t->width);
         pool_rows(&p, place + i * row, W, b->channels);
         store(y, i * row, p.row[0], row, b->dtype);
     }
 }
 
 static void write_flat(void *y, const Source *s, Arena *a) {
-    float *out = table(a);
+    float *out = table(a), *buffer = table(a);
     for (int64_t tile = 0; tile < s->t->n_tiles; tile++) {
-        int64_t n = tile_size(s->t, tile);
-        load_y(out, s, tile, n);
-        store(y, tile * s->t->width, out, n, s->t->b->dtype);
+        int64_t n = tile_size(s->t, tile), at = tile * s->t->width;
+        float *to = in_place(out, y, at, s->t->b->dtype);
+        load_y(to, buffer, s, tile, n);
+        if (to == out) store(y, at, out, n, s->t->b->dtype);
     }
 }
 
@@ -369,47 +339,52 @@ typedef struct {
     const void *g, *y;
     const uint8_t *place;
     float *pooled;   /* a row of g */
-    uint8_t *packed; /* its places */
+    uint32_t *wide;  /* its places */
 } Gradient;
 
 static Gradient make_gradient(const Source *s, const void *g, const void *y, const uint8_t *place,
                               Arena *a) { /* costs two tables */
-    Gradient d = {*s, g, y, place, table(a), (uint8_t *)table(a)};
+    Gradient d = {*s, g, y, place, table(a), (uint32_t *)table(a)};
     return d;
 }
 
-/* A chunk of channels of one pixel. What lies beyond the channels is overwritten by the next pixel, or lies in the
- * table's margin. */
-static inline void unpool_chunk(float *restrict out, const float *restrict g, const uint8_t *restrict place, int own) {
-    uint32_t bits[CHUNK]; /* whole chunks copied, so that the compiler makes vectors of the choice, not branches */
-    memcpy(bits, g, sizeof bits);
-    for (int k = 0; k < CHUNK; k++) bits[k] &= -(uint32_t)(place[k] == own);
-    memcpy(out, bits, sizeof bits);
+/* One pixel: g where the place is its own. What a chunk writes beyond the channels is overwritten by the next pixel, or
+ * lies in the table's margin. */
+static inline void unpool_pixel(float *out, const float *g, const uint32_t *place, int64_t C, uint32_t own) {
+    for (int64_t c = 0; c < C; c += CHUNK) {
+        Lanes bits, places;
+        memcpy(&bits, g + c, sizeof bits);
+        memcpy(&places, place + c, sizeof places);
+        bits &= (Lanes)(places == own);
+        memcpy(out + c, &bits, sizeof bits);
+    }
 }
 
 /* A row of g where the pool took its value from, and zero elsewhere. `base` is 0 for the upper row of a pair, or 2. */
-static void unpool_row(float *out, const Gradient *d, const uint8_t *place, int64_t n, int base) {
+static void unpool_row(float *out, const Gradient *d, const uint8_t *restrict place, int64_t n, uint32_t base) {
     int64_t C = d->s.t->b->channels, n_out = d->s.t->b->width / 2;
-    memcpy(d->packed, place, n_out * C);
-    for (int64_t w = 0; w < 2 * n_out; w++)
-        for (int64_t c = 0; c < C; c += CHUNK) {
-            int64_t from = w / 2 * C + c;
-            unpool_chunk(out + w * C + c, d->pooled + from, d->packed + from, base + (int)(w % 2));
-        }
+    uint32_t *restrict wide = d->wide;
+    for (int64_t j = 0; j < n_out * C; j++) wide[j] = place[j];
+    for (int64_t w = 0; w < n_out; w++)
+        for (uint32_t side = 0; side < 2; side++)
+            unpool_pixel(out + (2 * w + side) * C, d->pooled + w * C, wide + w * C, C, base + side);
     memset(out + 2 * n_out * C, 0, (n - 2 * n_out * C) * sizeof(float));
 }
 
 /* n values of g: with a ReLU behind batch norm, as they are at u, since nothing passed where y is zero. */
 static void load_upstream(float *restrict out, const Gradient *d, int64_t at, int64_t n) {
     const Block *b = d->s.t->b;
-    load(out, d->g, at, n, b->dtype);
-    if (!(b->steps & POST_RELU)) return;
+    if (!(b->steps & POST_RELU)) {
+        load(out, d->g, at, n, b->dtype);
+        return;
+    }
     float scale = b->steps & POST_DROP ? b->keep_scale : 1;
     if (b->dtype == FLOAT32) {
-        const float *restrict y = (const float *)d->y + at;
-        for (int64_t j = 0; j < n; j++) out[j] = y[j] != 0 ? out[j] * scale : 0;
+        const float *restrict g = (const float *)d->g + at, *restrict y = (const float *)d->y + at;
+        for (int64_t j = 0; j < n; j++) out[j] = y[j] != 0 ? g[j] * scale : 0;
     } else {
         const uint16_t *restrict y = (const uint16_t *)d->y + at;
+        load(out, d->g, at, n, b->dtype);
         for (int64_t j = 0; j < n; j++) out[j] = (uint32_t)y[j] << 17 ? out[j] * scale : 0; /* without the sign */
     }
 }
@@ -428,31 +403,31 @@ static void load_gradient(float *out, const Gradient *d, int64_t tile, int64_t n
     }
     int64_t at = (image * H + h / 2) * row;
     load_upstream(d->pooled, d, at, row);
-    unpool_row(out, d, d->place + at, n, h % 2 * 2);
+    unpool_row(out, d, d->place + at, n, (uint32_t)(h % 2 * 2));
 }
 
 static void mask_nonpositive(float *restrict g, const float *restrict v, int64_t n) {
     for (int64_t j = 0; j < n; j++) g[j] = v[j] <= 0 ? 0 : g[j];
 }
 
-/* g <- the gradient at u, and z, for one tile. */
-static void load_pair(float *restrict g, float *restrict z, const Gradient *d, int64_t tile, int64_t n) {
+/* g <- the gradient at u for one tile; returns z, as `load_z` does. */
+static const float *load_pair(float *g, float *buffer, const Gradient *d, int64_t tile, int64_t n) {
     const Source *s = &d->s;
     const Block *b = s->t->b;
     load_gradient(g, d, tile, n);
-    load_z(z, s, tile, n);
     if ((b->steps & POST_DROP) && !(b->steps & POST_RELU)) drop(g, s->t, tile, n);
+    return load_z(buffer, s, tile, n);
 }
 
 /* Sums over all pixels of g and of g * (z - mean), by channel. */
 static void sum_gradient(double *sum_g, double *sum_gz, const Gradient *d, const float *restrict mean, Arena *a) {
     const Tiles *t = d->s.t;
-    float *restrict g = table(a), *restrict z = table(a);
+    float *restrict g = table(a), *buffer = table(a);
     Sum plain = make_sum(a, t), product = make_sum(a, t);
     for (int64_t tile = 0; tile < t->n_tiles; tile++) {
         int64_t n = tile_size(t, tile);
         float *restrict now = plain.now, *restrict now2 = product.now;
-        load_pair(g, z, d, tile, n);
+        const float *restrict z = load_pair(g, buffer, d, tile, n);
         for (int64_t j = 0; j < n; j++) {
             now[j] += g[j];
             now2[j] += g[j] * (z[j] - mean[j]);
@@ -465,26 +440,28 @@ static void sum_gradient(double *sum_g, double *sum_gz, const Gradient *d, const
     }
 }
 
-/* The gradient at x, given that at z. */
-static void store_dx(void *dx, float *restrict g, float *restrict z, const Gradient *d, int64_t tile, int64_t n) {
-    const Block *b = d->s.t->b;
-    if (b->steps & PRE_DROP) drop(g, d->s.t, tile, n);
-    if (b->steps & PRE_RELU) mask_nonpositive(g, z, n); /* where z was dropped g is zero already */
-    store(dx, tile * d->s.t->width, g, n, b->dtype);
+/* dz = scale * (g - mean(g) - (z - mean) * inv_std^2 * mean(g * (z - mean))): linear in g and z by channel. */
+static void differentiate_norm(float *restrict dz, const float *restrict g, const float *restrict z,
+                               const float *restrict scale, const float *restrict by_z,
+                               const float *restrict constant, int64_t n) {
+    for (int64_t j = 0; j < n; j++) dz[j] = g[j] * scale[j] + (z[j] * by_z[j] + constant[j]);
 }
 
-/* dz = scale * (g - mean(g) - (z - mean) * inv_std^2 * mean(g * (z - mean))): linear in g and z by channel. */
-static void write_dx(void *dx, const Gradient *d, const float *restrict by_z, const float *restrict constant,
+static void write_dx(void *dx, const Gradient *d, const float *by_z, const float *constant,
                      Arena *a) {
     const Tiles *t = d->s.t;
-    const float *restrict scale = d->s.scale;
-    float *restrict g = table(a), *restrict z = table(a);
+    const float *scale = d->s.scale;
+    const Block *b = t->b;
+    float *g = table(a), *buffer = table(a), *out = table(a);
     for (int64_t tile = 0; tile < t->n_tiles; tile++) {
-        int64_t n = tile_size(t, tile);
-        load_pair(g, z, d, tile, n);
-        if (t->b->steps & NORM)
-            for (int64_t j = 0; j < n; j++) g[j] = g[j] * scale[j] + (z[j] * by_z[j] + constant[j]);
-        store_dx(dx, g, z, d, tile, n);
+        int64_t n = tile_size(t, tile), at = tile * t->width;
+        const float *z = load_pair(g, buffer, d, tile, n);
+        float *to = in_place(out, dx, at, b->dtype);
+        if (b->steps & NORM) differentiate_norm(to, g, z, scale, by_z, constant, n);
+        else load(to, g, 0, n, FLOAT32);
+        if (b->steps & PRE_DROP) drop(to, t, tile, n);
+        if (b->steps & PRE_RELU) mask_nonpositive(to, z, n); /* where z was dropped g is zero already */
+        if (to == out) store(dx, at, out, n, b->dtype);
     }
 }
 
