@@ -11,7 +11,7 @@ from models.candidate import Candidate
 from models.errors import MnistSearchError
 from search.catalogue import read_range
 from search.datasets import AUTO, data_folder, find_dataset
-from search.settings import MAX_EPOCHS, StudySettings
+from search.settings import MAX_EPOCHS, StudySettings, default_epochs
 from search.space import Space
 from search.study import SearchStudy, create_study, is_begun, open_study, resume_study
 from search.warm_start import warm_start_candidates
@@ -121,9 +121,9 @@ def _dataset_of(store: Store, study: str | None) -> str | None:
 
 
 def _new_settings(given: Mapping[str, Any], ranges: Mapping[str, str]) -> StudySettings:
-    plain = StudySettings(**_given(given))
-    space = Space.of(ranges, plain.max_params)
-    return StudySettings(**_given(given), space=space.to_dict())
+    values = {"epochs": default_epochs(given["dataset"]), **_given(given)}
+    space = Space.of(ranges, StudySettings(**values).max_params)
+    return StudySettings(**values, space=space.to_dict())
 
 
 def _given(settings: Mapping[str, Any]) -> dict[str, Any]:

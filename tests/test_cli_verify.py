@@ -67,6 +67,7 @@ def test_the_winner_of_a_study_is_raced_verified_and_shown(capsys: pytest.Captur
     assert [round_["n_seeds"] for round_ in facts["race"]] == [2, 4]
     [winner] = [one for one in facts["race"][-1]["candidates"] if one["goes_on"]]
     assert winner["name"] == facts["name"]
+    assert facts["epochs"] == 15  # though the search had trained it for 2
     assert (facts["study"], facts["n_compared"], facts["is_clean"], facts["verified"]) == ("digits", 4, True, True)
 
     code, out, _ = call(["status", "--json"], capsys)

@@ -1,6 +1,7 @@
 """The settings of a study, its objective, sampler, pruner and gate."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,13 @@ from search.objective import is_held, sustained_accuracy
 from search.outcomes import Outcome
 from search.sampling import make_pruner, make_sampler
 from search.settings import StudySettings, require_unchanged
+from search.setup import StudyRequest, prepare
 from search.space import Space
 from search.study import create_study
 from storage.epochs import epochs_of
 from storage.store import Store
 from tests.spaces import fault_of
+from tests.test_trainer_data import write_dataset
 
 BUDGETS = (10_000, 8_000, 5_000)
 N_DRAWS = 3_000
@@ -55,6 +58,17 @@ N_DRAWS = 3_000
 )
 def test_impossible_settings(changes: dict[str, Any], fault: str) -> None:
     assert fault_of(lambda: StudySettings(dataset="mnist", **changes)) == fault
+
+
+@pytest.mark.parametrize(("dataset", "epochs"), [("mnist", 8), ("digits", 15)])
+def test_how_long_a_new_study_trains(dataset: str, epochs: int, tmp_path: Path) -> None:
+    """Unless it is told otherwise, and then for good."""
+    write_dataset(tmp_path)
+    for given, expected in ((None, epochs), (5, 5)):
+        url = f"sqlite:///{tmp_path / f'{given}.db'}"
+        request = StudyRequest(url, None, dataset, tmp_path, {"epochs": given})
+        assert prepare(request).study.settings.epochs == expected
+        assert prepare(replace(request, settings={})).study.settings.epochs == expected
 
 
 def test_settings_at_their_limits() -> None:
@@ -177,9 +191,9 @@ def pruned_at(pruner: str, epochs: int, n_complete: int, accuracy: float) -> int
     return None
 
 
-@pytest.mark.parametrize(("epochs", "first"), [(3, 2), (6, 3), (8, 4), (9, 4), (15, 6), (30, 11)])
-def test_the_median_pruner_waits_for_a_third_of_the_training(epochs: int, first: int) -> None:
-    assert first > epochs / 3
+@pytest.mark.parametrize(("epochs", "first"), [(3, 2), (6, 2), (8, 3), (9, 3), (15, 4), (30, 7)])
+def test_the_median_pruner_waits_for_a_fifth_of_the_training(epochs: int, first: int) -> None:
+    assert first > epochs / 5
     assert pruned_at("median", epochs, 5, accuracy=0.4) == first
     assert pruned_at("median", epochs, 4, accuracy=0.4) is None  # too few to compare with
     assert pruned_at("median", epochs, 5, accuracy=0.6) is None

@@ -24,7 +24,9 @@ def command(
     top: Annotated[
         int, typer.Option("--top", min=1, help="Let the so many best of the study race on held-out images first.")
     ] = 1,
-    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Default: as its recipe says.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", min=1, help="Default: as its recipe says; of a study's trial at least 15.")
+    ] = None,
     target: Annotated[
         float | None, typer.Option("--target", help="Accuracy to reach. Default: the study's, or 0.994.")
     ] = None,

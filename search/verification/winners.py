@@ -9,6 +9,9 @@ from search.study import SearchStudy, candidate_of
 from search.verification.trainings import Entry
 from search.what import Named
 
+TRIAL_EPOCHS = 15
+"""Of the verification of a study's trial, at least: what the sources allow themselves."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -31,11 +34,13 @@ class Choice:
 
 
 def choice_of(named: Named, epochs: int | None) -> Choice:
-    """What a name on the command line stands for, to be trained for so many epochs (None: as its recipe says)."""
-    candidate = _lasting(named.candidate, epochs)
-    entry = Entry(named.label, candidate)
+    """What a name on the command line stands for, to be trained for so many epochs.
+
+    None: as its recipe says, but for a trial, whose training is short for the search's sake, at least 15.
+    """
     if named.study is None or named.trial is None:
-        return Choice(entry)
+        return Choice(Entry(named.label, named.candidate if epochs is None else named.candidate.with_epochs(epochs)))
+    entry = Entry(named.label, _lasting(named.candidate, epochs))
     return Choice(entry, named.study, named.trial.number, len(named.study.trials(Outcome.TRAINED)))
 
 
@@ -54,4 +59,4 @@ def best_choices(study: SearchStudy, n: int, epochs: int | None) -> list[Choice]
 
 
 def _lasting(candidate: Candidate, epochs: int | None) -> Candidate:
-    return candidate if epochs is None else candidate.with_epochs(epochs)
+    return candidate.with_epochs(epochs or max(candidate.recipe.epochs, TRIAL_EPOCHS))
