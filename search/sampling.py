@@ -80,7 +80,7 @@ def make_pruner(name: str, epochs: int) -> BasePruner:
     """A pruner by name, for trainings of `epochs` epochs.
 
     The median pruner waits for a fifth of a training, since a schedule that starts high looks bad early, and until
-    five candidates were trained to the end. Without any wait it stopped the best of random candidates in a tenth of the
+    five candidates were trained to the end. Without any wait it stopped the best of random candidates in 15 % of the
     orders in which they might have come, and from two epochs of 15 on never (`benchmarks/results/fidelity.md`); what
     TPE comes to later lies closer together.
     """
