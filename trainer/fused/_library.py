@@ -13,16 +13,12 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import torch
-
 from trainer.machine import cache_folder, cpu_fingerprint
 
 SWITCH = "MNIST_SEARCH_FUSED"
 """Environment variable: `0` turns the kernels off."""
-DTYPES = {torch.float32: 0, torch.bfloat16: 1}
-"""The number formats of formats.h."""
 
-_SOURCES = ("block.c", "sampling.c", "stem.c")
+_SOURCES = ("block.c", "sampling.c")
 _HEADERS = ("formats.h",)
 _COMPILERS = ("cc", "gcc", "clang")
 # No -ffast-math: sums must not depend on the compiler's mood, and non-finite values must come through.
@@ -47,20 +43,6 @@ def library() -> ctypes.CDLL | None:
         return _load(compiler)
     except OSError:  # an unwritable disk, a library of another system
         return None
-
-
-def run(name: str, info: ctypes.Structure, *pointers: int | None) -> None:
-    """Calls a kernel with the address of what describes its work, and those of its data. Raises MemoryError."""
-    kernels = library()
-    assert kernels is not None, "only asked for where the kernels are"
-    addresses = (ctypes.byref(info), *map(ctypes.c_void_p, pointers))
-    if getattr(kernels, name)(*addresses):
-        raise MemoryError(f"no memory for {name}")
-
-
-def pointer(tensor: torch.Tensor | None) -> int | None:
-    """Where its values lie, for `run`."""
-    return None if tensor is None else tensor.data_ptr()
 
 
 def find_compiler() -> list[str] | None:

@@ -3,8 +3,8 @@
  * Data is channels-last: an image row is `width` pixels of C channels each, C small and rarely a multiple of the
  * vector length. So that vectors are full all the same, memory is worked through in flat *tiles* that begin with
  * channel 0, and what belongs to a channel is repeated along a table as long as a tile: element j of every tile uses
- * element j of every table. A tile is an image row where a pool follows, and else some multiple of C values. Its
- * values are converted to float32 in a buffer that stays in the first-level cache.
+ * element j of every table. A tile is an image row where a pool follows, and else some multiple of C values. They are
+ * float32 and worked on where they lie, or converted to it in a buffer that stays in the first-level cache.
  *
  * The steps before batch norm are called pre, those after it post; z = pre(x), u = scale * z + shift, y = post(u).
  * ReLU and dropout commute, so which of two comes first does not matter. Nothing but x, y, the two statistics and the

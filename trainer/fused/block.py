@@ -7,10 +7,11 @@ import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
 
-from trainer.fused._library import DTYPES, pointer, run
+from trainer.fused._library import library
 
 # The steps of `block.c`; "pre" is before batch norm, "post" after it.
 _PRE_RELU, _PRE_DROP, _NORM, _POST_RELU, _POST_DROP, _POOL, _FROZEN = (1 << i for i in range(7))
+_DTYPES = {torch.float32: 0, torch.bfloat16: 1}
 _RANDOM_STEPS = 1 << 16
 
 
@@ -49,7 +50,7 @@ class Block:
 
     def accepts(self, x: torch.Tensor) -> bool:
         """Whether the kernels know how to treat x (B, C, H, W)."""
-        if x.device.type != "cpu" or x.dtype not in DTYPES or x.ndim != 4 or not x.numel():
+        if x.device.type != "cpu" or x.dtype not in _DTYPES or x.ndim != 4 or not x.numel():
             return False
         B, C, H, W = x.shape
         # torch refuses to normalise single values: let it say so itself.
@@ -77,7 +78,7 @@ class Block:
         steps = self._steps if threshold else self._steps & ~(_PRE_DROP | _POST_DROP)
         scale = _RANDOM_STEPS / (_RANDOM_STEPS - threshold) if threshold < _RANDOM_STEPS else 0.0
         momentum, eps = (self.norm.momentum, self.norm.eps) if self.norm is not None else (0.0, 0.0)
-        return _Block(B, H, W, C, DTYPES[x.dtype], steps, seed, threshold, scale, momentum, eps)
+        return _Block(B, H, W, C, _DTYPES[x.dtype], steps, seed, threshold, scale, momentum, eps)
 
 
 def _steps(modules: list[nn.Module]) -> int:
@@ -113,8 +114,8 @@ class _Fused(torch.autograd.Function):
         if norm is not None:
             statistics = torch.empty(2, C)
             tracked = (norm.running_mean, norm.running_var, norm.num_batches_tracked)
-            pointers = [pointer(t) for t in (gamma, beta, statistics, statistics[1], *tracked)]
-        run("block_forward", info, pointer(x), pointer(y), pointer(place), *pointers)
+            pointers = [_pointer(t) for t in (gamma, beta, statistics, statistics[1], *tracked)]
+        _run("block_forward", ctypes.byref(info), _pointer(x), _pointer(y), _pointer(place), *pointers)
         ctx.save_for_backward(x, y, place, gamma, beta, statistics)
         ctx.info = info
         return y
@@ -129,7 +130,24 @@ class _Fused(torch.autograd.Function):
         pointers: list[int | None] = [None] * 4
         if statistics is not None:
             dgamma, dbeta = torch.empty_like(gamma), torch.empty_like(beta)
-            pointers = [pointer(t) for t in (gamma, beta, statistics, statistics[1])]
-        out = (pointer(t) for t in (dx, dgamma, dbeta))
-        run("block_backward", ctx.info, *map(pointer, (x, y, g, place)), *pointers, *out)
+            pointers = [_pointer(t) for t in (gamma, beta, statistics, statistics[1])]
+        out = (_pointer(t) for t in (dx, dgamma, dbeta))
+        _run("block_backward", ctypes.byref(ctx.info), *map(_pointer, (x, y, g, place)), *pointers, *out)
         return dx, dgamma, dbeta, None, None
+
+
+def _pointer(tensor: torch.Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
+
+_ADDRESSES = {"block_forward": 10, "block_backward": 11}
+
+
+def _run(name: str, info: Any, *pointers: int | None) -> None:
+    kernels = library()
+    assert kernels is not None, "a fused block is only made where the kernels are"
+    function = getattr(kernels, name)
+    if function.argtypes is None:
+        function.argtypes = [ctypes.c_void_p] * (1 + _ADDRESSES[name])
+    if function(info, *pointers):
+        raise MemoryError(f"no memory for {name}")

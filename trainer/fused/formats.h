@@ -17,7 +17,6 @@ enum { CHUNK = 8 };
 #endif
 
 /* A chunk of values as the compiler's own kind of vector: of a loop over so few it makes branches. */
-typedef float Floats __attribute__((vector_size(CHUNK * sizeof(float))));
 typedef uint32_t Lanes __attribute__((vector_size(CHUNK * sizeof(uint32_t))));
 
 static inline void load(float *restrict out, const void *from, int64_t at, int64_t n, int32_t dtype) {

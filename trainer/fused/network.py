@@ -5,17 +5,14 @@ from torch import nn
 
 from trainer.fused._library import library
 from trainer.fused.block import Block
-from trainer.fused.stem import Stem
-
-Fused = Block | Stem
 
 
 def fuse(network: nn.Module) -> nn.Module:
     """A module that trains and evaluates as `network` does, faster on a CPU; it shares its parameters and buffers.
 
     Runs of batch norm, ReLU and dropout (each at most once, in any order) with a 2x2 max-pool behind are one operation
-    each, and so is a convolution of images of one channel; everything else, and evaluation where gradients are wanted,
-    goes through the modules of `network`. Returns `network` itself where the kernels cannot be had.
+    each; everything else, and evaluation where gradients are wanted, goes through the modules of `network`. Returns
+    `network` itself where the kernels cannot be had.
     """
     return FusedNetwork(network) if isinstance(network, nn.Sequential) and library() is not None else network
 
@@ -39,19 +36,19 @@ class FusedNetwork(nn.Module):
         return self._train(x) if self.training else self._evaluate(x)
 
     def _evaluate(self, x: torch.Tensor) -> torch.Tensor:
-        for modules, fused in self._stages:
-            if fused is not None and fused.accepts(x):
-                x = fused.evaluate(x)
+        for modules, block in self._stages:
+            if block is not None and block.accepts(x):
+                x = block.evaluate(x)
             else:
                 for module in modules:
                     x = module(x)
         return x
 
     def _train(self, x: torch.Tensor) -> torch.Tensor:
-        seeds = iter(_draw_seeds(sum(fused is not None and fused.is_random for _, fused in self._stages)))
-        for modules, fused in self._stages:
-            if fused is not None and fused.accepts(x):
-                x = fused(x, next(seeds) if fused.is_random else 0)
+        seeds = iter(_draw_seeds(sum(block is not None and block.is_random for _, block in self._stages)))
+        for modules, block in self._stages:
+            if block is not None and block.accepts(x):
+                x = block(x, next(seeds) if block.is_random else 0)
             else:
                 for module in modules:
                     x = module(x)
@@ -63,15 +60,13 @@ def _draw_seeds(n: int) -> list[int]:
     return torch.randint(1 << 62, (n,)).tolist() if n else []
 
 
-def _stages(modules: list[nn.Module]) -> list[tuple[list[nn.Module], Fused | None]]:
-    """The modules in order, cut into those that the kernels do and single ones that they do not."""
-    stages: list[tuple[list[nn.Module], Fused | None]] = []
+def _stages(modules: list[nn.Module]) -> list[tuple[list[nn.Module], Block | None]]:
+    """The modules in order, cut into runs that a block can do and single ones that it cannot."""
+    stages: list[tuple[list[nn.Module], Block | None]] = []
     while modules:
         n = _run_length(modules)
-        fused = Block(modules[:n]) if n else Stem.of(modules[0])
-        n = max(n, 1)
-        stages.append((modules[:n], fused))
-        modules = modules[n:]
+        stages.append((modules[:n], Block(modules[:n])) if n else (modules[:1], None))
+        modules = modules[max(n, 1) :]
     return stages
 
 
