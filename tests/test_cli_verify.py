@@ -1,6 +1,7 @@
 """`verify` through the command line, and what other commands say of it: real workers, a few digits."""
 
 import json
+import shutil
 import signal
 import sqlite3
 import time
@@ -9,7 +10,11 @@ from typing import Any
 
 import pytest
 
+from search.study import open_study
 from search.verification import session
+from search.verification.winners import best_choices, choice_of
+from search.what import find_candidate
+from storage.store import Store
 from tests.cli import call, finish, start
 from tests.inline import InlineEngine
 from trainer.data import TrainingData
@@ -22,6 +27,20 @@ RUN = [
     "--pruner", "none", "--target", "0.05", "--set", "stem_depth=1", "--set", "body_depth=1", "--set", "n_expansions=0",
     "--set", "batch_size=64", "--workers", "2",
 ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which a study of four trials was made."""
+    folder = tmp_path_factory.mktemp("searched")
+    code, _, err = finish(RUN, folder)
+    assert code == 0, err
+    return folder
+
+
+@pytest.fixture
+def _with_a_study(searched: Path, own_folder: Path) -> None:
+    shutil.copytree(searched, own_folder, dirs_exist_ok=True)
 
 
 @pytest.fixture(autouse=True)
@@ -57,9 +76,9 @@ def test_a_verification_says_what_it_found_and_takes_more_seeds_later(
     assert mine["sustained_accuracy"] == pytest.approx(mean)
 
 
+@pytest.mark.usefixtures("_with_a_study")
 def test_the_winner_of_a_study_is_raced_verified_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    assert call(RUN, capsys)[0] == 0
-    code, out, err = call(["verify", "--top", "3", "--workers", "2", "--json"], capsys)
+    code, out, err = call(["verify", "--top", "3", "--epochs", "2", "--workers", "2", "--json"], capsys)
     assert code == 0, err
     facts = json.loads(out)
     assert "the test images stay closed" in err
@@ -67,7 +86,7 @@ def test_the_winner_of_a_study_is_raced_verified_and_shown(capsys: pytest.Captur
     assert [round_["n_seeds"] for round_ in facts["race"]] == [2, 4]
     [winner] = [one for one in facts["race"][-1]["candidates"] if one["goes_on"]]
     assert winner["name"] == facts["name"]
-    assert facts["epochs"] == 15  # though the search had trained it for 2
+    assert facts["epochs"] == 2
     assert (facts["study"], facts["n_compared"], facts["is_clean"], facts["verified"]) == ("digits", 4, True, True)
 
     code, out, _ = call(["status", "--json"], capsys)
@@ -84,8 +103,19 @@ def test_the_winner_of_a_study_is_raced_verified_and_shown(capsys: pytest.Captur
     assert code == 0
 
 
+@pytest.mark.usefixtures("_with_a_study")
+def test_a_trial_is_verified_for_15_epochs_however_short_its_training_was(own_folder: Path) -> None:
+    study = open_study(Store(f"sqlite:///{own_folder / 'mnist-search.db'}"), "digits")
+    for epochs, expected in ((None, 15), (3, 3)):
+        both = best_choices(study, 2, epochs)
+        assert [choice.candidate.recipe.epochs for choice in both] == [expected] * 2
+        assert choice_of(find_candidate("best", lambda: study), epochs).candidate == both[0].candidate
+    mine = find_candidate("mine.yaml", lambda: study)
+    assert choice_of(mine, None).candidate.recipe.epochs == 2
+
+
+@pytest.mark.usefixtures("_with_a_study")
 def test_the_race_never_sees_a_test_image(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert call(RUN, capsys)[0] == 0
     judged: list[TrainingData] = []
 
     class Watched(InlineEngine):
@@ -94,7 +124,7 @@ def test_the_race_never_sees_a_test_image(capsys: pytest.CaptureFixture[str], mo
             super().__init__(data)
 
     monkeypatch.setattr(session, "LocalEngine", Watched)
-    code, _, err = call(["verify", "--top", "2"], capsys)
+    code, _, err = call(["verify", "--top", "2", "--epochs", "2"], capsys)
     assert code == 0, err
     test = {image.numpy().tobytes() for image in load_digits().test.pixels}
     *raced, final = [{image.numpy().tobytes() for image in data.evaluation.pixels} for data in judged]
@@ -104,7 +134,7 @@ def test_the_race_never_sees_a_test_image(capsys: pytest.CaptureFixture[str], mo
 
 
 def test_ctrl_c_keeps_the_seeds_that_are_done(own_folder: Path) -> None:
-    command = [*VERIFY, "--epochs", "12"]
+    command = [*VERIFY, "--epochs", "6"]
     process = start(command, own_folder)
     assert process.stderr is not None
     for line in process.stderr:
@@ -125,7 +155,7 @@ def test_ctrl_c_keeps_the_seeds_that_are_done(own_folder: Path) -> None:
 
 
 def test_a_kill_loses_no_finished_seed(own_folder: Path) -> None:
-    process = start([*VERIFY, "--epochs", "12"], own_folder)
+    process = start([*VERIFY, "--epochs", "6"], own_folder)
     assert process.stderr is not None
     for line in process.stderr:
         if line.startswith("1/5 "):
@@ -133,7 +163,7 @@ def test_a_kill_loses_no_finished_seed(own_folder: Path) -> None:
     process.kill()
     process.communicate()
     time.sleep(1)
-    code, out, err = finish([*VERIFY, "--epochs", "12", "--json"], own_folder)
+    code, out, err = finish([*VERIFY, "--epochs", "6", "--json"], own_folder)
     assert code == 0, err
     assert " of 5 trainings were done before" in err
     assert json.loads(out)["n_seeds"] == 5
