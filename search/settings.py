@@ -67,8 +67,8 @@ class StudySettings:
 def default_epochs(dataset: str) -> int:
     """How long a new study trains its candidates: 8 epochs, but 15 on the digits, whose epochs are forty times shorter.
 
-    6 epochs rank random candidates nearly as 15 do (`benchmarks/results/fidelity.md`), and a candidate that is at the
-    target after 8 is there after 15.
+    6 epochs rank random candidates nearly as 15 do (`benchmarks/results/fidelity.md`); 8 come closer to what a target
+    for 15 epochs asks.
     """
     return 15 if dataset == DIGITS else 8
 

@@ -48,19 +48,20 @@ def prepare(request: StudyRequest) -> Prepared:
     """Opens or creates the study and loads its data. Raises MnistSearchError or StorageError for what is wrong."""
     ranges = given_ranges(request)
     _check_values(request)
-    store = Store(request.storage_url)
-    dataset_name = request.dataset or _dataset_of(store, request.study) or AUTO
+    # Where nothing is stored yet the file is made last, when nothing more can be refused.
+    store = Store(request.storage_url) if Store.exists(request.storage_url) else None
+    dataset_name = request.dataset or (_dataset_of(store, request.study) if store else None) or AUTO
     found = find_dataset(dataset_name, data_folder(request.data_dir))
     name = request.study or found.dataset.name
     given = {**request.settings, "dataset": found.dataset.name}
-    if is_begun(store, name):
+    if store is not None and is_begun(store, name):
         study = resume_study(store, name, given)
         _require_same_ranges(study, ranges)
         known = warm_start_candidates(request.warm_start, study.settings.max_params)
     else:
         settings = _new_settings(given, ranges)
         known = warm_start_candidates(request.warm_start, settings.max_params)
-        study = create_study(store, name, settings)
+        study = create_study(store or Store(request.storage_url), name, settings)
     return Prepared(study, split_data(found.dataset, study.settings.split), found.notice, known)
 
 

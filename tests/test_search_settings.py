@@ -71,6 +71,14 @@ def test_how_long_a_new_study_trains(dataset: str, epochs: int, tmp_path: Path) 
         assert prepare(replace(request, settings={})).study.settings.epochs == expected
 
 
+def test_what_is_refused_late_leaves_no_file(tmp_path: Path) -> None:
+    """That 9 epochs are more than there are is known once the data set is."""
+    write_dataset(tmp_path)
+    request = StudyRequest(f"sqlite:///{tmp_path / 'new.db'}", None, None, tmp_path, {"sustain": 9})
+    assert fault_of(lambda: prepare(request)) == "--sustain 9 is more than --epochs 8: a training must have them all"
+    assert not (tmp_path / "new.db").exists()
+
+
 def test_settings_at_their_limits() -> None:
     for made in (
         StudySettings("mnist", target=1.0, epochs=1, sustain=1, max_params=1, seed=0),

@@ -33,8 +33,7 @@ def verify_command(study: SearchStudy, winner: Winner) -> str:
     """The command that verifies the winner, or verified it."""
     seeds = len(winner.verified.runs) if winner.verified else _SEEDS
     words = ["mnist-search", "verify", str(winner.trial.number), "--study", study.name, "--seeds", str(seeds)]
-    epochs = winner.candidate.recipe.epochs
-    return _wrapped(words if epochs == study.settings.epochs else [*words, "--epochs", str(epochs)])
+    return _wrapped([*words, "--epochs", str(winner.candidate.recipe.epochs)] if winner.verified else words)
 
 
 def other_commands(study: SearchStudy, winner: Winner | None) -> list[str]:

@@ -151,7 +151,7 @@ def together(costs: Sequence[Cost]) -> Cost:
     """What 60,000 images cost one of several that train at once: their rates are added up, each by its own clock.
 
     As in a search, where no worker waits for another. By the clock of the last to end, the others' idle time at the
-    end of a short round would count, which was 1 to 7 % of rounds of four seconds.
+    end of a short round would count.
     """
     return Cost(harmonic_mean(cost.seconds for cost in costs), fmean(cost.core_seconds for cost in costs))
 
