@@ -4,6 +4,7 @@ import html
 import re
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from search.report.figures_search import pareto_front, rising
 from search.report.figures_trials import parallel
 from search.report.mistakes import find_answers, find_mistakes
 from search.report.page import build_page, write_report
-from search.report.reproduce import search_command
+from search.report.reproduce import search_command, verify_command
 from search.report.rivals import find_arms
 from search.report.sample import N_BEST, N_RANDOM, thinned
 from search.report.winner import find_winner
@@ -290,3 +291,15 @@ def test_a_study_of_which_nothing_was_ever_begun(own_folder: Path) -> None:
     made = made_study(own_folder, 0)
     other = create_study(made.store, "other", made.settings)
     assert answer_of(other) == "Nothing trained yet: the study has no trial that ended."
+
+
+def test_the_command_of_a_verification_names_its_epochs() -> None:
+    """Also where they are the study's: without them a trial would be verified for 15."""
+    study: Any = SimpleNamespace(name="mine")
+    winner: Any = SimpleNamespace(
+        trial=SimpleNamespace(number=7), verified=SimpleNamespace(runs=range(5)),
+        candidate=SimpleNamespace(recipe=SimpleNamespace(epochs=8)),
+    )  # fmt: skip
+    assert "--seeds 5 --epochs 8" in " ".join(verify_command(study, winner).replace("\\", "").split())
+    winner.verified = None
+    assert "--epochs" not in verify_command(study, winner)
