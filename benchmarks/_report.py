@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from trainer.machine import cpu_name
+from trainer.hardware.machine import cpu_name
 
 
 def machine_line() -> str:

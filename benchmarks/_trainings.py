@@ -8,12 +8,12 @@ import torch
 from benchmarks._jobs import data_folder
 from models.candidate import Candidate
 from models.presets import PRESETS
-from search.objective import sustained_accuracy
-from trainer.data import TrainingData, load_idx_dataset
-from trainer.device import prepare_device
-from trainer.precision import choose_precision
-from trainer.split import split_data
-from trainer.train import Training
+from search.measures.objective import sustained_accuracy
+from trainer.data.images import TrainingData, load_idx_dataset
+from trainer.data.split import split_data
+from trainer.hardware.device import prepare_device
+from trainer.training.precision import choose_precision
+from trainer.training.train import Training
 
 SUSTAIN = 3
 

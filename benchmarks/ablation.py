@@ -17,7 +17,7 @@ from unittest.mock import patch
 import torch
 from torch import nn, optim
 
-import trainer.train
+import trainer.training.train
 from benchmarks._jobs import Job, run_jobs
 from benchmarks._report import machine_line, write
 from benchmarks._trainings import measure
@@ -26,9 +26,9 @@ from models.candidate import Candidate
 from models.presets import PRESETS
 from models.recipe import Recipe
 from models.schedules import Cosine, OneCycle
-from search.statistics import deviation, difference
-from trainer.optim import make_optimizer
-from trainer.train import Training
+from search.measures.statistics import deviation, difference
+from trainer.training.optim import make_optimizer
+from trainer.training.train import Training
 
 RESULTS = Path(__file__).parent / "results" / "ablation.jsonl"
 BASE = Recipe(lr=0.1, schedule=OneCycle(), weight_decay=1e-4, dropout=0.025, rotation_degrees=7.0)
@@ -86,8 +86,8 @@ class HalfEarly(Training):
 
 
 PATCHES: dict[str, AbstractContextManager[object]] = {
-    "weight decay 5e-4, not on BatchNorm": patch.object(trainer.train, "make_optimizer", _spare_norms),
-    "He initialisation": patch.object(trainer.train, "build", _build_kaiming),
+    "weight decay 5e-4, not on BatchNorm": patch.object(trainer.training.train, "make_optimizer", _spare_norms),
+    "He initialisation": patch.object(trainer.training.train, "build", _build_kaiming),
     "half the images in early epochs": nullcontext(),
 }
 """Variants that are tried here only."""

@@ -23,8 +23,8 @@ from benchmarks._replay import ORDERS, Curve, replay
 from benchmarks._report import machine_line, markdown_table
 from benchmarks._trainings import measure
 from models.candidate import Candidate
-from search.sampling import STARTUP_TRIALS
-from search.space import Space
+from search.space.space import Space
+from search.study.samplers import STARTUP_TRIALS
 
 RESULTS = Path(__file__).parent / "results" / "fidelity.jsonl"
 SHORT, LONG = 6, 15

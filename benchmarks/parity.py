@@ -27,10 +27,10 @@ from models.candidate import Candidate
 from models.presets import PRESETS
 from models.recipe import Recipe
 from models.schedules import Step
-from search.objective import sustained_accuracy
-from search.statistics import deviation, difference
-from trainer.data import load_idx_dataset
-from trainer.split import HOLDOUT_SHARE, SPLIT_SEED, holdout_index
+from search.measures.objective import sustained_accuracy
+from search.measures.statistics import deviation, difference
+from trainer.data.images import load_idx_dataset
+from trainer.data.split import HOLDOUT_SHARE, SPLIT_SEED, holdout_index
 
 RESULTS = Path(__file__).parent / "results" / "parity.jsonl"
 RECIPE = Recipe(

@@ -18,9 +18,9 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks._report import machine_line, markdown_table
 from benchmarks._trainings import holdout
 from models.presets import PRESETS
-from trainer.data import Images, TrainingData
-from trainer.precision import choose_precision
-from trainer.train import Training
+from trainer.data.images import Images, TrainingData
+from trainer.training.precision import choose_precision
+from trainer.training.train import Training
 
 CANDIDATE = PRESETS["a-step5"].candidate
 EPOCH = 60_000

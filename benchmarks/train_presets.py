@@ -4,7 +4,7 @@
 
 Each preset is one `mnist-search train NAME --json` on one thread: all 60,000 training images, the test accuracy after
 each epoch. Results are written as they come, so that it can be stopped and started again. It writes
-`search/preset_results.json` (which `mnist-search presets` shows) and `benchmarks/results/presets.md`.
+`models/presets/measured.json` (which `mnist-search presets` shows) and `benchmarks/results/presets.md`.
 """
 
 import argparse
@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from models.presets import PRESETS, Preset
-from search.cli.tables import percent
-from search.preset_results import RESULTS_FILE
+from models.presets.measured import RESULTS_FILE
+from search.measures.words import percent
 
 BUDGET = 10_000
 TABLE_FILE = Path(__file__).parent / "results" / "presets.md"

@@ -1,7 +1,7 @@
 """Learning-rate schedules as data. Lengths are in epochs, or shares of the training where the name says so.
 
 The peak learning rate is the recipe's `lr`; every schedule is a shape of 0..1 times it. torch's schedulers run them
-(`trainer/optim.py`).
+(`trainer/training/optim.py`).
 """
 
 import math

@@ -7,9 +7,9 @@ import optuna
 import pytest
 import torch
 
-from search.space import Space
+from search.space.space import Space
 from storage.store import Store
-from tests.databases import new_study, url_of
+from tests.helpers.databases import new_study, url_of
 
 
 @pytest.fixture(autouse=True)

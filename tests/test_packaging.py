@@ -1,6 +1,5 @@
-"""The shape of the product: rooms, names, dependencies, the README and --help."""
+"""The shape of the product: names, dependencies, the README and --help."""
 
-import ast
 import subprocess
 import sys
 from importlib import metadata
@@ -8,38 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from search.catalogue import DEFAULT_RANGES, WIDTHS
 from search.cli.app import app
-from tests.cli import finish, start
+from search.space.catalogue import DEFAULT_RANGES, WIDTHS
+from tests.helpers.cli import finish, start
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("models", "trainer", "search", "storage")
-FORBIDDEN = {
-    "models": {"trainer", "search", "storage", "optuna", "sqlalchemy"},
-    "trainer": {"search", "storage", "optuna", "sqlalchemy"},
-    "storage": {"models", "trainer", "search"},
-    "search": set(),
-}
 COMMANDS = [command.name for command in app.registered_commands]
-
-
-def imported(path: Path) -> set[str]:
-    nodes = list(ast.walk(ast.parse(path.read_text())))
-    plain = {alias.name.partition(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    return plain | {(n.module or "").partition(".")[0] for n in nodes if isinstance(n, ast.ImportFrom)}
-
-
-@pytest.mark.parametrize("room", ROOMS)
-def test_imports_run_one_way(room: str) -> None:
-    files = list((ROOT / room).rglob("*.py"))
-    assert files
-    wrong = {path.name: found for path in files if (found := imported(path) & FORBIDDEN[room])}
-    assert wrong == {}
 
 
 def test_a_worker_needs_only_torch_and_numpy() -> None:
     program = (
-        "import sys, trainer.worker, trainer.data, trainer.split, trainer.freeze\n"
+        "import sys, trainer.workers.worker, trainer.data.images, trainer.data.split, trainer.bundle.freeze\n"
         "heavy = {'optuna', 'sqlalchemy', 'rich', 'typer', 'yaml', 'sklearn', 'torchvision', 'fvcore'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )

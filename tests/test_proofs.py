@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli import COMMAND, QUICK, environment, finish, start
-from tests.test_cli_run import outcomes, sql, states
+from tests.helpers.cli import COMMAND, QUICK, environment, finish, start
+from tests.search.cli.test_run import outcomes, sql, states
 
 pytestmark = pytest.mark.slow
 

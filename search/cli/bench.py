@@ -25,9 +25,9 @@ def command(
     import sys
 
     from search.cli.tables import print_json
-    from search.datasets import data_folder
     from trainer.bench.run import BenchRequest, run_bench
     from trainer.bench.text import bench_text
+    from trainer.data.find import data_folder
 
     request = BenchRequest(device, precision, rounds, images, data_folder(data_dir))
     facts = run_bench(request, lambda text: print(text, file=sys.stderr, flush=True))

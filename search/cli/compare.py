@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from search.cli import options
+from search.measures.words import count_text, macs_text, percent, points
 
 EXAMPLE = "Example: mnist-search compare best a-step5 d-model4 --markdown"
 
@@ -24,9 +25,9 @@ def command(
     from search.cli.compare_studies import names_studies, print_studies
     from search.cli.lookup import find_store, find_study
     from search.cli.tables import print_json, print_markdown, print_table
-    from search.comparison import compare
-    from search.study import open_study
-    from search.what import find_candidate
+    from search.facts.comparison import compare
+    from search.study.naming import find_candidate
+    from search.study.study import open_study
 
     store = find_store(storage)
     if store is not None and names_studies(store, what):
@@ -50,7 +51,6 @@ accuracy, in points; ep.: epochs; s: seconds; n: trainings; on: what judged"""
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
-    from search.cli.tables import count_text, percent, points
 
     held = {True: "yes", False: "no", None: "-"}[row["held"]]
     return [
@@ -67,11 +67,6 @@ def _cells(row: dict[str, Any]) -> list[str]:
         count_text(row["runs"]),
         row["on"] or "-",
     ]
-
-
-def macs_text(macs: int) -> str:
-    """Multiply-accumulates in thousands or millions: `1.3M`."""
-    return f"{macs / 1e6:,.1f}M" if macs >= 1e6 else f"{macs / 1e3:,.0f}k"
 
 
 def _print_notes(rows: list[dict[str, Any]]) -> None:

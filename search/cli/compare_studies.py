@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from search.measures.words import count_text, percent
+
 if TYPE_CHECKING:
-    from search.study import SearchStudy
+    from search.study.study import SearchStudy
     from storage.store import Store
 
 _COLUMNS = ("name", "sampler", "trials", "trained", "best", "params", "smallest", "best of n", "s", "core-s")
@@ -14,7 +16,7 @@ def names_studies(store: "Store", what: Sequence[str]) -> bool:
     """Whether all of WHAT are names of studies. Raises MnistSearchError if only some are: they do not compare."""
     from models.errors import MnistSearchError
     from models.presets import PRESETS
-    from search.study import study_names
+    from search.study.study import study_names
 
     known = [name for name in what if name in study_names(store) and name not in PRESETS]
     if known and len(known) < len(what):
@@ -26,7 +28,7 @@ def names_studies(store: "Store", what: Sequence[str]) -> bool:
 def print_studies(studies: "Sequence[SearchStudy]", markdown: bool, as_json: bool) -> None:
     """Prints the studies side by side on stdout."""
     from search.cli.tables import print_json, print_markdown, print_table
-    from search.study_comparison import compare_studies
+    from search.facts.study_comparison import compare_studies
 
     rows = compare_studies(studies)
     if as_json:
@@ -42,7 +44,6 @@ def print_studies(studies: "Sequence[SearchStudy]", markdown: bool, as_json: boo
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
-    from search.cli.tables import count_text, percent
 
     return [
         row["study"],

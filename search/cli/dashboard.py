@@ -20,8 +20,8 @@ def command(
     import sys
 
     from models.errors import MnistSearchError
-    from search.board import serve
-    from search.study import open_study, study_names
+    from search.dashboard.server import serve
+    from search.study.study import open_study, study_names
     from storage.store import Store
 
     store = Store(storage, must_exist=True)

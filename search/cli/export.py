@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from search.cli import options
+from search.measures.words import bytes_text, percent
 
 if TYPE_CHECKING:
-    from search.exporting import Exported
+    from trainer.bundle.export import Exported
 
 EXAMPLE = "Example: mnist-search export best --out model"
 
@@ -26,11 +27,11 @@ def command(
     """Write a trained candidate as one file that needs only torch, and check that file on the test images."""
     from models.errors import MnistSearchError
     from search.cli.lookup import find_study
-    from search.datasets import data_folder, find_dataset
-    from search.exporting import export_network
-    from search.weights import load_weights
-    from search.what import find_candidate
-    from trainer.split import split_data
+    from search.study.naming import find_candidate
+    from search.study.weights import load_weights
+    from trainer.bundle.export import export_network
+    from trainer.data.find import data_folder, find_dataset
+    from trainer.data.split import split_data
 
     named = find_candidate(what, lambda: find_study(storage, study))
     if named.study is None or named.trial is None:
@@ -46,7 +47,7 @@ def command(
 
 def print_exported(exported: "Exported", as_json: bool) -> None:
     """Prints what was written, on stdout."""
-    from search.cli.tables import bytes_text, percent, print_json
+    from search.cli.tables import print_json
 
     check = exported.check
     if as_json:

@@ -1,7 +1,7 @@
 """From the words of a command line to a study and to candidates."""
 
 from models.errors import MnistSearchError
-from search.study import SearchStudy, open_study, study_names
+from search.study.study import SearchStudy, open_study, study_names
 from storage.store import Store
 
 

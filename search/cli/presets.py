@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from search.cli import options
+from search.measures.words import count_text, percent
 
 if TYPE_CHECKING:
     from models.presets import Preset
@@ -24,7 +25,7 @@ def command(
 ) -> None:
     """List the sources' models: parameters, the accuracy they report, and what we measured."""
     from models.presets import PRESETS
-    from search.cli.tables import count_text, percent, print_json, print_markdown, print_table
+    from search.cli.tables import print_json, print_markdown, print_table
 
     facts = [_facts(preset) for preset in PRESETS.values()]
     if json:
@@ -49,7 +50,7 @@ def command(
 
 
 def _facts(preset: "Preset") -> dict[str, Any]:
-    from search.preset_results import measured_preset
+    from models.presets.measured import measured_preset
 
     measured = measured_preset(preset.name) or {}
     last = preset.reported[-3:]

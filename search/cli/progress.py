@@ -12,9 +12,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from search.cli.tables import bytes_text, percent, seconds_text
-from search.listener import Listener, SearchState, TrialEnded
-from search.outcomes import Outcome
+from search.dispatch.listener import Listener, SearchState, TrialEnded
+from search.measures.words import bytes_text, percent, seconds_text
+from search.study import attributes
+from search.study.outcomes import Outcome
 
 _REDRAW_SECONDS = 0.5
 
@@ -113,7 +114,7 @@ def ended_text(trial: TrialEnded) -> str:
 def _winner(trial: FrozenTrial | None) -> str:
     if trial is None:
         return "none yet"
-    return f"{percent(trial.value)} sustained, {trial.user_attrs['params']:,} params (trial {trial.number})"
+    return f"{percent(trial.value)} sustained, {trial.user_attrs[attributes.PARAMS]:,} params (trial {trial.number})"
 
 
 def _print(text: str) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from search.cli import options
+from search.measures.words import bytes_text
 
 EXAMPLE = "Example: mnist-search report --out report.html"
 
@@ -20,7 +21,6 @@ def command(
 ) -> None:
     """Write a study as one HTML file that opens anywhere, offline: what was searched, what won, how sure that is."""
     from search.cli.lookup import find_study
-    from search.cli.tables import bytes_text
     from search.report.page import write_report
 
     size_bytes = write_report(find_study(storage, study), data_dir, out)

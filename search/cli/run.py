@@ -67,14 +67,14 @@ def command(
     from search.cli.interrupts import EXIT_INTERRUPTED, interruptible
     from search.cli.progress import progress_listener
     from search.cli.status import print_status
-    from search.dispatcher import Dispatcher, Limits
-    from search.local_engine import LocalEngine
-    from search.provenance import provenance
-    from search.setup import StudyRequest, prepare
-    from search.warm_start import queue
+    from search.dispatch.dispatcher import Dispatcher, Limits
+    from search.engines.opening import open_engine
+    from search.study.setup import StudyRequest, prepare
+    from search.study.warm_start import queue
     from storage.sessions import StudySession
-    from trainer.device import resolve_device, worker_devices
-    from trainer.precision import check_precision, choose_precision
+    from trainer.hardware.device import resolve_device, worker_devices
+    from trainer.training.precision import check_precision, choose_precision
+    from trainer.training.provenance import provenance
 
     _check_limits(trials, timeout)
     n_workers = options.n_workers(workers)
@@ -93,19 +93,17 @@ def command(
     chosen = choose_precision(precision, resolved, get_preset("a-step5").candidate)
     print(f"precision: {chosen}", file=sys.stderr)
     session = StudySession(prepared.study.store.engine, prepared.study.study_id)
-    engine = None
     try:
         queue(prepared.study, prepared.warm_start)
-        engine = LocalEngine(prepared.data, worker_devices(resolved, n_workers), chosen.dtype)
-        limits = Limits(trials, timeout, stop_at_target)
-        with progress_listener() as listener:
-            on = provenance(resolved, chosen)
+        limits, on = Limits(trials, timeout, stop_at_target), provenance(resolved, chosen)
+        with (
+            open_engine(prepared.data, worker_devices(resolved, n_workers), chosen.dtype) as engine,
+            progress_listener() as listener,
+        ):
             dispatcher = Dispatcher(prepared.study, engine, limits, session, listener, on)
             with interruptible(dispatcher.stop) as interrupted:
                 dispatcher.run()
     finally:
-        if engine is not None:
-            engine.close()
         session.end()
     print_status(prepared.study, as_json=json)
     return EXIT_INTERRUPTED if interrupted else 0

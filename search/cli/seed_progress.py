@@ -11,8 +11,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from search.cli.tables import bytes_text, percent, seconds_text
-from search.objective import sustained_accuracy
+from search.measures.objective import sustained_accuracy
+from search.measures.words import bytes_text, percent, seconds_text
 from search.verification.trainings import SeedTraining, TrainingListener
 
 

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from search.cli import options
+from search.measures.words import bytes_text, percent
+from search.study import attributes
 
 if TYPE_CHECKING:
-    from search.what import Named
+    from search.study.naming import Named
 
 EXAMPLE = "Example: mnist-search show a-step5"
 
@@ -26,12 +28,12 @@ def command(
     """Show a candidate layer by layer: shapes, parameters, MACs, receptive field; its recipe and its curves."""
     from search.cli.lookup import find_study
     from search.cli.tables import print_json
-    from search.what import find_candidate
+    from search.study.naming import find_candidate
 
     named = find_candidate(what, lambda: find_study(storage, study))
     facts = _facts(named)
     if check:
-        from search.recount import recount
+        from models.recount import recount
 
         facts["recounted"] = recount(named.candidate.arch)
     if json:
@@ -41,8 +43,9 @@ def command(
 
 
 def _facts(named: "Named") -> dict[str, Any]:
+    from models.layer_table import arch_facts, layer_facts
     from models.plain import recipe_to_dict
-    from search.facts import arch_facts, layer_facts, trial_facts
+    from search.facts.study_facts import trial_facts
     from storage.epochs import epochs_of
 
     arch = named.candidate.arch
@@ -52,7 +55,7 @@ def _facts(named: "Named") -> dict[str, Any]:
     facts |= {"candidate": named.candidate.id, **arch_facts(arch), "layers": layer_facts(arch)}
     facts |= {"recipe": recipe_to_dict(named.candidate.recipe), "curves": []}
     if named.study is not None and named.trial is not None:
-        facts["curves"] = epochs_of(named.study.store.engine, named.trial._trial_id)
+        facts["curves"] = epochs_of(named.study.store.engine, attributes.trial_id(named.trial))
     return facts
 
 
@@ -76,7 +79,6 @@ def _print(facts: dict[str, Any], markdown: bool) -> None:
 
 
 def _totals(facts: dict[str, Any]) -> str:
-    from search.cli.tables import bytes_text
 
     lines = [
         f"\n{facts['params']:,} parameters, {facts['macs']:,} MACs, receptive field {facts['receptive_field']};",
@@ -88,7 +90,6 @@ def _totals(facts: dict[str, Any]) -> str:
 
 
 def _print_accuracy(facts: dict[str, Any]) -> None:
-    from search.cli.tables import percent
 
     if facts["sustained_accuracy"] is not None:
         print(f"\nsustained {percent(facts['sustained_accuracy'])}, best epoch {percent(facts['best_accuracy'])}")
@@ -131,7 +132,6 @@ def _short(value: Any) -> str:
 
 
 def _curve_rows(curves: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
-    from search.cli.tables import percent
 
     return [
         (

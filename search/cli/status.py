@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 from search.cli import options
+from search.measures.words import percent, seconds_text
 
 if TYPE_CHECKING:
-    from search.study import SearchStudy
+    from search.study.study import SearchStudy
 
 EXAMPLE = "Example: mnist-search status --study mnist --json"
 
@@ -24,7 +25,7 @@ def command(
 def print_status(study: "SearchStudy", as_json: bool) -> None:
     """Prints the status of a study on stdout."""
     from search.cli.tables import print_json
-    from search.facts import study_facts
+    from search.facts.study_facts import study_facts
 
     facts = study_facts(study)
     if as_json:
@@ -34,8 +35,7 @@ def print_status(study: "SearchStudy", as_json: bool) -> None:
 
 
 def _lines(facts: dict[str, Any]) -> list[str]:
-    from search.cli.tables import percent, seconds_text
-    from search.outcomes import REPORTED
+    from search.study.outcomes import REPORTED
 
     counts = ", ".join(f"{facts[outcome]} {outcome}" for outcome in REPORTED)
     lines = [
@@ -62,7 +62,6 @@ def _lines(facts: dict[str, Any]) -> list[str]:
 
 
 def _proof(one: dict[str, Any]) -> str:
-    from search.cli.tables import percent
 
     verdict = "verified" if one["verified"] else "not verified"
     return (
@@ -72,7 +71,6 @@ def _proof(one: dict[str, Any]) -> str:
 
 
 def _reached(facts: dict[str, Any], what: str, done: str, missing: str) -> str:
-    from search.cli.tables import seconds_text
 
     seconds, core_seconds = facts[f"seconds_to_{what}"], facts[f"core_seconds_to_{what}"]
     if seconds is None:
@@ -81,13 +79,11 @@ def _reached(facts: dict[str, Any], what: str, done: str, missing: str) -> str:
 
 
 def _of_a_core(core_seconds: float | None, text: str) -> str:
-    from search.cli.tables import seconds_text
 
     return "" if core_seconds is None else text.format(seconds_text(core_seconds))
 
 
 def _winner(trial: dict[str, Any] | None) -> str:
-    from search.cli.tables import percent
 
     if trial is None:
         return "none yet"
@@ -96,7 +92,6 @@ def _winner(trial: dict[str, Any] | None) -> str:
 
 
 def _running(trial: dict[str, Any]) -> str:
-    from search.cli.tables import percent
 
     if trial["params"] is None:
         return f"trial {trial['trial']}: being drawn"

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from search.cli import options
+from search.measures.words import percent
 
 if TYPE_CHECKING:
-    from search.single import SingleTraining
-    from trainer.train import EpochRecord
+    from search.verification.single_training import SingleTraining
+    from trainer.training.records import EpochRecord
 
 EXAMPLE = "Example: mnist-search train best --epochs 15 --out model"
 
@@ -50,14 +51,14 @@ def command(
     from search.cli.goal import goal_of
     from search.cli.lookup import find_study
     from search.cli.tables import print_json
-    from search.datasets import AUTO, data_folder, find_dataset
-    from search.exporting import export_network
-    from search.single import SingleTraining
-    from search.what import find_candidate
+    from search.study.naming import find_candidate
+    from search.verification.single_training import SingleTraining
     from storage.runs import add_run
     from storage.store import Store
-    from trainer.device import prepare_device, resolve_device
-    from trainer.precision import check_precision, choose_precision
+    from trainer.bundle.export import export_network
+    from trainer.data.find import AUTO, data_folder, find_dataset
+    from trainer.hardware.device import prepare_device, resolve_device
+    from trainer.training.precision import check_precision, choose_precision
 
     named = find_candidate(what, lambda: find_study(storage, study))
     store = Store(storage)  # opened first: a training should not end with nowhere to keep it
@@ -96,7 +97,7 @@ def command(
 def _print_epochs(single: "SingleTraining", to_stdout: bool) -> None:
     """Trains, a line for each epoch as it ends. Raises WorkFailedError if the loss is not finite."""
     from models.errors import WorkFailedError
-    from trainer.train import DivergedError
+    from trainer.training.records import DivergedError
 
     _say(_head_line(single.split), to_stdout)
     try:
@@ -137,8 +138,7 @@ def _epoch_line(record: "EpochRecord", n_evaluation: int, epochs: int) -> str:
 
 
 def _summary(facts: dict[str, Any]) -> str:
-    from search.cli.tables import percent
-    from search.single import analysis
+    from search.verification.single_training import analysis
 
     judged = "test images" if facts["split"] == "test" else "held-out training images"
     held = "held" if facts["held"] else "not held"

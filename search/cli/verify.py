@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from search.cli import options
+from search.measures.words import percent, points, seconds_text
 
 if TYPE_CHECKING:
-    from search.verification.winners import Choice
-    from search.what import Named
+    from search.study.naming import Named
+    from search.verification.nominees import Nominee
 
 EXAMPLE = "Example: mnist-search verify best --seeds 10"
 
@@ -48,40 +49,39 @@ def command(
     from search.cli.lookup import find_study
     from search.cli.seed_progress import seed_progress
     from search.cli.tables import print_json
-    from search.datasets import AUTO, data_folder, find_dataset
-    from search.provenance import provenance
-    from search.verification.session import Machine, VerificationSession
-    from search.what import find_candidate
+    from search.study.naming import find_candidate
+    from search.verification.verifier import Machine, Verifier
     from storage.store import Store
-    from trainer.device import resolve_device, worker_devices
-    from trainer.precision import choose_precision
+    from trainer.data.find import AUTO, data_folder, find_dataset
+    from trainer.hardware.device import resolve_device, worker_devices
+    from trainer.training.precision import choose_precision
+    from trainer.training.provenance import provenance
 
     _check(what, seeds, top)
     n_workers = options.n_workers(workers)
     named = find_candidate(what, lambda: find_study(storage, study))
-    choices = _choices(named, top, epochs)
+    nominees = _nominees(named, top, epochs)
     store = named.study.store if named.study else Store(storage)
     dataset_name = dataset or (named.study.settings.dataset if named.study else AUTO)
-    n_epochs = choices[0].candidate.recipe.epochs
+    n_epochs = nominees[0].candidate.recipe.epochs
     goal = goal_of(named, dataset_name, "test", n_epochs, {"target": target, "sustain": sustain})
     found = find_dataset(dataset_name, data_folder(data_dir))
     resolved = resolve_device(device)
     _say(f"data: {found.notice}")
-    chosen = choose_precision(precision, resolved, choices[0].candidate)
+    chosen = choose_precision(precision, resolved, nominees[0].candidate)
     _say(f"precision: {chosen}")
     on = {"trained_on": provenance(resolved, chosen)}
     machine = Machine(worker_devices(resolved, n_workers), chosen.dtype, on)
     with seed_progress(goal.sustain) as listener:
-        session = VerificationSession(store, found.dataset, machine, goal.target, goal.sustain, listener)
-        with interruptible(session.stop):
-            choice, race = choices[0], None
+        verifier = Verifier(store, found.dataset, machine, goal.target, goal.sustain, listener)
+        with interruptible(verifier.stop):
+            nominee, race = nominees[0], None
             if top > 1:
                 _say(f"race of the {top} best on held-out training images; the test images stay closed")
-                choice, race = session.race(choices, lambda facts: _say(_round_text(facts)))
-            _say(
-                f"{choice.entry.label}: {choice.candidate.arch.params:,} parameters, {seeds} seeds of {n_epochs} epochs"
-            )
-            facts = session.verify(choice, seeds, race)
+                nominee, race = verifier.race(nominees, lambda facts: _say(_round_text(facts)))
+            params = nominee.candidate.arch.params
+            _say(f"{nominee.entry.label}: {params:,} parameters, {seeds} seeds of {n_epochs} epochs")
+            facts = verifier.verify(nominee, seeds, race)
     if json:
         print_json(facts)
     else:
@@ -97,16 +97,15 @@ def _check(what: str, seeds: int, top: int) -> None:
         raise MnistSearchError(f"--top {top} races the best of a study: leave {what} out, or --top")
 
 
-def _choices(named: "Named", top: int, epochs: int | None) -> "list[Choice]":
-    from search.verification.winners import best_choices, choice_of
+def _nominees(named: "Named", top: int, epochs: int | None) -> "list[Nominee]":
+    from search.verification.nominees import best_nominees, nominee_of
 
     if top > 1 and named.study is not None:
-        return best_choices(named.study, top, epochs)
-    return [choice_of(named, epochs)]
+        return best_nominees(named.study, top, epochs)
+    return [nominee_of(named, epochs)]
 
 
 def _round_text(facts: dict[str, Any]) -> str:
-    from search.cli.tables import percent
 
     of = [
         f"{one['name']} {percent(one['sustained_accuracy'])}{'' if one['goes_on'] else ' (out)'}"
@@ -116,7 +115,6 @@ def _round_text(facts: dict[str, Any]) -> str:
 
 
 def _lines(facts: dict[str, Any], n_train: int, n_test: int) -> list[str]:
-    from search.cli.tables import percent, points, seconds_text
 
     inside = facts["mean_interval"]
     low, high = facts["held_interval"]
@@ -149,7 +147,6 @@ def _verdict(facts: dict[str, Any]) -> str:
 
 
 def _seed_line(run: dict[str, Any]) -> str:
-    from search.cli.tables import percent
 
     last = (
         f"diverged in epoch {run['diverged']}"

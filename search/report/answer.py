@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from search.cli.tables import percent, points
+from search.measures.words import percent, points
+from search.report.phrases import dataset_name, interval, judges, plural, spread
 from search.report.winner import Winner
-from search.report.words import dataset_name, interval, judges, plural, spread
-from search.settings import StudySettings
-from search.study import SearchStudy
+from search.study.settings import StudySettings
+from search.study.study import SearchStudy
 
 
 def answer(study: SearchStudy, winner: Winner | None) -> str:

@@ -11,13 +11,13 @@ import torch
 from PIL import Image
 
 from models.errors import MnistSearchError
-from search.datasets import data_folder, find_dataset
 from search.report.winner import Winner
-from search.study import SearchStudy
-from search.weights import load_weights
-from trainer.data import IDX_DATASETS, Dataset, Images, has_idx_dataset
-from trainer.freeze import Frozen, restore
-from trainer.split import split_data
+from search.study.study import SearchStudy
+from search.study.weights import load_weights
+from trainer.bundle.freeze import Frozen, restore
+from trainer.data.find import data_folder, find_dataset
+from trainer.data.images import IDX_DATASETS, Dataset, Images, has_idx_dataset
+from trainer.data.split import split_data
 
 MOST_SHOWN = 60
 _BATCH = 500

@@ -13,17 +13,21 @@ import plotly.offline
 from markupsafe import Markup
 
 from models.errors import MnistSearchError
-from search.cli import tables
-from search.facts import arch_facts, study_facts
-from search.outcomes import Outcome
-from search.report import answer, figures_search, figures_trials, figures_winner, reproduce, rivals, rows, words
-from search.report.look import Drawing
+from models.layer_table import arch_facts
+from search.facts.study_comparison import compare_studies
+from search.facts.study_facts import study_facts
+from search.measures import words
+from search.report import answer, other_studies, phrases, reproduce, rows
+from search.report.figures import search as figures_search
+from search.report.figures import trials as figures_trials
+from search.report.figures import winner as figures_winner
+from search.report.figures.look import Drawing
+from search.report.figures.sample import as_study
 from search.report.mistakes import find_answers, find_mistakes
-from search.report.sample import as_study
 from search.report.winner import Winner, find_winner
-from search.study import SearchStudy
-from search.study_comparison import compare_studies
-from search.warm_start import given_names
+from search.study.outcomes import Outcome
+from search.study.study import SearchStudy
+from search.study.warm_start import given_names
 
 
 def write_report(study: SearchStudy, data_dir: Path | None, out: Path) -> int:
@@ -58,7 +62,7 @@ def _umask() -> int:
 def build_page(study: SearchStudy, data_dir: Path | None) -> str:
     """The report as HTML."""
     winner = find_winner(study)
-    arms = rivals.find_arms(study)
+    arms = other_studies.find_arms(study)
     template = _environment().get_template("page.html")
     return template.render(
         study=study,
@@ -72,7 +76,7 @@ def build_page(study: SearchStudy, data_dir: Path | None) -> str:
         plotly_js=Markup(plotly.offline.get_plotlyjs()),
         search_figures=_search_figures(study, winner),
         arms=compare_studies(arms),
-        race=rivals.race(arms) if len(arms) > 1 else None,
+        best_so_far=other_studies.best_so_far_figure(arms) if len(arms) > 1 else None,
         winner_parts=_winner_parts(study, winner, data_dir) if winner else None,
     )
 
@@ -86,9 +90,15 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     names = ("percent", "points", "seconds_text", "count_text", "bytes_text")
-    environment.globals |= {name: getattr(tables, name) for name in names}
+    environment.globals |= {name: getattr(words, name) for name in names}
     environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
-    environment.globals |= {"rows": rows, "words": words, "reproduce": reproduce, "texts": answer, "rivals": rivals}
+    environment.globals |= {
+        "rows": rows,
+        "phrases": phrases,
+        "reproduce": reproduce,
+        "texts": answer,
+        "other_studies": other_studies,
+    }
     environment.globals["given_names"] = given_names
     return environment
 

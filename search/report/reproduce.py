@@ -5,11 +5,12 @@ import shlex
 from collections import Counter
 from importlib.metadata import version
 
-from search.outcomes import PASSED_GATE
+from models.spec.file import dump_spec
 from search.report.winner import Winner
-from search.spec_file import dump_spec
-from search.study import SearchStudy
-from search.warm_start import given_names
+from search.study import attributes
+from search.study.outcomes import PASSED_GATE
+from search.study.study import SearchStudy
+from search.study.warm_start import given_names
 
 _SEEDS = 10
 _PACKAGES = ("mnist-search", "torch", "optuna", "plotly", "numpy")
@@ -53,10 +54,10 @@ def spec_text(winner: Winner) -> str:
 
 def facts(study: SearchStudy, winner: Winner | None) -> list[tuple[str, str]]:
     """Seeds, machines and versions, each with its name."""
-    on = Counter(trial.user_attrs.get("trained_on") for trial in study.trials(*PASSED_GATE))
+    on = Counter(trial.user_attrs.get(attributes.TRAINED_ON) for trial in study.trials(*PASSED_GATE))
     rows = [("seed of the study", str(study.settings.seed))]
     if winner is not None:
-        rows.append(("seed of the winner's training", str(winner.trial.user_attrs.get("training_seed", "-"))))
+        rows.append(("seed of the winner's training", str(winner.trial.user_attrs.get(attributes.TRAINING_SEED, "-"))))
         if winner.verified:
             rows.append(("seeds of the verification", ", ".join(str(run["seed"]) for run in winner.verified.runs)))
             where = {str(run.get("trained_on") or f"torch {run['torch']}") for run in winner.verified.runs}

@@ -5,19 +5,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from models.arch import ArchSpec, shape_text
+from models.layer_table import layer_facts
 from models.plain import recipe_to_dict
 from models.presets import PRESETS
+from models.presets.measured import measured_preset
 from models.recipe import Recipe
-from search.cli.tables import count_text, percent, points, seconds_text
-from search.facts import layer_facts
-from search.objective import is_held
-from search.outcomes import REPORTED, Outcome
-from search.preset_results import measured_preset
+from search.measures.objective import is_held
+from search.measures.words import count_text, percent, points, seconds_text
+from search.report.phrases import interval, judges, spread
 from search.report.records import RECORDS, reported_accuracy
 from search.report.winner import Winner
-from search.report.words import interval, judges, spread
-from search.settings import StudySettings
-from search.study import SearchStudy
+from search.study import attributes
+from search.study.outcomes import REPORTED, Outcome
+from search.study.settings import StudySettings
+from search.study.study import SearchStudy
 from search.verification.summary import accuracies_of, sustained_of
 
 _MEANING = {
@@ -194,7 +195,7 @@ def _winner_cells(settings: StudySettings, winner: Winner) -> Sequence[Any]:
         accuracy = f"{percent(winner.accuracy)}{spread(s['deviation'])}"
     else:
         source = f"this study, one training, {judges(settings.split)}"
-        accuracy, held = percent(winner.accuracy), _yes_no(winner.trial.user_attrs.get("held"))
+        accuracy, held = percent(winner.accuracy), _yes_no(winner.trial.user_attrs.get(attributes.HELD))
     best = percent(winner.best_epoch_accuracy)
     return (f"the winner (trial {winner.trial.number})", source, count_text(arch.params), count_text(arch.macs),
             arch.receptive_field, "-", "-", accuracy, best, points(winner.gap), held)  # fmt: skip

@@ -5,7 +5,8 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from search.study import SearchStudy
+from search.study import attributes
+from search.study.study import SearchStudy
 from search.verification.summary import summarise
 from storage.verifications import Verification, verification_runs_of, verifications_of
 
@@ -56,5 +57,5 @@ def _verified(study: SearchStudy, one: Verification) -> Verified:
 
 
 def _rank(one: Verified) -> tuple[Any, ...]:
-    params, accuracy = one.trial.user_attrs["params"], one.summary["sustained_accuracy"]
+    params, accuracy = one.trial.user_attrs[attributes.PARAMS], one.summary["sustained_accuracy"]
     return (0, params, -accuracy) if one.summary["verified"] else (1, -accuracy, params)

@@ -9,9 +9,9 @@ from optuna.trial import FrozenTrial
 
 from models.candidate import Candidate
 from search.report.verified import Verified, verified_trials
-from search.single import analysis
-from search.study import SearchStudy, candidate_of
-from search.warm_start import NAME_ATTR
+from search.study import attributes
+from search.study.study import SearchStudy, candidate_of
+from search.verification.single_training import analysis
 from storage.epochs import epochs_of
 
 
@@ -32,7 +32,7 @@ class Winner:
     @property
     def given_as(self) -> str | None:
         """The name of the warm start it was, None of a candidate that the search sampled."""
-        return self.trial.user_attrs.get(NAME_ATTR)
+        return self.trial.user_attrs.get(attributes.WARM_START)
 
     @property
     def proof(self) -> list[dict[str, Any]]:
@@ -94,4 +94,4 @@ def _winner(study: SearchStudy, trial: FrozenTrial, verified: Verified | None) -
     candidate = candidate_of(trial)
     if verified is not None:  # it may have been verified over another number of epochs
         candidate = candidate.with_epochs(verified.summary["epochs"] or candidate.recipe.epochs)
-    return Winner(trial, candidate, epochs_of(study.store.engine, trial._trial_id), verified)
+    return Winner(trial, candidate, epochs_of(study.store.engine, attributes.trial_id(trial)), verified)

@@ -4,8 +4,8 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from search.objective import is_held, sustained_accuracy
-from search.statistics import Interval, deviation, mean_interval, wilson_interval
+from search.measures.objective import is_held, sustained_accuracy
+from search.measures.statistics import Interval, deviation, mean_interval, wilson_interval
 
 _DIVERGED = 0.0
 """The sustained accuracy of a training whose loss was not finite: such a network classifies nothing."""

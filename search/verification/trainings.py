@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from models.candidate import Candidate
 from models.errors import WorkFailedError
-from search.engine import Engine
-from trainer.messages import Answer, Broken, Diverged, EpochDone, Finished, Job, Ready
-from trainer.train import EpochRecord
+from search.engines.protocol import Engine
+from trainer.training.records import EpochRecord
+from trainer.workers.messages import Answer, Broken, Diverged, EpochDone, Finished, Job, Ready
 
 _POLL_SECONDS = 0.25
 _MAX_BREAKS = 3

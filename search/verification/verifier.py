@@ -1,113 +1,170 @@
-"""Verifier: makes sure that candidates were trained with so many fresh seeds, keeping each training as it ends."""
+"""One use of `verify`: the race on held-out images, if there is one, then the seeds on the test images."""
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from sqlalchemy import Engine as Database
 
-from search.curves import curve_facts
-from search.engine import Engine
-from search.verification.seeds import fresh_seeds
-from search.verification.trainings import Entry, SeedTraining, TrainingListener, train_all
-from storage.verifications import add_verification_run, verification_runs_of
+from search.engines.opening import open_engine
+from search.engines.protocol import Engine
+from search.verification.nominees import Nominee
+from search.verification.race import Round, run_race
+from search.verification.seed_trainer import Question, SeedTrainer
+from search.verification.summary import accuracies_of, summarise, sustained_of
+from search.verification.trainings import TrainingListener
+from storage.epochs import core_seconds_of
+from storage.sessions import active_seconds
+from storage.store import Store
+from storage.verifications import Verification, begin_verification, end_verification
+from trainer.data.images import Dataset
+from trainer.data.split import split_data
 
 
 @dataclass(frozen=True)
-class Question:
-    """What the trainings are judged by."""
+class Machine:
+    """On what it trains: the device of each worker, the number format, and the line that is kept with every run."""
 
-    dataset: str
-    split: str
-    target: float
-    sustain: int
+    devices: list[str]
+    dtype: torch.dtype
+    provenance: Mapping[str, Any]
 
 
 class Verifier:
-    """Trains on engines whose images are those of the question's split, opened only if something is to be trained."""
+    """Races and verifies candidates. Every training is kept as it ends, and never done twice.
+
+    Its methods raise KeyboardInterrupt once `stop` was called, and VerificationFailedError if trainings keep breaking.
+    """
 
     def __init__(
         self,
-        database: Database,
-        open_engine: Callable[[], AbstractContextManager[Engine]],
-        question: Question,
-        provenance: dict[str, Any],
+        store: Store,
+        dataset: Dataset,
+        machine: Machine,
+        target: float,
+        sustain: int,
         listener: TrainingListener,
-        should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`provenance` says on what the engines train; it is kept with every run."""
-        self._database = database
-        self._open_engine = open_engine
-        self._question = question
-        self._provenance = provenance
+        self._store = store
+        self._dataset = dataset
+        self._machine = machine
+        self._target = target
+        self._sustain = sustain
         self._listener = listener
-        self._should_stop = should_stop
-        self.core_seconds = 0.0
-        """Processor time of the trainings done so far."""
+        self._stopping = False
+        self._started = time.monotonic()
+        self._core_seconds = 0.0
 
-    def runs(self, entries: Sequence[Entry], n_seeds: int) -> dict[str, list[dict[str, Any]]]:
-        """The runs of each entry's first `n_seeds` seeds, by candidate id; what is missing is trained now.
+    def stop(self) -> None:
+        """Ends what is under way; safe in a signal handler."""
+        self._stopping = True
 
-        Fewer, if it was stopped: what is done is kept, and the next call goes on.
-        """
-        missing = [training for entry in entries for training in self._missing(entry, n_seeds)]
-        missing.sort(key=lambda training: training.seed_number)  # all candidates get their first seed first
-        self._listener.began(len(entries) * n_seeds - len(missing), len(entries) * n_seeds)
-        if missing:
-            with self._open_engine() as engine:
-                for done in train_all(engine, missing, self._listener, self._should_stop):
-                    self.core_seconds += sum(record.core_seconds for record in done.records)
-                    add_verification_run(self._database, self._facts(done))
-                    self._listener.ended(done)
-        return {entry.candidate.id: self._kept(entry, n_seeds) for entry in entries}
+    def race(
+        self, nominees: Sequence[Nominee], said: Callable[[dict[str, Any]], None]
+    ) -> tuple[Nominee, list[dict[str, Any]]]:
+        """The winner of a race on held-out training images, and the facts of its rounds; `said` hears of each."""
+        by_id = {nominee.candidate.id: nominee for nominee in nominees}
+        rounds: list[dict[str, Any]] = []
 
-    def _missing(self, entry: Entry, n_seeds: int) -> list[SeedTraining]:
-        done = {run["seed"] for run in self._kept(entry, n_seeds)}
-        seeds = fresh_seeds(entry.candidate.id, self._question.split, n_seeds)
-        return [SeedTraining(entry, number, seed) for number, seed in enumerate(seeds, 1) if seed not in done]
+        def note(this: Round, accuracies: Mapping[str, Sequence[float]], left: list[str]) -> None:
+            labels = {key: by_id[key].entry.label for key in accuracies}
+            rounds.append(_round_facts(this, accuracies, left, labels))
+            said(rounds[-1])
 
-    def _kept(self, entry: Entry, n_seeds: int) -> list[dict[str, Any]]:
-        question = self._question
-        seeds = fresh_seeds(entry.candidate.id, question.split, n_seeds)
-        runs = verification_runs_of(self._database, entry.candidate.id, question.dataset, question.split, seeds)
-        return sorted(runs, key=lambda run: int(run["seed_number"]))
+        def train(keys: Sequence[str], n_seeds: int) -> dict[str, list[float]]:
+            runs = self._runs("holdout", [by_id[key] for key in keys], n_seeds)
+            return {key: [sustained_of(run, self._sustain) for run in of] for key, of in runs.items()}
 
-    def _facts(self, training: SeedTraining) -> dict[str, Any]:
-        """A run as it is kept. One that diverged has a sustained accuracy of zero: it classifies nothing."""
-        question, candidate = self._question, training.entry.candidate
-        has_diverged = training.diverged_in is not None
-        curves = (
-            curve_facts(training.records, question.target, question.sustain)
-            if training.records
-            else _no_curves(question)
+        winner = run_race(list(by_id), train, note)
+        return by_id[winner], rounds
+
+    def verify(self, nominee: Nominee, n_seeds: int, race: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+        """What the seeds of a candidate came to on the test images: the facts that `verify --json` prints."""
+        number = begin_verification(self._store.engine, self._record(nominee))
+        extra = {"is_clean": nominee.is_clean, "n_compared": nominee.n_compared, "race": race}
+        summary: dict[str, Any] | None = None
+        try:
+            runs = self._runs("test", [nominee], n_seeds)[nominee.candidate.id]
+            summary = {**summarise(runs, self._target, self._sustain), **extra}
+        finally:
+            seconds = time.monotonic() - self._started
+            end_verification(self._store.engine, number, seconds, self._core_seconds, summary)
+        return {**_candidate_facts(nominee, self._dataset.name), **summary, "runs": list(map(self._run_facts, runs))}
+
+    def _runs(self, split: str, nominees: Sequence[Nominee], n_seeds: int) -> dict[str, list[dict[str, Any]]]:
+        question = Question(self._dataset.name, split, self._target, self._sustain)
+        trainer = SeedTrainer(
+            self._store.engine,
+            lambda: self._engine(split),
+            question,
+            dict(self._machine.provenance),
+            self._listener,
+            lambda: self._stopping,
         )
-        return {
-            "candidate": candidate.id,
-            "label": training.entry.label,
-            "dataset": question.dataset,
-            "split": question.split,
-            "seed": training.seed,
-            "seed_number": training.seed_number,
-            "torch": torch.__version__,
-            **self._provenance,
-            "params": candidate.arch.params,
-            **curves,
-            **({"sustained_accuracy": 0.0, "held": False} if has_diverged else {}),
-            "diverged": training.diverged_in,
-            "predictions": "".join(map(str, training.predictions)),
+        runs = trainer.runs([nominee.entry for nominee in nominees], n_seeds)
+        self._core_seconds += trainer.core_seconds
+        if self._stopping:
+            raise KeyboardInterrupt
+        return runs
+
+    def _engine(self, split: str) -> AbstractContextManager[Engine]:
+        return open_engine(split_data(self._dataset, split), self._machine.devices, self._machine.dtype)
+
+    def _record(self, nominee: Nominee) -> Verification:
+        entry, study = nominee.entry, nominee.study
+        record = Verification(
+            entry.candidate.id, entry.label, self._dataset.name, trial=nominee.trial, n_compared=nominee.n_compared
+        )
+        if study is None:
+            return record
+        database = self._store.engine
+        return replace(
+            record,
+            study_name=study.name,
+            study_seconds=active_seconds(database, study.study_id),
+            study_core_seconds=core_seconds_of(database, study.study_id),
+        )
+
+    def _run_facts(self, run: dict[str, Any]) -> dict[str, Any]:
+        """A seed's line: its sustained accuracy under the target and length asked for now."""
+        shown = ("seed_number", "seed", "best_accuracy", "seconds", "core_seconds", "diverged", "trained_on", "epochs")
+        last = accuracies_of(run)[-self._sustain :]
+        return {key: run.get(key) for key in shown} | {
+            "sustained_accuracy": sustained_of(run, self._sustain),
+            "last_accuracies": last,
+            "held": not run["diverged"] and len(last) == self._sustain and min(last) >= self._target,
         }
 
 
-def _no_curves(question: Question) -> dict[str, Any]:
-    zeros = ("sustained_accuracy", "best_accuracy", "best_train_accuracy", "train_accuracy", "gap", "seconds")
+def _round_facts(
+    this: Round, accuracies: Mapping[str, Sequence[float]], left: list[str], labels: Mapping[str, str]
+) -> dict[str, Any]:
+    best_first = sorted(accuracies, key=lambda key: -sum(accuracies[key]) / len(accuracies[key]))
     return {
-        "epochs": 0,
-        "target": question.target,
-        "sustain": question.sustain,
-        **dict.fromkeys(zeros, 0.0),
-        "core_seconds": 0.0,
-        "held": False,
-        "curves": [],
+        "n_seeds": this.n_seeds,
+        "candidates": [
+            {
+                "name": labels[key],
+                "candidate": key,
+                "sustained_accuracy": sum(accuracies[key]) / len(accuracies[key]),
+                "goes_on": key in left,
+            }
+            for key in best_first
+        ],
+    }
+
+
+def _candidate_facts(nominee: Nominee, dataset: str) -> dict[str, Any]:
+    arch = nominee.candidate.arch
+    return {
+        "name": nominee.entry.label,
+        "candidate": nominee.candidate.id,
+        "dataset": dataset,
+        "study": nominee.study.name if nominee.study else None,
+        "trial": nominee.trial,
+        "params": arch.params,
+        "macs": arch.macs,
+        "receptive_field": arch.receptive_field,
     }

@@ -17,7 +17,7 @@ from torch import multiprocessing
 
 from models.errors import WorkFailedError
 from trainer.bench.ways import Way
-from trainer.processes import die_with_parent, peak_memory_bytes
+from trainer.workers.processes import die_with_parent, peak_memory_bytes
 
 _JOIN_SECONDS = 5
 _T = TypeVar("_T")

@@ -10,7 +10,7 @@ from trainer.bench.images import EPOCH_IMAGES
 from trainer.bench.measure import DeviceBench, Team
 from trainer.bench.ways import BATCH_SIZE, PRESET
 from trainer.fused.network import has_kernels
-from trainer.machine import cpu_name, usable_cores
+from trainer.hardware.machine import cpu_name, usable_cores
 
 
 def bench_facts(benches: Sequence[DeviceBench], notice: str, seconds: float) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from trainer.data import FILES, IDX_DATASETS, Images, TrainingData, has_idx_dataset, load_idx_dataset
+from trainer.data.images import FILES, IDX_DATASETS, Images, TrainingData, has_idx_dataset, load_idx_dataset
 
 EPOCH_IMAGES = 60_000
 """An epoch of MNIST's training images."""

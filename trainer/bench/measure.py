@@ -13,9 +13,9 @@ import torch
 from trainer.bench.contender import Contender
 from trainer.bench.images import EPOCH_IMAGES, BenchImages, write_for_torchvision
 from trainer.bench.ways import BATCH_SIZE, PRESET, OurWorker, SourcesLoop, Way
-from trainer.device import worker_devices
-from trainer.precision import Precision, choose_precision
-from trainer.processes import interrupts_held_back
+from trainer.hardware.device import worker_devices
+from trainer.training.precision import Precision, choose_precision
+from trainer.workers.processes import interrupts_held_back
 
 SOURCES = "the sources' loop"
 SOURCES_ALONE = "same, 1 thread"

@@ -13,8 +13,8 @@ from trainer.bench.facts import bench_facts
 from trainer.bench.images import load_images
 from trainer.bench.measure import bench_device
 from trainer.bench.ways import BATCH_SIZE
-from trainer.device import resolve_device
-from trainer.precision import check_precision
+from trainer.hardware.device import resolve_device
+from trainer.training.precision import check_precision
 
 DEFAULT_ROUNDS = 7
 

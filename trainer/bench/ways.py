@@ -12,9 +12,9 @@ from torch.nn.functional import cross_entropy
 
 from models.build import build
 from models.presets import get_preset
-from trainer.data import Images, TrainingData
-from trainer.device import prepare_device
-from trainer.train import Training
+from trainer.data.images import Images, TrainingData
+from trainer.hardware.device import prepare_device
+from trainer.training.train import Training
 
 PRESET = get_preset("a-step5")
 BATCH_SIZE = PRESET.candidate.recipe.batch_size

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
 
-from trainer.fused._library import library
+from trainer.fused.library import library
 
 # The steps of `block.c`; "pre" is before batch norm, "post" after it.
 _PRE_RELU, _PRE_DROP, _NORM, _POST_RELU, _POST_DROP, _POOL, _FROZEN = (1 << i for i in range(7))

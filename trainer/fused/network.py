@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from trainer.fused._library import library
 from trainer.fused.block import Block
+from trainer.fused.library import library
 
 
 def fuse(network: nn.Module) -> nn.Module:

@@ -5,7 +5,7 @@ import ctypes
 import torch
 from torch.nn.functional import affine_grid, grid_sample
 
-from trainer.fused._library import library
+from trainer.fused.library import library
 
 _BAD_INDEX = 2
 

@@ -1,0 +1,253 @@
+"""The dispatcher: the one process that talks to Optuna and writes the database, while workers train."""
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+
+from models.candidate import Candidate
+from models.errors import MnistSearchError, WorkFailedError
+from search.dispatch.intake import Intake
+from search.dispatch.ledger import Clock, Ledger
+from search.dispatch.listener import Listener, RunningTrial, SearchState, TrialEnded
+from search.engines.protocol import Engine
+from search.study import attributes
+from search.study.outcomes import Outcome
+from search.study.study import SearchStudy
+from storage.epochs import core_seconds_of
+from storage.errors import StudyBusyError
+from storage.sessions import TAKEN_OVER, StudySession
+from trainer.workers.messages import Answer, Broken, Diverged, EpochDone, Finished, Job, Ready
+
+_POLL_SECONDS = 0.25
+_MAX_FAILURES_IN_A_ROW = 3
+
+
+class SearchFailedError(WorkFailedError):
+    """The search cannot go on through no fault of a candidate; what is finished is kept."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a search ends. Interrupting it is not a limit: see `Dispatcher.stop`."""
+
+    n_trials: int
+    """Candidates past the gate, in the study as a whole."""
+    timeout_seconds: float | None = None
+    """Of this session."""
+    stop_at_target: bool = False
+
+
+@dataclass
+class _Running:
+    trial: optuna.Trial
+    candidate: Candidate
+    started: float = field(default_factory=time.monotonic)
+    accuracies: list[float] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+
+class Dispatcher:
+    """Searches a study until a limit is reached; `run` may be called once."""
+
+    def __init__(
+        self,
+        study: SearchStudy,
+        engine: Engine,
+        limits: Limits,
+        session: StudySession,
+        listener: Listener,
+        provenance: str = "",
+    ) -> None:
+        """`provenance` says on what the workers train; it is kept with every trial."""
+        self._study = study
+        self._provenance = provenance
+        self._engine = engine
+        self._limits = limits
+        self._session = session
+        self._listener = listener
+        self._ledger = Ledger(study)
+        self._running: dict[int, _Running] = {}
+        self._started = time.monotonic()
+        self._stopping = False
+        self._n_failures = 0
+        self._core_seconds = core_seconds_of(study.store.engine, study.study_id)
+        self._exhausted: MnistSearchError | None = None
+        requeue_abandoned(study)
+        self._intake = Intake(study, self._ledger)
+        self._state = self._first_state()
+
+    def stop(self) -> None:
+        """Makes `run` return soon; what is in training is queued to be run again. Safe in a signal handler."""
+        self._stopping = True
+
+    def run(self) -> SearchState:
+        """Searches, and returns how it stands at the end.
+
+        Raises MnistSearchError if no candidate is to be had any more, SearchFailedError if trainings keep breaking,
+        and StudyBusyError if another dispatcher took the study over while this one stood still.
+        """
+        self._listener.started(self._state)
+        try:
+            while not self._is_over():
+                self._session.beat()  # first: who has lost the study must not write another word
+                self._fill_slots()
+                for answer in self._engine.poll(_POLL_SECONDS):
+                    self._handle(answer)
+                self._state.session_seconds = time.monotonic() - self._started
+                self._listener.changed(self._state)
+        except (StudyBusyError, UpdateFinishedTrialError) as error:
+            self._running.clear()  # the other dispatcher has ended them, and queued their candidates again
+            raise StudyBusyError(TAKEN_OVER) from error
+        finally:
+            self._interrupt_running()
+            self._listener.stopped(self._state)
+        if self._exhausted is not None:
+            raise self._exhausted
+        return self._state
+
+    def _is_over(self) -> bool:
+        if self._stopping or self._is_timed_out() or self._is_at_target():
+            return True
+        return not self._running and not self._wants_more()
+
+    def _is_timed_out(self) -> bool:
+        limit = self._limits.timeout_seconds
+        return limit is not None and time.monotonic() - self._started >= limit
+
+    def _is_at_target(self) -> bool:
+        return self._limits.stop_at_target and self._state.smallest is not None
+
+    def _wants_more(self) -> bool:
+        n_under_way = self._state.n_done + len(self._running)
+        return self._exhausted is None and n_under_way < self._limits.n_trials
+
+    def _fill_slots(self) -> None:
+        while len(self._running) < self._engine.n_slots and self._wants_more():
+            try:
+                drawn = self._intake.next(lambda: self._stopping)
+            except MnistSearchError as error:
+                self._exhausted = error  # said once those in training have come to their end
+                return
+            finally:
+                self._state.counts[Outcome.REJECTED] = self._intake.n_rejected
+            if drawn is None:
+                return
+            self._submit(*drawn)
+
+    def _submit(self, trial: optuna.Trial, candidate: Candidate) -> None:
+        self._running[trial.number] = _Running(trial, candidate)
+        self._state.running[trial.number] = RunningTrial(trial.number, candidate.arch.params)
+        trial.set_user_attr(attributes.TRAINED_ON, self._provenance)
+        self._engine.submit(Job(trial.number, candidate.to_dict(), self._seed(trial)))
+
+    def _seed(self, trial: optuna.Trial) -> int:
+        """The training's seed, from the study's and the trial's number (the first one's, for a candidate run again)."""
+        number = trial.user_attrs.get(attributes.RETRY_OF, trial.number)
+        seed = int(np.random.SeedSequence([self._study.settings.seed, number]).generate_state(1)[0])
+        trial.set_user_attr(attributes.TRAINING_SEED, seed)
+        return seed
+
+    def _handle(self, answer: Answer) -> None:
+        match answer:
+            case Ready(start_seconds, memory_bytes):
+                self._listener.worker_ready(start_seconds, memory_bytes)
+            case EpochDone(number, _):
+                self._epoch(self._running[number], answer)
+            case Finished(number, weights, _):
+                self._finish(self._running[number], weights)
+            case Diverged(number, epoch):
+                self._end(self._running[number], Outcome.DIVERGED, f"the loss was not finite in epoch {epoch}")
+            case Broken(number, reason):
+                self._fail(self._running[number], reason)
+
+    def _epoch(self, running: _Running, answer: EpochDone) -> None:
+        record = answer.record
+        if not running.accuracies:
+            # Its worker may have been starting until now: the trial began with its first epoch.
+            running.started = time.monotonic() - record.seconds
+        running.accuracies.append(record.eval_accuracy)
+        if self._core_seconds is not None:
+            self._core_seconds += record.core_seconds
+        wants_stop = self._ledger.epoch(running.trial, record)
+        shown = self._state.running[answer.number]
+        shown.epoch, shown.accuracy = record.epoch, record.eval_accuracy
+        # After the last epoch there is nothing left to save by pruning: the candidate is trained.
+        go_on = not wants_stop or record.epoch == self._study.settings.epochs
+        self._engine.reply(answer.number, go_on)
+        if not go_on:
+            self._end(running, Outcome.PRUNED, f"below the median in epoch {record.epoch}")
+
+    def _finish(self, running: _Running, weights: bytes) -> None:
+        clock = Clock(self._session.active_seconds, self._core_seconds)
+        try:
+            value = self._ledger.trained(running.trial, running.accuracies, weights, running.seconds, clock)
+        except OSError as error:
+            raise SearchFailedError(f"the weights of a trained network cannot be kept: {error}") from error
+        self._forget(running, Outcome.TRAINED, value)
+
+    def _end(self, running: _Running, outcome: Outcome, reason: str) -> None:
+        self._ledger.end(running.trial, outcome, reason, running.seconds)
+        last = running.accuracies[-1] if running.accuracies else None
+        self._forget(running, outcome, last, reason)
+
+    def _fail(self, running: _Running, reason: str) -> None:
+        n_failures = self._n_failures + 1
+        self._end(running, Outcome.FAILED, reason)
+        self._n_failures = n_failures
+        if self._n_failures >= _MAX_FAILURES_IN_A_ROW:
+            raise SearchFailedError(f"{self._n_failures} trainings in a row broke; the last one: {reason}")
+
+    def _forget(self, running: _Running, outcome: Outcome, accuracy: float | None, reason: str = "") -> None:
+        number = running.trial.number
+        del self._running[number]
+        del self._state.running[number]
+        self._n_failures = 0
+        self._count(number, outcome)
+        n_params, n_epochs = running.candidate.arch.params, len(running.accuracies)
+        ended = TrialEnded(number, outcome, n_params, accuracy, n_epochs, running.seconds, reason)
+        self._listener.ended(self._state, ended)
+
+    def _interrupt_running(self) -> None:
+        for running in self._running.values():
+            self._ledger.interrupt(running.trial, "stopped before its end; queued to be run again")
+        self._running.clear()
+        self._state.running.clear()
+
+    def _first_state(self) -> SearchState:
+        settings = self._study.settings
+        state = SearchState(
+            study_name=self._study.name,
+            n_total=self._limits.n_trials,
+            epochs=settings.epochs,
+            target=settings.target,
+            n_workers=self._engine.n_slots,
+            counts=self._study.counts(),
+            n_done=self._study.n_past_gate(),
+            best=self._study.best(),
+            smallest=self._study.smallest(),
+        )
+        state.n_done_before = state.n_done
+        return state
+
+    def _count(self, number: int, outcome: Outcome) -> None:
+        state = self._state
+        state.n_done += 1
+        state.counts[outcome] += 1
+        if outcome is Outcome.TRAINED:
+            trial = self._study.trial(number)
+            state.best = self._study.best_of([trial, *filter(None, [state.best])])
+            state.smallest = self._study.smallest_of([trial, *filter(None, [state.smallest])])
+
+
+def requeue_abandoned(study: SearchStudy) -> int:
+    """Queues again what a dispatcher that was killed left running; returns how many. To be called by the one owner."""
+    abandoned = study.running()
+    for trial in abandoned:
+        Ledger(study).interrupt(trial, "its dispatcher ended before it did; queued to be run again")
+    return len(abandoned)

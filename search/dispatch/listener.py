@@ -1,0 +1,75 @@
+"""What a search tells whoever watches it."""
+
+from dataclasses import dataclass, field
+
+from optuna.trial import FrozenTrial
+
+from search.study.outcomes import Outcome
+
+
+@dataclass
+class RunningTrial:
+    """A candidate in training."""
+
+    number: int
+    params: int
+    epoch: int = 0
+    accuracy: float | None = None
+
+
+@dataclass
+class SearchState:
+    """The search as it stands: what a live view shows. Changed in place by the dispatcher."""
+
+    study_name: str
+    n_total: int
+    epochs: int
+    target: float
+    n_workers: int
+    counts: dict[str, int]
+    n_done: int = 0
+    """Candidates past the gate that have ended, in the study as a whole."""
+    n_done_before: int = 0
+    """Those of them that had ended before this session."""
+    session_seconds: float = 0.0
+    best: FrozenTrial | None = None
+    smallest: FrozenTrial | None = None
+    running: dict[int, RunningTrial] = field(default_factory=dict)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """An estimate from this session's pace; None before the first candidate has ended."""
+        n_here = self.n_done - self.n_done_before
+        return self.session_seconds / n_here * (self.n_total - self.n_done) if n_here else None
+
+
+@dataclass(frozen=True)
+class TrialEnded:
+    """A trial is over; `accuracy` is the sustained one of a trained, the last one of a pruned candidate."""
+
+    number: int
+    outcome: Outcome
+    params: int
+    accuracy: float | None
+    epochs: int
+    seconds: float
+    reason: str = ""
+
+
+class Listener:
+    """Hears of everything; does nothing by itself."""
+
+    def started(self, state: SearchState) -> None:
+        """The search begins."""
+
+    def worker_ready(self, start_seconds: float, memory_bytes: int) -> None:
+        """A worker has its data and begins; `memory_bytes` is its resident memory, shared data included."""
+
+    def changed(self, state: SearchState) -> None:
+        """Something moved: an epoch, a new candidate, the clock."""
+
+    def ended(self, state: SearchState, trial: TrialEnded) -> None:
+        """A trial is over."""
+
+    def stopped(self, state: SearchState) -> None:
+        """The search is over."""

@@ -1,0 +1,61 @@
+"""What a study has cost, what it was spared, and how soon it came to its target."""
+
+from typing import Any
+
+from search.study import attributes
+from search.study.outcomes import Outcome
+from search.study.study import SearchStudy
+from storage.epochs import core_seconds_of, n_epochs_of
+from storage.sessions import active_seconds
+from storage.verifications import Verification, verifications_of
+
+
+def cost_facts(study: SearchStudy) -> dict[str, Any]:
+    """Epochs trained and saved, trainings avoided, seconds and core-seconds in all, to target, and to verified.
+
+    Seconds are those for which a dispatcher or a verification worked. Core-seconds are processor time of trainings (of
+    the host, where a GPU trains). Epochs saved are those that pruned trials did not come to, and
+    trainings avoided those of candidates that the gate rejected. None is not there yet, or was not
+    measured.
+    """
+    database, study_id = study.store.engine, study.study_id
+    n_epochs = n_epochs_of(database, study_id)
+    return {
+        "seconds": active_seconds(database, study_id),
+        "core_seconds": core_seconds_of(database, study_id),
+        "epochs_trained": n_epochs,
+        "epochs_saved": _epochs_saved(study),
+        "trainings_avoided": len(study.trials(Outcome.REJECTED)),
+        **_to_target(study),
+        **_to_verified(verifications_of(database, study.name)),
+    }
+
+
+def _epochs_saved(study: SearchStudy) -> int:
+    pruned = study.trials(Outcome.PRUNED)
+    return sum(study.settings.epochs - len(trial.intermediate_values) for trial in pruned)
+
+
+def _to_target(study: SearchStudy) -> dict[str, float | None]:
+    reached = [t for t in study.trials(Outcome.TRAINED) if (t.value or 0.0) >= study.settings.target]
+    first = min(reached, key=lambda t: float(t.user_attrs[attributes.ACTIVE_SECONDS]), default=None)
+    attrs = first.user_attrs if first is not None else {}
+    return {
+        "seconds_to_target": attrs.get(attributes.ACTIVE_SECONDS),
+        "core_seconds_to_target": attrs.get(attributes.ACTIVE_CORE_SECONDS),
+    }
+
+
+def _to_verified(verifications: list[Verification]) -> dict[str, float | None]:
+    """The search until the verification that succeeded first began, and all verifications up to its end."""
+    seconds = core_seconds = 0.0
+    for one in verifications:
+        seconds += one.seconds
+        core_seconds += one.core_seconds
+        if one.summary is not None and one.summary["verified"]:
+            before, core_before = one.study_seconds, one.study_core_seconds
+            return {
+                "seconds_to_verified": None if before is None else before + seconds,
+                "core_seconds_to_verified": None if core_before is None else core_before + core_seconds,
+            }
+    return {"seconds_to_verified": None, "core_seconds_to_verified": None}

@@ -1,0 +1,81 @@
+"""Facts of a study and of a trial as plain data: the words of `--json`, and what the tables are made from."""
+
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from search.facts.cost import cost_facts
+from search.study import attributes
+from search.study.outcomes import Outcome, outcome_of
+from search.study.study import SearchStudy
+from storage.epochs import epochs_of
+from storage.sessions import is_open
+from storage.verifications import Verification, verifications_of
+
+
+def study_facts(study: SearchStudy) -> dict[str, Any]:
+    """Counts by outcome, best so far, time to target, what runs now."""
+    settings, store = study.settings, study.store
+    best, smallest = study.best(), study.smallest()
+    return {
+        "study": study.name,
+        **{name: getattr(settings, name) for name in ("dataset", "split", "max_params", "target", "sustain", "epochs")},
+        "sampler": settings.sampler,
+        "pruner": settings.pruner,
+        "seed": settings.seed,
+        "n_past_gate": study.n_past_gate(),
+        **study.counts(),
+        "best": trial_facts(best) if best else None,
+        "smallest": trial_facts(smallest) if smallest else None,
+        **cost_facts(study),
+        "verifications": [_proof_facts(one) for one in verifications_of(store.engine, study.name) if one.summary],
+        "is_running": is_open(store.engine, study.study_id),
+        "running": [_running_facts(study, trial) for trial in study.running()],
+    }
+
+
+def _proof_facts(one: Verification) -> dict[str, Any]:
+    """A finished verification in short."""
+    summary = one.summary or {}
+    kept = (
+        "n_seeds",
+        "sustained_accuracy",
+        "deviation",
+        "minimum",
+        "n_held",
+        "target",
+        "sustain",
+        "verified",
+        "margin",
+    )
+    return {"name": one.label, "trial": one.trial, "candidate": one.candidate_id} | {key: summary[key] for key in kept}
+
+
+def trial_facts(trial: FrozenTrial) -> dict[str, Any]:
+    """What is known of one trial, without its layers and epochs."""
+    attrs = trial.user_attrs
+    return {
+        "name": f"trial {trial.number}",
+        "trial": trial.number,
+        "candidate": attrs.get(attributes.CANDIDATE_ID),
+        "outcome": outcome_of(trial),
+        "params": attrs.get(attributes.PARAMS),
+        "macs": attrs.get(attributes.MACS),
+        # Optuna gives a pruned trial the last value it reported; that is no sustained accuracy.
+        "sustained_accuracy": trial.value if outcome_of(trial) is Outcome.TRAINED else None,
+        "best_accuracy": attrs.get(attributes.BEST_ACCURACY),
+        "held": attrs.get(attributes.HELD),
+        "seconds": attrs.get(attributes.SECONDS),
+        "reason": attrs.get(attributes.REASON),
+        "trained_on": attrs.get(attributes.TRAINED_ON),
+    }
+
+
+def _running_facts(study: SearchStudy, trial: FrozenTrial) -> dict[str, Any]:
+    curves = epochs_of(study.store.engine, attributes.trial_id(trial))
+    return {
+        "trial": trial.number,
+        "params": trial.user_attrs.get(attributes.PARAMS),
+        "epoch": len(curves),
+        "accuracy": curves[-1]["eval_accuracy"] if curves else None,
+    }

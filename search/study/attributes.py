@@ -1,0 +1,52 @@
+"""The names of all that this program keeps in Optuna's attributes, and the only way to Optuna's private numbers.
+
+A study's attributes and a trial's are JSON, and whoever reads the database with Optuna alone sees them by these names.
+"""
+
+import optuna
+from optuna.trial import FrozenTrial
+
+# Of a study.
+SETTINGS = "settings"
+
+# Of a trial, from its draw on.
+CANDIDATE = "candidate"
+CANDIDATE_ID = "candidate_id"
+PARAMS = "params"
+MACS = "macs"
+GIVEN = "given"
+"""The candidate itself, of a trial that was queued with one instead of being sampled."""
+WARM_START = "warm_start"
+"""The name under which it was given."""
+RETRY_OF = "retry_of"
+"""The number of the trial that was stopped half-way, and whose candidate and seed this one has."""
+
+# Of a trial, from its training.
+TRAINED_ON = "trained_on"
+TRAINING_SEED = "training_seed"
+
+# Of a trial, at its end.
+OUTCOME = "outcome"
+REASON = "reason"
+SECONDS = "seconds"
+BEST_ACCURACY = "best_accuracy"
+HELD = "held"
+ACTIVE_SECONDS = "active_seconds"
+"""For which dispatchers had worked on the study by then."""
+ACTIVE_CORE_SECONDS = "active_core_seconds"
+"""Processor time of all trainings of the study by then."""
+WEIGHTS = "weights_artifact"
+
+# A trial's system attribute.
+CONSTRAINTS = "constraints"
+"""The list that Optuna 4 wrote, and that optuna-dashboard 0.21 still reads."""
+
+
+def trial_id(trial: optuna.Trial | FrozenTrial) -> int:
+    """The number of a trial in the database."""
+    return trial._trial_id
+
+
+def study_id(study: optuna.Study | optuna.study._frozen.FrozenStudy) -> int:
+    """The number of a study in the database."""
+    return study._study_id

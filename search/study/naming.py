@@ -1,0 +1,59 @@
+"""WHAT: the ways to name a candidate on the command line."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from optuna.trial import FrozenTrial
+
+from models.candidate import Candidate
+from models.errors import MnistSearchError
+from models.presets import PRESETS, Preset
+from models.spec.file import load_spec
+from search.study.study import SearchStudy, candidate_of
+
+_SPEC_SUFFIXES = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True)
+class Named:
+    """A candidate, what to call it, and where it comes from: a trial of a study, a preset, or a file."""
+
+    label: str
+    candidate: Candidate
+    study: SearchStudy | None = None
+    trial: FrozenTrial | None = None
+    preset: Preset | None = None
+
+
+def find_candidate(what: str, find_study: Callable[[], SearchStudy]) -> Named:
+    """What the user means by `best`, `smallest`, a trial number, a preset's name or a spec file.
+
+    `find_study` is called only for the first three. Raises MnistSearchError if nothing is called so.
+    """
+    if what in ("best", "smallest"):
+        return _winner(what, find_study())
+    if what.isdecimal():
+        study = find_study()
+        return _of_trial(study, study.trial(int(what)))
+    if what in PRESETS:
+        return Named(what, PRESETS[what].candidate, preset=PRESETS[what])
+    if what.endswith(_SPEC_SUFFIXES) or os.path.exists(what):
+        return Named(Path(what).stem, load_spec(Path(what)))
+    raise MnistSearchError(
+        f"nothing is called {what!r}: say best, smallest, a trial number, a spec file, or a preset "
+        f"({', '.join(PRESETS)})"
+    )
+
+
+def _winner(what: str, study: SearchStudy) -> Named:
+    trial = study.best() if what == "best" else study.smallest()
+    if trial is None:
+        missing = "trained" if what == "best" else f"reached {study.settings.target:.2%}"
+        raise MnistSearchError(f"no candidate of study {study.name!r} has {missing} yet: go on with `mnist-search run`")
+    return _of_trial(study, trial)
+
+
+def _of_trial(study: SearchStudy, trial: FrozenTrial) -> Named:
+    return Named(f"trial {trial.number}", candidate_of(trial), study, trial)

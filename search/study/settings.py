@@ -1,0 +1,91 @@
+"""StudySettings: what makes one study, fixed when it is created."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from models.errors import MnistSearchError
+from search.study.samplers import PRUNERS, SAMPLERS
+from trainer.data.digits import DIGITS
+from trainer.data.split import SPLITS
+
+MAX_EPOCHS = 1000
+
+
+@dataclass(frozen=True)
+class StudySettings:
+    """What a study searches for, and how; results under other settings are another study.
+
+    Raises MnistSearchError for an impossible value.
+    """
+
+    dataset: str
+    split: str = "holdout"
+    max_params: int = 10_000
+    """Candidates must have fewer trainable parameters than this."""
+    target: float = 0.994
+    """Accuracy to reach, a fraction of 1."""
+    sustain: int = 3
+    """The last epochs whose mean accuracy is the objective."""
+    epochs: int = 15
+    """Of each training; `default_epochs` of a new study."""
+    sampler: str = "tpe"
+    pruner: str = "median"
+    seed: int = 0
+    space: dict[str, str] = field(default_factory=dict)
+    """The text of every range (`search/space/ranges.py`)."""
+
+    def __post_init__(self) -> None:
+        _require(self.split in SPLITS, f"unknown split {self.split!r}: use {' or '.join(SPLITS)}")
+        _require(self.sampler in SAMPLERS, f"unknown sampler {self.sampler!r}: use {' or '.join(SAMPLERS)}")
+        _require(self.pruner in PRUNERS, f"unknown pruner {self.pruner!r}: use {' or '.join(PRUNERS)}")
+        _require(
+            0 < self.target <= 1, f"--target {self.target:g} is not an accuracy: give a fraction of 1, such as 0.994"
+        )
+        _require(1 <= self.epochs <= MAX_EPOCHS, f"--epochs {self.epochs}: a training has 1 to {MAX_EPOCHS:,} epochs")
+        _require(self.sustain >= 1, f"--sustain {self.sustain}: at least 1 epoch decides")
+        _require(
+            self.sustain <= self.epochs,
+            f"--sustain {self.sustain} is more than --epochs {self.epochs}: a training must have them all",
+        )
+        _require(self.max_params >= 1, f"--max-params {self.max_params}: the budget is at least 1 parameter")
+        _require(0 <= self.seed < 2**31, f"--seed {self.seed}: a seed is a whole number from 0 to {2**31 - 1:,}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as plain data; `from_dict` reads them back."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "StudySettings":
+        """Settings as a study keeps them."""
+        known = {f.name for f in fields(cls)}
+        unknown = [key for key in data if key not in known]
+        _require(not unknown, f"a newer mnist-search made this study, it has a setting {unknown[:1]}: update")
+        return cls(**data)
+
+
+def default_epochs(dataset: str) -> int:
+    """How long a new study trains its candidates: 8 epochs, but 15 on the digits, whose epochs are forty times shorter.
+
+    6 epochs rank random candidates nearly as 15 do (`benchmarks/results/fidelity.md`); 8 come closer to what a target
+    for 15 epochs asks.
+    """
+    return 15 if dataset == DIGITS else 8
+
+
+def require_unchanged(name: str, stored: StudySettings, given: Mapping[str, Any]) -> None:
+    """Raises MnistSearchError if a value given now (None is not given) is not the study's own."""
+    for f in fields(StudySettings):
+        value = given.get(f.name)
+        own = getattr(stored, f.name)
+        if value is not None and value != own:
+            option = "--" + f.name.replace("_", "-")
+            raise MnistSearchError(
+                f"study {name!r} was begun with {option} {own}, not {value}: leave {option} out to go on with it, "
+                "or begin another with --study NAME"
+            )
+
+
+def _require(holds: bool, text: str) -> None:
+    if not holds:
+        raise MnistSearchError(text)

@@ -1,0 +1,62 @@
+"""Which candidates a verification is about, and what they were chosen from."""
+
+from dataclasses import dataclass
+
+from models.candidate import Candidate
+from models.errors import MnistSearchError
+from search.study.naming import Named
+from search.study.outcomes import Outcome
+from search.study.study import SearchStudy, candidate_of
+from search.verification.trainings import Entry
+
+TRIAL_EPOCHS = 15
+"""Of the verification of a study's trial, at least: what the sources allow themselves."""
+
+
+@dataclass(frozen=True)
+class Nominee:
+    """A candidate to verify; of a study's trial, or of a preset or file."""
+
+    entry: Entry
+    study: SearchStudy | None = None
+    trial: int | None = None
+    n_compared: int = 1
+    """Candidates among which the search chose it."""
+
+    @property
+    def candidate(self) -> Candidate:
+        return self.entry.candidate
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the test images had no part in choosing it, as far as this program knows."""
+        return self.study is None or self.study.settings.split != "test"
+
+
+def nominee_of(named: Named, epochs: int | None) -> Nominee:
+    """What a name on the command line stands for, to be trained for so many epochs.
+
+    None: as its recipe says, but for a trial, whose training is short for the search's sake, at least 15.
+    """
+    if named.study is None or named.trial is None:
+        return Nominee(Entry(named.label, named.candidate if epochs is None else named.candidate.with_epochs(epochs)))
+    entry = Entry(named.label, _lasting(named.candidate, epochs))
+    return Nominee(entry, named.study, named.trial.number, len(named.study.trials(Outcome.TRAINED)))
+
+
+def best_nominees(study: SearchStudy, n: int, epochs: int | None) -> list[Nominee]:
+    """The n best trained trials of a study, best first. Raises MnistSearchError if there are not so many."""
+    trained = sorted(study.trials(Outcome.TRAINED), key=lambda trial: -(trial.value or 0.0))
+    if len(trained) < n:
+        raise MnistSearchError(
+            f"--top {n}: study {study.name!r} has {len(trained)} trained candidate{'s' * (len(trained) != 1)}: "
+            "ask for fewer, or go on with `mnist-search run`"
+        )
+    return [
+        Nominee(Entry(f"trial {t.number}", _lasting(candidate_of(t), epochs)), study, t.number, len(trained))
+        for t in trained[:n]
+    ]
+
+
+def _lasting(candidate: Candidate, epochs: int | None) -> Candidate:
+    return candidate.with_epochs(epochs or max(candidate.recipe.epochs, TRIAL_EPOCHS))

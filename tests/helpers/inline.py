@@ -1,0 +1,72 @@
+"""An engine without processes, for tests of the dispatcher: it trains for real, one epoch at each poll."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+
+from models.candidate import Candidate
+from trainer.data.digits import load_digits
+from trainer.data.images import Images, TrainingData
+from trainer.data.split import split_data
+from trainer.training.records import DivergedError, EpochRecord
+from trainer.training.train import Training
+from trainer.workers.messages import Answer, Broken, Diverged, EpochDone, Finished, Job
+
+
+def small_digits(n_train: int = 96, n_evaluation: int = 48) -> TrainingData:
+    """A few of the embedded digits: an epoch takes a blink."""
+    data = split_data(load_digits(), "holdout")
+    return TrainingData.of(_first(data.train, n_train), _first(data.evaluation, n_evaluation))
+
+
+def _first(images: Images, n: int) -> Images:
+    return Images(images.pixels[:n].clone(), images.labels[:n].clone())
+
+
+class InlineEngine:
+    """One slot in this process. `after_epoch` is called before each EpochDone is handed out."""
+
+    def __init__(self, data: TrainingData, after_epoch: Callable[[Job, EpochRecord], None] | None = None) -> None:
+        self._data = data
+        self._after_epoch = after_epoch or (lambda job, record: None)
+        self._answers: Iterator[Answer] | None = None
+        self.jobs: list[Job] = []
+        self.breaks_at: set[int] = set()
+        """Positions in `jobs` of those that break."""
+
+    n_slots = 1
+
+    def submit(self, job: Job) -> None:
+        assert self._answers is None, "the slot is taken"
+        self.jobs.append(job)
+        self._answers = self._work(job)
+
+    def poll(self, timeout_seconds: float) -> list[Answer]:
+        if self._answers is None:
+            return []
+        answer = next(self._answers)
+        if isinstance(answer, (Finished, Diverged, Broken)):
+            self._answers = None
+        return [answer]
+
+    def reply(self, number: int, go_on: bool) -> None:
+        if not go_on:
+            self._answers = None
+
+    def close(self) -> None:
+        self._answers = None
+
+    def _work(self, job: Job) -> Iterator[Answer]:
+        torch.set_num_threads(1)
+        if len(self.jobs) - 1 in self.breaks_at:
+            yield Broken(job.number, "its worker ended with exit code -9")
+            return
+        try:
+            training = Training(Candidate.from_dict(job.candidate), self._data, job.seed)
+            for record in training:
+                self._after_epoch(job, record)
+                yield EpochDone(job.number, record)
+        except DivergedError as error:
+            yield Diverged(job.number, error.epoch)
+            return
+        yield Finished(job.number, b"weights", training.predictions)

@@ -1,0 +1,103 @@
+"""The report in a browser: everything is drawn, nothing is asked of a network, a phone needs no sideways scrolling."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+
+from search.report.page import write_report
+from search.study.outcomes import Outcome
+from tests.helpers.made_studies import add_verification, made_study
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+FLAGS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
+)  # fmt: skip
+FIGURES = ["history", "pareto", "importances", "parallel", "intermediate", "timeline", "arms", "loss", "accuracy", "lr",
+           "confusion"]  # fmt: skip
+DRAWN = """
+return [...document.querySelectorAll('.plotly-graph-div')].map(div => {
+  const svg = div.querySelector('svg.main-svg'), box = svg ? svg.getBoundingClientRect() : {width: 0, height: 0};
+  const shapes = div.querySelectorAll('.cartesianlayer path, .cartesianlayer image').length;
+  return [div.id.replace('figure-', ''), box.width, box.height, shapes];
+})
+"""
+
+pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium and chromedriver are not installed")
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    study = made_study(folder, 30, name="<script>throw new Error('name')</script> & co")
+    made_study(folder, 20, name="random <b>", sampler="random")
+    best = max(study.trials(Outcome.TRAINED), key=lambda trial: trial.value or 0.0)
+    add_verification(study, best.number, [0.995, 0.993, 0.996, 0.994, 0.989])
+    write_report(study, None, folder / "report.html")
+    return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for flag in FLAGS:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    # The driver is named, or selenium would look for one on the network.
+    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    yield driver
+    driver.quit()
+
+
+def look(browser: webdriver.Chrome, report: Path, width: int) -> None:
+    """Opens the report in a window so wide, and waits for the figures."""
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get(report.as_uri())
+
+
+def requests(browser: webdriver.Chrome) -> list[str]:
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    return [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_it_opens_offline_and_draws_everything(browser: webdriver.Chrome, report: Path, width: int) -> None:
+    look(browser, report, width)
+    drawn: list[Any] = browser.execute_script(DRAWN)
+    assert [name for name, *_ in drawn] == FIGURES
+    assert [one for one in drawn if one[1] < 250 or one[2] < 250 or one[3] == 0] == []
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    broken = "return [...document.images].filter(image => !image.naturalWidth).length"
+    assert (browser.execute_script("return document.images.length > 0"), browser.execute_script(broken)) == (True, 0)
+    # Told of at all, or the two checks below would pass on an empty log.
+    asked = requests(browser)
+    assert report.as_uri() in asked
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert [entry["message"] for entry in browser.get_log("browser")] == []
+
+
+def test_a_figure_can_be_asked_for_its_numbers(browser: webdriver.Chrome, report: Path) -> None:
+    look(browser, report, 1280)
+    hover = "Plotly.Fx.hover('figure-pareto', [{curveNumber: 0, pointNumber: 0}]);"
+    text = "return document.querySelector('#figure-pareto .hoverlayer').textContent"
+    browser.execute_script(hover)
+    assert "parameters" in str(browser.execute_script(text))
+
+
+def test_its_colours_follow_the_reader_s(browser: webdriver.Chrome, report: Path) -> None:
+    shades = []
+    for scheme in ("light", "dark"):
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        look(browser, report, 1280)
+        tick = "return getComputedStyle(document.querySelector('#figure-history .xtick text')).fill"
+        shades.append(browser.execute_script(tick))
+    assert shades == ["rgb(86, 97, 115)", "rgb(163, 173, 187)"]

@@ -1,0 +1,108 @@
+"""Epochs and verifications come back as they were stored."""
+
+from dataclasses import replace
+
+import optuna
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from storage.epochs import add_epoch, core_seconds_of, epochs_of, n_epochs_of
+from storage.sessions import StudySession
+from storage.store import Store
+from storage.verifications import (
+    Verification,
+    add_verification_run,
+    begin_verification,
+    end_verification,
+    verification_runs_of,
+    verifications_of,
+)
+from tests.helpers.databases import FIELDS, new_study, new_trial, record
+
+
+def test_epochs_come_back_as_they_were(store: Store) -> None:
+    trial = new_trial(store)
+    for epoch in (2, 10, 1):
+        add_epoch(store.engine, trial, record(epoch))
+    assert epochs_of(store.engine, trial) == [record(1), record(2), record(10)]  # to the last bit, by number
+    assert epochs_of(store.engine, trial + 1) == []
+
+
+def test_a_second_record_takes_the_place_of_the_first(store: Store) -> None:
+    trial = new_trial(store)
+    add_epoch(store.engine, trial, record(1))
+    add_epoch(store.engine, trial, record(1, eval_accuracy=0.25))
+    assert epochs_of(store.engine, trial) == [record(1, eval_accuracy=0.25)]
+
+
+def test_trials_keep_their_own_epochs(store: Store) -> None:
+    first, second, third = (new_trial(store) for _ in range(3))
+    for epoch in (1, 2):
+        add_epoch(store.engine, first, record(epoch))
+    add_epoch(store.engine, second, record(1, lr=0.5))
+    assert epochs_of(store.engine, second) == [record(1, lr=0.5)]
+    assert [r["epoch"] for r in epochs_of(store.engine, first)] == [1, 2]
+    assert epochs_of(store.engine, third) == []
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_record_must_be_whole(store: Store, field: str) -> None:
+    trial = new_trial(store)
+    whole = record(1)
+    del whole[field]
+    with pytest.raises(KeyError, match=field):
+        add_epoch(store.engine, trial, whole)
+    assert epochs_of(store.engine, trial) == []
+
+
+def test_no_epochs_of_a_trial_that_is_not_there(store: Store) -> None:
+    with pytest.raises(IntegrityError, match="FOREIGN KEY constraint failed"):
+        add_epoch(store.engine, 99, record(1))
+
+
+def test_a_deleted_study_takes_its_epochs_and_sessions_along(store: Store) -> None:
+    doomed, kept = new_study(store, "doomed"), new_study(store, "kept")
+    trials = [study.ask()._trial_id for study in (doomed, kept)]
+    for study, trial in zip((doomed, kept), trials, strict=True):
+        add_epoch(store.engine, trial, record(1))
+        StudySession(store.engine, study._study_id).end()
+    optuna.delete_study(study_name="doomed", storage=store.optuna)
+    with store.engine.connect() as connection:
+        assert connection.execute(text("SELECT trial_id FROM epoch_records")).all() == [(trials[1],)]
+        assert connection.execute(text("SELECT study_id FROM run_sessions")).all() == [(kept._study_id,)]
+        assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
+
+
+def test_epochs_of_a_study_add_up(store: Store) -> None:
+    study = new_study(store)
+    trials = [study.ask()._trial_id for _ in range(2)]
+    other = new_trial(store)
+    assert (n_epochs_of(store.engine, study._study_id), core_seconds_of(store.engine, study._study_id)) == (0, 0.0)
+    for trial, epoch in ((trials[0], 1), (trials[0], 2), (trials[1], 1), (other, 1)):
+        add_epoch(store.engine, trial, record(epoch, core_seconds=1.5))
+    assert (n_epochs_of(store.engine, study._study_id), core_seconds_of(store.engine, study._study_id)) == (3, 4.5)
+
+
+def test_a_verification_comes_back_as_it_was(store: Store) -> None:
+    asked = Verification("abc", "trial 3", "digits", "study", 3, 20, 12.5, 20.5)
+    number = begin_verification(store.engine, asked)
+    assert verifications_of(store.engine, "study") == [asked]
+    end_verification(store.engine, number, 7.5, 6.5, None)  # stopped: it took its time, and says nothing
+    assert verifications_of(store.engine, "study") == [replace(asked, seconds=7.5, core_seconds=6.5)]
+    end_verification(store.engine, number, 8.5, 7.0, {"verified": True})
+    [done] = verifications_of(store.engine, "study")
+    assert done == replace(asked, seconds=8.5, core_seconds=7.0, summary={"verified": True})
+    assert verifications_of(store.engine, "other") == []
+
+
+def test_a_seed_is_kept_once(store: Store) -> None:
+    """Two processes that verify one candidate may both train a seed; the first one's training stays."""
+    facts = {"candidate": "abc", "dataset": "digits", "split": "test", "seed": 2**32 - 1}
+    for name in ("first", "second"):
+        add_verification_run(store.engine, {**facts, "name": name})
+    add_verification_run(store.engine, {**facts, "split": "holdout", "name": "race"})
+    assert [run["name"] for run in verification_runs_of(store.engine, "abc")] == ["first"]
+    assert [run["name"] for run in verification_runs_of(store.engine, "abc", "digits", "holdout")] == ["race"]
+    assert verification_runs_of(store.engine, "abc", "mnist") == []
+    assert verification_runs_of(store.engine, "abc", seeds=[1]) == []

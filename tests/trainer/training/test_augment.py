@@ -1,0 +1,287 @@
+"""Augmentation against torchvision's transforms, image by image, and the distribution of its draws."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import pytest
+import torch
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms import functional as F
+
+import trainer.training.augment
+from models.recipe import Recipe
+from trainer.training.augment import draw_images
+
+B = 6
+SIDE = 28
+ALL_RANGES = Recipe(rotation_degrees=15, translation_share=0.1, scale_share=0.2, brightness=0.3, contrast=0.4, fill=40)
+
+
+def noise(n: int = B) -> torch.Tensor:
+    """Pixels (n, 28, 28) uint8, coarse enough that a small move is no other noise."""
+    coarse = torch.rand(n, 1, 7, 7, generator=torch.Generator().manual_seed(0))
+    fine = torch.nn.functional.interpolate(coarse, size=(SIDE, SIDE), mode="bicubic")
+    return (fine[:, 0].clamp(0, 1) * 255).to(torch.uint8)
+
+
+def images() -> torch.Tensor:
+    """The noise as torchvision's ToTensor gives it: (B, 1, 28, 28) of 0..1."""
+    return noise().unsqueeze(1) / 255
+
+
+def augmented(recipe: Recipe, pixels: torch.Tensor | None = None, seed: int = 0) -> torch.Tensor:
+    pixels = noise() if pixels is None else pixels
+    return draw_images(pixels, torch.arange(len(pixels)), recipe, torch.Generator().manual_seed(seed))
+
+
+Pin = Callable[[dict[float, torch.Tensor]], None]
+
+
+@pytest.fixture
+def pin(monkeypatch: pytest.MonkeyPatch) -> Pin:
+    """Makes the draws of one batch: for each half range, what is drawn for every image, as shares of it."""
+
+    def replace(shares: dict[float, torch.Tensor]) -> None:
+        rows = {half_range: iter(values.reshape(-1, B)) for half_range, values in shares.items()}
+
+        def pinned(n: int, half_range: float, generator: torch.Generator) -> torch.Tensor:
+            assert n == B
+            return next(rows[half_range], torch.zeros(B)) * half_range if half_range else torch.zeros(B)
+
+        monkeypatch.setattr(trainer.training.augment, "_uniform", pinned)
+
+    return replace
+
+
+def shares(seed: int, n: int = 1) -> torch.Tensor:
+    """Draws (n, B) from -1 to 1, the two ends among them."""
+    drawn = torch.rand(n, B, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+    drawn[:, 0], drawn[:, 1] = 1, -1
+    return drawn
+
+
+class Moves(NamedTuple):
+    """What is done to each image, (B,): degrees and pixels."""
+
+    turned: torch.Tensor = torch.zeros(B)
+    right: torch.Tensor = torch.zeros(B)
+    down: torch.Tensor = torch.zeros(B)
+    zoom: torch.Tensor = torch.ones(B)
+
+    def by_torchvision(self, batch: torch.Tensor, fill: list[float] | None = None) -> torch.Tensor:
+        """Each image through torchvision's affine, whose angles run the other way round."""
+        rows = zip(batch, *(values.tolist() for values in self), strict=True)
+        moved = [
+            F.affine(image, -angle, [x, y], scale, [0.0, 0.0], InterpolationMode.BILINEAR, fill)
+            for image, angle, x, y, scale in rows
+        ]
+        return torch.stack(moved)
+
+
+def assert_moved(actual: torch.Tensor, moves: Moves, fill: int) -> None:
+    """Holds against torchvision, which mixes its fill in twice where a pixel lies across the border of the image.
+
+    So the fill is made the zero first, which torchvision brings in when it is given none; and wholly within and wholly
+    without the image its own fill must give the same.
+    """
+    level = fill / 255
+    expected = moves.by_torchvision(images() - level) + level
+    torch.testing.assert_close(actual, expected, rtol=0, atol=2e-5)
+    cover = moves.by_torchvision(torch.ones_like(images()))
+    is_clear = (cover < 1e-6) | (cover > 1 - 1e-6)
+    assert is_clear.float().mean() > 0.8
+    with_fill = moves.by_torchvision(images(), [level])
+    torch.testing.assert_close(actual[is_clear], with_fill[is_clear], rtol=0, atol=2e-5)
+
+
+def test_no_ranges_no_change() -> None:
+    generator = torch.Generator().manual_seed(0)
+    before = generator.get_state()
+    assert torch.equal(draw_images(noise(), torch.arange(B), Recipe(fill=77), generator), images())
+    assert torch.equal(generator.get_state(), before)
+
+
+def test_the_images_are_those_of_the_index(pin: Pin) -> None:
+    index = torch.tensor([4, 0, 0, 5, 2, 1])
+    generator = torch.Generator()
+    assert torch.equal(draw_images(noise(), index, Recipe(), generator), images()[index])
+    pin({15.0: torch.zeros(B)})
+    unturned = draw_images(noise(), index, Recipe(rotation_degrees=15), generator)
+    torch.testing.assert_close(unturned, images()[index], rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("fill", [0, 40, 255])
+@pytest.mark.parametrize("degrees", [5.0, 15.0, 90.0, 180.0])
+def test_rotation_is_torchvisions(pin: Pin, degrees: float, fill: int) -> None:
+    drawn = shares(1)
+    pin({degrees: drawn})
+    actual = augmented(Recipe(rotation_degrees=degrees, fill=fill))
+    assert_moved(actual, Moves(turned=drawn[0] * degrees), fill)
+
+
+@pytest.mark.parametrize("fill", [0, 40])
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.5])
+def test_translation_is_torchvisions(pin: Pin, share: float, fill: int) -> None:
+    drawn = shares(2, 2)
+    pin({share: drawn})
+    right, down = drawn * share * SIDE
+    assert_moved(augmented(Recipe(translation_share=share, fill=fill)), Moves(right=right, down=down), fill)
+
+
+@pytest.mark.parametrize("fill", [0, 40])
+@pytest.mark.parametrize("share", [0.05, 0.2, 0.9])
+def test_scale_is_torchvisions(pin: Pin, share: float, fill: int) -> None:
+    drawn = shares(3)
+    pin({share: drawn})
+    assert_moved(augmented(Recipe(scale_share=share, fill=fill)), Moves(zoom=1 + drawn[0] * share), fill)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_all_three_together_are_torchvisions(pin: Pin, seed: int) -> None:
+    turned, zoomed, moved = shares(10 + seed), shares(20 + seed).flip(1), shares(30 + seed, 2)
+    pin({30.0: turned, 0.3: zoomed, 0.2: moved})
+    right, down = moved * 0.2 * SIDE
+    recipe = Recipe(rotation_degrees=30, scale_share=0.3, translation_share=0.2, fill=40)
+    assert_moved(augmented(recipe), Moves(turned[0] * 30, right, down, 1 + zoomed[0] * 0.3), 40)
+
+
+def test_brightness_is_torchvisions(pin: Pin) -> None:
+    drawn = shares(4)
+    pin({0.6: drawn})
+    factors = (1 + drawn[0] * 0.6).tolist()
+    expected = [F.adjust_brightness(image, f) for image, f in zip(images(), factors, strict=True)]
+    torch.testing.assert_close(augmented(Recipe(brightness=0.6)), torch.stack(expected))
+
+
+def test_contrast_is_torchvisions(pin: Pin) -> None:
+    drawn = shares(5)
+    pin({0.6: drawn})
+    factors = (1 + drawn[0] * 0.6).tolist()
+    expected = [F.adjust_contrast(image, f) for image, f in zip(images(), factors, strict=True)]
+    torch.testing.assert_close(augmented(Recipe(contrast=0.6)), torch.stack(expected))
+
+
+def test_brightness_comes_before_contrast(pin: Pin) -> None:
+    pin({0.9: torch.ones(B), 0.6: torch.ones(B)})
+    expected = [F.adjust_contrast(F.adjust_brightness(image, 1.9), 1.6) for image in images()]
+    torch.testing.assert_close(augmented(Recipe(brightness=0.9, contrast=0.6)), torch.stack(expected))
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        Recipe(rotation_degrees=15),
+        Recipe(translation_share=0.1),
+        Recipe(scale_share=0.2),
+        Recipe(brightness=0.3),
+        Recipe(contrast=0.3),
+    ],
+)
+def test_each_image_has_its_own_draw(recipe: Recipe) -> None:
+    same = (noise(1) // 2).expand(50, SIDE, SIDE).clone()  # so dark that nothing is cut at white
+    changed = augmented(recipe, same).flatten(1)
+    assert len(changed.unique(dim=0)) == 50
+
+
+def test_the_input_is_left_as_it_was() -> None:
+    for recipe in (ALL_RANGES, Recipe(brightness=0.3)):
+        pixels = noise()
+        assert not torch.equal(augmented(recipe, pixels), images())
+        assert torch.equal(pixels, noise())
+
+
+def test_a_seed_always_gives_the_same() -> None:
+    torch.manual_seed(1)
+    first = augmented(ALL_RANGES, seed=3)
+    torch.manual_seed(2)  # the global generator has no say
+    before = torch.get_rng_state()
+    second = augmented(ALL_RANGES, seed=3)
+    assert torch.equal(first, second)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not torch.equal(first, augmented(ALL_RANGES, seed=4))
+
+
+def test_a_generator_goes_on_from_batch_to_batch() -> None:
+    generator = torch.Generator().manual_seed(0)
+    first, second = (draw_images(noise(), torch.arange(B), ALL_RANGES, generator) for _ in range(2))
+    assert not torch.equal(first, second)
+
+
+def test_values_stay_those_of_pixels() -> None:
+    changed = augmented(ALL_RANGES, noise(500))
+    assert changed.shape == (500, 1, SIDE, SIDE)
+    assert changed.dtype == torch.float32
+    assert changed.min() >= 0
+    assert changed.max() <= 1
+    moved = augmented(Recipe(rotation_degrees=180, translation_share=0.5, scale_share=0.9, fill=255), noise(500))
+    assert moved.min() >= -1e-6  # bilinear weights sum to 1 but for rounding
+    assert moved.max() <= 1 + 1e-6
+
+
+def draws_of(recipe: Recipe, monkeypatch: pytest.MonkeyPatch, n: int = 20_000) -> Iterator[torch.Tensor]:
+    """What is drawn for n images, a tensor for each range in use."""
+    drawn: list[torch.Tensor] = []
+    original = trainer.training.augment._uniform
+
+    def spy(n: int, half_range: float, generator: torch.Generator) -> torch.Tensor:
+        values = original(n, half_range, generator)
+        if half_range:
+            drawn.append(values)
+        return values
+
+    monkeypatch.setattr(trainer.training.augment, "_uniform", spy)
+    augmented(recipe, torch.full((n, 2, 2), 51, dtype=torch.uint8))
+    return iter(drawn)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "half_range", "n_draws"),
+    [
+        (Recipe(rotation_degrees=15), 15, 1),
+        (Recipe(translation_share=0.1), 0.1, 2),
+        (Recipe(scale_share=0.2), 0.2, 1),
+        (Recipe(brightness=0.3), 0.3, 1),
+        (Recipe(contrast=0.4), 0.4, 1),
+    ],
+)
+def test_draws_are_uniform_in_their_range(
+    recipe: Recipe, half_range: float, n_draws: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = list(draws_of(recipe, monkeypatch))
+    assert len(drawn) == n_draws
+    for values in drawn:
+        n = len(values)
+        assert values.abs().max() <= half_range
+        # Kolmogorov and Smirnov's distance to the uniform distribution; over 1.95 / sqrt(n) once in a thousand.
+        places = (values.sort().values / half_range + 1) / 2
+        distance = (places - (torch.arange(n) + 0.5) / n).abs().max()
+        assert distance < 1.95 / math.sqrt(n)
+
+
+def test_draws_of_different_ranges_are_independent(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = torch.stack(list(draws_of(ALL_RANGES, monkeypatch)))
+    assert len(drawn) == 6
+    correlations = torch.corrcoef(drawn) - torch.eye(6)
+    assert correlations.abs().max() < 5 / math.sqrt(drawn.shape[1])
+
+
+def test_brightness_factors_are_seen_in_the_images() -> None:
+    factors = augmented(Recipe(brightness=0.3), torch.full((20_000, 2, 2), 51, dtype=torch.uint8))[:, 0, 0, 0] / 0.2
+    assert 0.7 - 1e-6 <= factors.min() < 0.7 + 0.01
+    assert 1.3 - 0.01 < factors.max() <= 1.3 + 1e-6
+    assert abs(factors.mean().item() - 1) < 5 * 0.3 / math.sqrt(3 * 20_000)
+
+
+def test_moves_are_within_their_share_whatever_the_turn_and_zoom() -> None:
+    # A single bright block in the middle: its centre of mass shows where the image went.
+    block = torch.zeros(2_000, SIDE, SIDE, dtype=torch.uint8)
+    block[:, 12:16, 12:16] = 255
+    recipe = Recipe(rotation_degrees=180, scale_share=0.3, translation_share=0.25)
+    moved = augmented(recipe, block)[:, 0]
+    mass = moved.sum((1, 2))
+    places = torch.arange(SIDE) - (SIDE - 1) / 2
+    right = (moved.sum(1) * places).sum(1) / mass
+    down = (moved.sum(2) * places).sum(1) / mass
+    for move in (right, down):
+        assert 0.95 * 7 < move.abs().max() < 7 + 0.3  # a quarter of 28; sampling shifts the centre a little

@@ -1,0 +1,15 @@
+"""On what a training ran, in one line, to be kept with its result."""
+
+from importlib.metadata import version
+
+import torch
+
+from trainer.fused.network import has_kernels
+from trainer.training.precision import Precision
+
+
+def provenance(device: str, precision: Precision) -> str:
+    """Device, number format and why it is that one, whether the fused kernels are used, and the versions."""
+    name = torch.cuda.get_device_name() if device.startswith("cuda") else device
+    fused = ", fused kernels" if device == "cpu" and has_kernels() else ""
+    return f"{name}, {precision}{fused}, torch {torch.__version__}, mnist-search {version('mnist-search')}"
