@@ -13,7 +13,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Connection, DateTime, Engine, Select, TableClause, column, select, table
+from sqlalchemy import Connection, DateTime, Engine, Select, String, TableClause, cast, column, select, table
 
 _TRIALS = table(
     "trials",
@@ -35,9 +35,12 @@ _SYSTEM_ATTRS = table("trial_system_attributes", *map(column, ("trial_id", "key"
 _NOT_FINITE = {"INF_POS": math.inf, "INF_NEG": -math.inf, "NAN": math.nan}
 
 
-def read_trials(engine: Engine, study_id: int) -> list[FrozenTrial]:
-    """All trials of a study in the order of their numbers, as `Study.get_trials` gives them."""
-    return _read(engine, select(_TRIALS).where(_TRIALS.c.study_id == study_id).order_by(_TRIALS.c.number))
+def read_trials(engine: Engine, study_id: int, state: TrialState | None = None) -> list[FrozenTrial]:
+    """The trials of a study, or those of a state, in the order of their numbers, as `Study.get_trials` gives them."""
+    query = select(_TRIALS).where(_TRIALS.c.study_id == study_id)
+    if state is not None:
+        query = query.where(cast(_TRIALS.c.state, String) == state.name)  # PostgreSQL has a type of its own for it
+    return _read(engine, query.order_by(_TRIALS.c.number))
 
 
 def read_trial(engine: Engine, study_id: int, number: int) -> FrozenTrial | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import TrialState
 
 from models.errors import MnistSearchError, WorkFailedError
 from search.dispatch.intake import Intake
@@ -20,6 +21,7 @@ from search.study.trials import best_of, smallest_of
 from storage.epochs import core_seconds_of
 from storage.errors import StudyBusyError
 from storage.sessions import TAKEN_OVER, StudySession
+from storage.trials import read_trials
 from trainer.workers.messages import Answer, Broken, Diverged, EpochDone, Finished, Job, Ready
 
 _POLL_SECONDS = 0.25
@@ -251,8 +253,7 @@ class Dispatcher:
 
 def requeue_abandoned(study: SearchStudy) -> int:
     """Queues again what a dispatcher that was killed left running; returns how many. To be called by the one owner."""
-    study.refresh()
-    abandoned = study.running()
+    abandoned = read_trials(study.store.engine, study.study_id, TrialState.RUNNING)
     for trial in abandoned:
         interrupt(study, attributes.trial_id(trial), "its dispatcher ended before it did; queued to be run again")
     study.refresh()

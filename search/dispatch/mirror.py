@@ -12,6 +12,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from search.study import attributes
+from search.study.samplers import telling
 from search.study.study import SearchStudy
 from storage.trials import n_trials, read_trial
 
@@ -75,10 +76,19 @@ class StudyMirror:
 
     def _take_in(self, trials: Sequence[FrozenTrial]) -> None:
         first = len(self._memory.get_trials(deepcopy=False))
+        sampled = {trial.number for trial in telling([trial for trial in trials if trial.params])}
         for number, trial in enumerate(trials, first):
-            light = copy.copy(trial)
-            if trial.state.is_finished():
-                light.user_attrs = {}  # the candidate above all: nobody asks for it here
-            self._memory.add_trial(light)
+            self._memory.add_trial(_lightened(trial, trial.number in sampled))
             self._rows[number] = Row(attributes.trial_id(trial), trial.number)
         self._n_known += len(trials)
+
+
+def _lightened(trial: FrozenTrial, is_telling: bool) -> FrozenTrial:
+    """What is asked for of a trial here: of an ended one not its candidate, and its draw only if TPE looks at it."""
+    if not trial.state.is_finished():
+        return trial
+    light = copy.copy(trial)
+    light.user_attrs = {}
+    if not is_telling:
+        light.params, light.distributions = {}, {}
+    return light

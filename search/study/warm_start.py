@@ -43,7 +43,7 @@ def queue(study: SearchStudy, candidates: dict[str, Candidate]) -> int:
 
     Those that the study was given before are left out, so that running the same command again resumes it.
     """
-    given = given_names(study)
+    given = given_names(study) if candidates else []
     new = {name: candidate for name, candidate in candidates.items() if name not in given}
     for name, candidate in new.items():
         attrs = {attributes.GIVEN: candidate.with_epochs(study.settings.epochs).to_dict(), attributes.WARM_START: name}
