@@ -5,7 +5,7 @@
 To be done in minutes it is done at a third of the scale: studies of 600 trials, of which TPE sees all, or 200 (best,
 latest, and some of the others, in the shares of `search/study/samplers.py`). The space is the default one, gate
 included; what a candidate comes to is a made-up function of its size and recipe, with the noise of a training. Writes
-`benchmarks/results/sampler-view.jsonl` as results come (and goes on from there), then `benchmarks/results/sampler-view.md`.
+`benchmarks/results/sampler-view.jsonl` as results come (and goes on from there), then `sampler-view.md` beside it.
 """
 
 import argparse
