@@ -31,6 +31,7 @@ from search.study import samplers
 RESULTS = Path(__file__).parent / "results" / "sampler-view.jsonl"
 MAX_PARAMS = 10_000
 _SCALE = 1 / 3
+_N_LATEST = 100
 _NOISE = 0.06
 """Points: what one training differs from the next by luck."""
 
@@ -48,14 +49,15 @@ def true_error(candidate: Candidate) -> float:
 
 
 def search(job: Job) -> dict[str, Any]:
-    """The true error of the best candidate that a study found, and what its draws took."""
+    """The true error of the best candidate that a study found and of its latest ones, and what its draws took."""
     warnings.simplefilter("ignore")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     samplers.MAX_SEEN = job["seen"] or job["trials"] + 1
     samplers._BEST_SEEN, samplers._LATEST_SEEN = round(100 * _SCALE), round(250 * _SCALE)
     space, rng = Space.of({}, MAX_PARAMS), random.Random(job["seed"])
     study = optuna.create_study(direction="maximize", sampler=samplers.make_sampler("tpe", job["seed"], 0))
-    best, best_seen, seconds = math.inf, -math.inf, 0.0
+    found: list[tuple[float, float]] = []
+    seconds = 0.0
     for _ in range(job["trials"]):
         began = time.perf_counter()
         trial = study.ask()
@@ -67,9 +69,9 @@ def search(job: Job) -> dict[str, Any]:
         error = true_error(candidate)
         seen = 100 - error + rng.gauss(0, _NOISE)
         study.tell(trial, seen)
-        if seen > best_seen:
-            best, best_seen = error, seen
-    return {"error": best, "draw_ms": 1000 * seconds / job["trials"]}
+        found.append((seen, error))
+    latest = statistics.fmean(error for _, error in found[-_N_LATEST:])
+    return {"best": max(found)[1], "latest": latest, "draw_ms": 1000 * seconds / job["trials"]}
 
 
 def main() -> None:
@@ -81,25 +83,35 @@ def main() -> None:
     views = (0, round(options.trials * _SCALE))
     jobs = [{"seed": s, "seen": seen, "trials": options.trials} for s in range(options.seeds) for seen in views]
     results = run_jobs(jobs, search, RESULTS, options.workers)
-    errors = {seen: [one["error"] for one in results if one["seen"] == seen] for seen in views}
+    of = {seen: [one for one in results if one["seen"] == seen] for seen in views}
     rows = [
         (
             "all" if seen == 0 else f"{seen:,}",
-            f"{statistics.fmean(errors[seen]):.3f}",
-            f"{statistics.stdev(errors[seen]):.3f}",
-            f"{statistics.fmean(one['draw_ms'] for one in results if one['seen'] == seen):.0f}",
+            *(_mean_text([one[key] for one in of[seen]]) for key in ("best", "latest")),
+            f"{statistics.fmean(one['draw_ms'] for one in of[seen]):.0f}",
         )
         for seen in views
     ]
-    found = difference(errors[views[1]], errors[0])
-    assert found.interval is not None
     text = (
         f"# TPE that looks at a part of a study\n\n{machine_line()}. `python -m benchmarks.sampler_view`: "
-        f"{options.seeds} studies of {options.trials} trials each way.\nThe best candidate's true error, made up, in "
-        f"points; seeing a part minus seeing all: {found.mean:+.3f} (Welch 95 %: {found.interval.low:+.3f} to "
-        f"{found.interval.high:+.3f}).\n"
+        f"{options.seeds} studies of {options.trials} trials each way.\nTrue errors (made up), in points: that of the best "
+        f"candidate found, and the mean of the latest {_N_LATEST} past the gate, each ± its\nstandard deviation between "
+        "studies. Seeing a part minus seeing all: "
+        + ", ".join(f"{key} {_difference_text(of, views, key)}" for key in ("best", "latest"))
+        + ".\n"
     )
-    write(RESULTS.with_suffix(".md"), text, ("trials seen", "mean error", "deviation", "ms a draw"), rows)
+    write(RESULTS.with_suffix(".md"), text, ("trials seen", "best", "latest", "ms a draw"), rows)
+
+
+def _mean_text(values: list[float]) -> str:
+    return f"{statistics.fmean(values):.3f} ± {statistics.stdev(values):.3f}"
+
+
+def _difference_text(of: dict[int, list[Job]], views: tuple[int, int], key: str) -> str:
+    every, part = ([one[key] for one in of[seen]] for seen in views)
+    found = difference(part, every)
+    assert found.interval is not None
+    return f"{found.mean:+.3f} (Welch 95 %: {found.interval.low:+.3f} to {found.interval.high:+.3f})"
 
 
 if __name__ == "__main__":
