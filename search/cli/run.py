@@ -20,10 +20,12 @@ def command(
     ] = None,
     target: Annotated[float | None, typer.Option("--target", help="Accuracy to reach. Default: 0.994.")] = None,
     sustain: Annotated[
-        int | None, typer.Option("--sustain", help="The last epochs whose mean accuracy decides. Default: 3.")
+        int | None,
+        typer.Option("--sustain", help="The last epochs whose mean accuracy decides. Default: 3, or fewer --epochs."),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option("--epochs", help="Length of each training. Default: 8; on the digits 15.")
+        int | None,
+        typer.Option("--epochs", help="Length of each training. Default: 8, on the digits 15, or more --sustain."),
     ] = None,
     sampler: Annotated[str | None, typer.Option("--sampler", help="tpe or random. Default: tpe.")] = None,
     pruner: Annotated[str | None, typer.Option("--pruner", help="median or none. Default: median.")] = None,

@@ -21,7 +21,9 @@ EXAMPLE = "Example: mnist-search train best --epochs 15 --out model"
 
 def command(
     what: options.What = "best",
-    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Default: as its recipe says.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", min=1, help="Default: as its recipe says, or more --sustain.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1)] = 0,
     split: Annotated[
         str, typer.Option("--split", help="test (all training images, the test accuracy each epoch) or holdout.")
@@ -30,7 +32,10 @@ def command(
         float | None, typer.Option("--target", help="Accuracy to hold. Default: the study's, or 0.994.")
     ] = None,
     sustain: Annotated[
-        int | None, typer.Option("--sustain", min=1, help="The last epochs that decide. Default: the study's, or 3.")
+        int | None,
+        typer.Option(
+            "--sustain", min=1, help="The last epochs that decide. Default: the study's, or 3, or fewer --epochs."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Export the trained network into this folder.")
@@ -62,7 +67,7 @@ def command(
 
     named = find_candidate(what, lambda: find_study(storage, study))
     store = Store(storage)  # opened first: a training should not end with nowhere to keep it
-    candidate = named.candidate.with_epochs(epochs or named.candidate.recipe.epochs)
+    candidate = named.candidate.with_epochs(epochs or max(named.candidate.recipe.epochs, sustain or 1))
     resolved = resolve_device(device)
     check_precision(precision)
     dataset_name = dataset or (named.study.settings.dataset if named.study else AUTO)

@@ -26,13 +26,19 @@ def command(
         int, typer.Option("--top", min=1, help="Let the so many best of the study race on held-out images first.")
     ] = 1,
     epochs: Annotated[
-        int | None, typer.Option("--epochs", min=1, help="Default: as its recipe says; of a study's trial at least 15.")
+        int | None,
+        typer.Option(
+            "--epochs", min=1, help="Default: as its recipe says, for a study's trial at least 15, or more --sustain."
+        ),
     ] = None,
     target: Annotated[
         float | None, typer.Option("--target", help="Accuracy to reach. Default: the study's, or 0.994.")
     ] = None,
     sustain: Annotated[
-        int | None, typer.Option("--sustain", min=1, help="The last epochs that decide. Default: the study's, or 3.")
+        int | None,
+        typer.Option(
+            "--sustain", min=1, help="The last epochs that decide. Default: the study's, or 3, or fewer --epochs."
+        ),
     ] = None,
     workers: options.Workers = "auto",
     device: options.Device = "auto",
@@ -60,7 +66,7 @@ def command(
     _check(what, seeds, top)
     n_workers = options.n_workers(workers)
     named = find_candidate(what, lambda: find_study(storage, study))
-    nominees = _nominees(named, top, epochs)
+    nominees = _nominees(named, top, epochs, sustain or 1)
     store = named.study.store if named.study else Store(storage)
     dataset_name = dataset or (named.study.settings.dataset if named.study else AUTO)
     n_epochs = nominees[0].candidate.recipe.epochs
@@ -97,12 +103,12 @@ def _check(what: str, seeds: int, top: int) -> None:
         raise MnistSearchError(f"--top {top} races the best of a study: leave {what} out, or --top")
 
 
-def _nominees(named: "Named", top: int, epochs: int | None) -> "list[Nominee]":
+def _nominees(named: "Named", top: int, epochs: int | None, least: int) -> "list[Nominee]":
     from search.verification.nominees import best_nominees, nominee_of
 
     if top > 1 and named.study is not None:
-        return best_nominees(named.study, top, epochs)
-    return [nominee_of(named, epochs)]
+        return best_nominees(named.study, top, epochs, least)
+    return [nominee_of(named, epochs, least)]
 
 
 def _round_text(facts: dict[str, Any]) -> str:
