@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from search.cli import options
+from search.cli import completion, options
 
 EXAMPLE = "Example: mnist-search bench --device cpu"
 
@@ -15,7 +15,13 @@ def command(
         int | None, typer.Option("--images", help="Of a round of each way. Default: what fits into some seconds.")
     ] = None,
     device: Annotated[
-        str, typer.Option("--device", metavar="NAME", help="auto (each that is here), cpu, cuda or mps.")
+        str,
+        typer.Option(
+            "--device",
+            metavar="NAME",
+            autocompletion=completion.one_of(completion.DEVICES),
+            help="auto (each that is here), cpu, cuda or mps.",
+        ),
     ] = "auto",
     precision: options.Precision = "auto",
     data_dir: options.DataDir = None,

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from search.cli import options
+from search.cli import completion, options
 from search.measures.words import count_text, macs_text, percent, points
 
 EXAMPLE = "Example: mnist-search compare best a-step5 d-model4 --markdown"
@@ -13,9 +13,18 @@ EXAMPLE = "Example: mnist-search compare best a-step5 d-model4 --markdown"
 def command(
     what: Annotated[
         list[str],
-        typer.Argument(metavar="WHAT...", help="Presets, trial numbers, best, smallest, spec files; or all studies."),
+        typer.Argument(
+            metavar="WHAT...",
+            autocompletion=completion.candidates,
+            help="Presets, trial numbers, best, smallest, spec files; or all studies.",
+        ),
     ],
-    sort: Annotated[str, typer.Option("--sort", help="accuracy, params, macs or name.")] = "accuracy",
+    sort: Annotated[
+        str,
+        typer.Option(
+            "--sort", autocompletion=completion.one_of(completion.SORT_KEYS), help="accuracy, params, macs or name."
+        ),
+    ] = "accuracy",
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
     storage: options.Storage = options.STORAGE_DEFAULT,
     study: options.Study = None,

@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from search.cli import completion
+from search.cli.completion import one_of
+
 Storage = Annotated[
     str,
     typer.Option("--storage", envvar="MNIST_SEARCH_STORAGE", metavar="URL", help="Database of the studies."),
@@ -23,13 +26,33 @@ DataDir = Annotated[
 ]
 DatasetName = Annotated[
     str | None,
-    typer.Option("--dataset", metavar="NAME", help="auto, mnist, fashion-mnist, kmnist or digits. Default: auto."),
+    typer.Option(
+        "--dataset",
+        metavar="NAME",
+        autocompletion=one_of(completion.DATASETS),
+        help="auto, mnist, fashion-mnist, kmnist or digits. Default: auto.",
+    ),
 ]
-Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda or mps.")]
-Precision = Annotated[str, typer.Option("--precision", metavar="NAME", help="auto, float32 or bfloat16.")]
+Device = Annotated[
+    str,
+    typer.Option("--device", metavar="NAME", autocompletion=one_of(completion.DEVICES), help="auto, cpu, cuda or mps."),
+]
+Precision = Annotated[
+    str,
+    typer.Option(
+        "--precision", metavar="NAME", autocompletion=one_of(completion.PRECISIONS), help="auto, float32 or bfloat16."
+    ),
+]
 Workers = Annotated[str, typer.Option("--workers", help="auto (one a core, or one a GPU) or a number.")]
 Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
-What = Annotated[str, typer.Argument(metavar="WHAT", help="best, smallest, a trial number, a preset or a spec file.")]
+What = Annotated[
+    str,
+    typer.Argument(
+        metavar="WHAT",
+        autocompletion=completion.candidates,
+        help="best, smallest, a trial number, a preset or a spec file.",
+    ),
+]
 
 STORAGE_DEFAULT = "sqlite:///mnist-search.db"
 

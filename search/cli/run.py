@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from search.cli import options
+from search.cli import completion, options
+from search.cli.completion import one_of
 
 EXAMPLE = "Example: mnist-search run --trials 60 --max-params 8000 --set body_width=4:16"
 
@@ -27,8 +28,14 @@ def command(
         int | None,
         typer.Option("--epochs", help="Length of each training. Default: 8, on the digits 15, or more --sustain."),
     ] = None,
-    sampler: Annotated[str | None, typer.Option("--sampler", help="tpe or random. Default: tpe.")] = None,
-    pruner: Annotated[str | None, typer.Option("--pruner", help="median or none. Default: median.")] = None,
+    sampler: Annotated[
+        str | None,
+        typer.Option("--sampler", autocompletion=one_of(completion.SAMPLERS), help="tpe or random. Default: tpe."),
+    ] = None,
+    pruner: Annotated[
+        str | None,
+        typer.Option("--pruner", autocompletion=one_of(completion.PRUNERS), help="median or none. Default: median."),
+    ] = None,
     space: Annotated[
         Path | None, typer.Option("--space", metavar="FILE", help="YAML file of ranges, such as `body_width: 4:16`.")
     ] = None,
@@ -48,14 +55,19 @@ def command(
     warm_start: Annotated[
         list[str] | None,
         typer.Option(
-            "--warm-start", metavar="WHAT", help="Train first: a preset, a spec file, or `presets`. May be repeated."
+            "--warm-start",
+            metavar="WHAT",
+            autocompletion=completion.warm_starts,
+            help="Train first: a preset, a spec file, or `presets`. May be repeated.",
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of the study. Default: 0.")] = None,
     split: Annotated[
         str | None,
         typer.Option(
-            "--split", help="holdout, or test: judge by the test images as the sources did. Default: holdout."
+            "--split",
+            autocompletion=one_of(completion.SPLITS),
+            help="holdout, or test: judge by the test images as the sources did. Default: holdout.",
         ),
     ] = None,
     dataset: options.DatasetName = None,

@@ -7,7 +7,6 @@ import typer
 
 from search.cli import options
 from search.measures.words import bytes_text, percent
-from search.study import attributes
 
 if TYPE_CHECKING:
     from search.study.naming import Named
@@ -46,6 +45,7 @@ def _facts(named: "Named") -> dict[str, Any]:
     from models.layer_table import arch_facts, layer_facts
     from models.plain import recipe_to_dict
     from search.facts.study_facts import trial_facts
+    from search.study import attributes
     from storage.epochs import epochs_of
 
     arch = named.candidate.arch

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from search.cli import options
+from search.cli import completion, options
 from search.measures.words import percent
 
 if TYPE_CHECKING:
@@ -26,7 +26,12 @@ def command(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1)] = 0,
     split: Annotated[
-        str, typer.Option("--split", help="test (all training images, the test accuracy each epoch) or holdout.")
+        str,
+        typer.Option(
+            "--split",
+            autocompletion=completion.one_of(completion.SPLITS),
+            help="test (all training images, the test accuracy each epoch) or holdout.",
+        ),
     ] = "test",
     target: Annotated[
         float | None, typer.Option("--target", help="Accuracy to hold. Default: the study's, or 0.994.")
