@@ -10,9 +10,12 @@ EXAMPLE = "Example: mnist-search bench --device cpu"
 
 
 def command(
-    rounds: Annotated[int, typer.Option("--rounds", help="Every way has its turn in each.")] = 7,
+    rounds: Annotated[int, typer.Option("--rounds", help="How often each way is timed.")] = 7,
     images: Annotated[
-        int | None, typer.Option("--images", help="Of a round of each way. Default: what fits into some seconds.")
+        int | None,
+        typer.Option(
+            "--images", help="Images that each way trains on in a round. Default: as many as take some seconds."
+        ),
     ] = None,
     device: Annotated[
         str,
@@ -27,7 +30,7 @@ def command(
     data_dir: options.DataDir = None,
     json: options.Json = False,
 ) -> None:
-    """Measure how fast this machine trains: the sources' way, one worker, all workers. Under two minutes."""
+    """Measure how fast this machine trains. The course reports' way, one worker, all workers. Takes under two minutes."""
     import sys
 
     from search.cli.tables import print_json

@@ -16,13 +16,15 @@ def command(
         typer.Argument(
             metavar="WHAT...",
             autocompletion=completion.candidates,
-            help="Presets, trial numbers, best, smallest, spec files; or all studies.",
+            help="best, smallest, trial numbers, presets and spec files; or else names of studies.",
         ),
     ],
     sort: Annotated[
         str,
         typer.Option(
-            "--sort", autocompletion=completion.one_of(completion.SORT_KEYS), help="accuracy, params, macs or name."
+            "--sort",
+            autocompletion=completion.one_of(completion.SORT_KEYS),
+            help="Sort by accuracy, params, macs or name.",
         ),
     ] = "accuracy",
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
@@ -30,7 +32,7 @@ def command(
     study: options.Study = None,
     json: options.Json = False,
 ) -> None:
-    """Compare candidates by size and by what trainings of them came to, or whole studies by what they found."""
+    """Compare candidates, or whole studies, side by side. By size and accuracy, or by what was found."""
     from search.cli.compare_studies import names_studies, print_studies
     from search.cli.lookup import find_store, find_study
     from search.cli.tables import print_json, print_markdown, print_table

@@ -24,7 +24,7 @@ def command(
     study: options.Study = None,
     json: options.Json = False,
 ) -> None:
-    """Write a trained candidate as one file that needs only torch, and check that file on the test images."""
+    """Write a trained candidate as one file that needs only torch. It is read back and checked on the test images."""
     from models.errors import MnistSearchError
     from search.cli.lookup import find_study
     from search.study.naming import find_candidate

@@ -24,7 +24,7 @@ def command(
     study: options.Study = None,
     json: options.Json = False,
 ) -> None:
-    """Show a candidate layer by layer: shapes, parameters, MACs, receptive field; its recipe and its curves."""
+    """Show a candidate layer by layer. Shapes, parameters, MACs, receptive field; its recipe and its curves."""
     from search.cli.lookup import find_study
     from search.cli.tables import print_json
     from search.study.naming import find_candidate

@@ -16,7 +16,7 @@ def command(
     study: options.Study = None,
     json: options.Json = False,
 ) -> None:
-    """Say how a study stands: counts by outcome, best so far, time to target, what runs now."""
+    """Say how a study stands. Counts by outcome, the best so far, the time to the target, and what runs now."""
     from search.cli.lookup import find_study
 
     print_status(find_study(storage, study), as_json=json)

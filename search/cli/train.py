@@ -22,19 +22,21 @@ EXAMPLE = "Example: mnist-search train best --epochs 15 --out model"
 def command(
     what: options.What = "best",
     epochs: Annotated[
-        int | None, typer.Option("--epochs", min=1, help="Default: as its recipe says, or more --sustain.")
+        int | None,
+        typer.Option("--epochs", min=1, help="Length of the training. Default: as its recipe says, or more --sustain."),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1)] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of the training.")] = 0,
     split: Annotated[
         str,
         typer.Option(
             "--split",
             autocompletion=completion.one_of(completion.SPLITS),
-            help="test (all training images, the test accuracy each epoch) or holdout.",
+            help="test: train on all training images, judge by the test images; or holdout.",
         ),
     ] = "test",
     target: Annotated[
-        float | None, typer.Option("--target", help="Accuracy to hold. Default: the study's, or 0.994.")
+        float | None,
+        typer.Option("--target", help="Accuracy to reach in each of the last epochs. Default: the study's, or 0.994."),
     ] = None,
     sustain: Annotated[
         int | None,
@@ -54,7 +56,7 @@ def command(
     study: options.Study = None,
     json: options.Json = False,
 ) -> int:
-    """Train one candidate, printing every epoch; its result is kept for `compare`, and decides nothing."""
+    """Train a candidate once and print every epoch. The result is kept for `compare`; `verify` is the proof."""
     import torch
 
     from search.cli.export import exported_facts, print_exported

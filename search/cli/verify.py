@@ -20,15 +20,26 @@ MIN_SEEDS = 5
 def command(
     what: options.What = "best",
     seeds: Annotated[
-        int, typer.Option("--seeds", help=f"Fresh seeds in all, at least {MIN_SEEDS}; more later go on from these.")
+        int,
+        typer.Option(
+            "--seeds", help=f"Fresh seeds in all, at least {MIN_SEEDS}. Those trained before are not trained again."
+        ),
     ] = MIN_SEEDS,
     top: Annotated[
-        int, typer.Option("--top", min=1, help="Let the so many best of the study race on held-out images first.")
+        int,
+        typer.Option(
+            "--top",
+            min=1,
+            metavar="K",
+            help="Race the K best trials of the study on held-out images first, and verify the winner.",
+        ),
     ] = 1,
     epochs: Annotated[
         int | None,
         typer.Option(
-            "--epochs", min=1, help="Default: as its recipe says, for a study's trial at least 15, or more --sustain."
+            "--epochs",
+            min=1,
+            help="Length of each training. Default: as its recipe says, a study's trial at least 15; or more --sustain.",
         ),
     ] = None,
     target: Annotated[
@@ -49,7 +60,7 @@ def command(
     study: options.Study = None,
     json: options.Json = False,
 ) -> None:
-    """Train a candidate from scratch with fresh seeds on all training images; say whether it is at the target."""
+    """Train a candidate again with fresh seeds. On all training images; says whether it is at the target."""
     from search.cli.goal import goal_of
     from search.cli.interrupts import interruptible
     from search.cli.lookup import find_study
