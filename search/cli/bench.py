@@ -30,7 +30,7 @@ def command(
     data_dir: options.DataDir = None,
     json: options.Json = False,
 ) -> None:
-    """Measure how fast this machine trains. The course reports' way, one worker, all workers. Takes under two minutes."""
+    """Measure how fast this machine trains. The course reports' way, one worker, all workers. Under two minutes."""
     import sys
 
     from search.cli.tables import print_json

@@ -1,5 +1,6 @@
 """`mnist-search compare`: candidates side by side."""
 
+from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -44,7 +45,8 @@ def command(
     if store is not None and names_studies(store, what):
         print_studies([open_study(store, name) for name in what], markdown, json)
         return
-    named = [find_candidate(one, lambda: find_study(storage, study)) for one in what]
+    opened = cache(lambda: find_study(storage, study, for_reading=True))
+    named = [find_candidate(one, opened) for one in what]
     rows = compare(named, store, sort)
     if json:
         print_json(rows)

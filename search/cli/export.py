@@ -33,7 +33,7 @@ def command(
     from trainer.data.find import data_folder, find_dataset
     from trainer.data.split import split_data
 
-    named = find_candidate(what, lambda: find_study(storage, study))
+    named = find_candidate(what, lambda: find_study(storage, study, for_reading=True))
     if named.study is None or named.trial is None:
         raise MnistSearchError(
             f"{what} has no trained weights: train and export it with `mnist-search train {what} --out DIR`"

@@ -23,5 +23,5 @@ def command(
     from search.cli.lookup import find_study
     from search.report.page import write_report
 
-    size_bytes = write_report(find_study(storage, study), data_dir, out)
+    size_bytes = write_report(find_study(storage, study, for_reading=True), data_dir, out)
     print(f"{out}  {bytes_text(size_bytes)}")

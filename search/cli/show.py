@@ -29,7 +29,7 @@ def command(
     from search.cli.tables import print_json
     from search.study.naming import find_candidate
 
-    named = find_candidate(what, lambda: find_study(storage, study))
+    named = find_candidate(what, lambda: find_study(storage, study, for_reading=True))
     facts = _facts(named)
     if check:
         from models.recount import recount

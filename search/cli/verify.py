@@ -39,7 +39,7 @@ def command(
         typer.Option(
             "--epochs",
             min=1,
-            help="Length of each training. Default: as its recipe says, a study's trial at least 15; or more --sustain.",
+            help="Length of each training. Default: its recipe's, for a study's trial at least 15, or more --sustain.",
         ),
     ] = None,
     target: Annotated[
