@@ -21,8 +21,8 @@ _TIMEOUT_SECONDS = 60
 
 def may_be_written(path: Path) -> bool:
     """Whether the file, its folder and what SQLite keeps beside it may be written; nothing is touched to find out."""
-    beside = [f"{path}{suffix}" for suffix in (*_LOGS, "-shm")]
-    return all(os.access(one, os.W_OK) for one in (path.parent, path, *beside) if os.path.exists(one))
+    all_of_it = [str(path.parent), *(f"{path}{suffix}" for suffix in ("", *_LOGS, "-shm"))]
+    return all(os.access(one, os.W_OK) for one in all_of_it if os.path.exists(one))
 
 
 def copy_database(source: Path, target: Path) -> None:

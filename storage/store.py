@@ -120,6 +120,8 @@ def _open(url: URL, named: URL) -> RDBStorage:
     options: dict[str, Any] = {}
     if url.get_backend_name() == "sqlite":
         fault = _sqlite_fault(Path(str(url.database)))
+        if fault is not None and "not a database" in fault:
+            raise StorageError(f"{Path(str(named.database))} is not an SQLite database: name another with --storage")
         if fault is not None:
             what = "written" if url == named else "read"
             raise StorageError(f"{Path(str(named.database))} cannot be {what}: {fault}; name another with --storage")

@@ -23,11 +23,13 @@ def command(
     target: Annotated[float | None, typer.Option("--target", help="Accuracy to reach. Default: 0.994.")] = None,
     sustain: Annotated[
         int | None,
-        typer.Option("--sustain", help="The last epochs whose mean accuracy decides. Default: 3, or fewer --epochs."),
+        typer.Option(
+            "--sustain", help="How many last epochs decide, by their mean. Default: 3, or fewer if --epochs is."
+        ),
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option("--epochs", help="Length of each training. Default: 8, on the digits 15, or more --sustain."),
+        typer.Option("--epochs", help="Length of each training. Default: 8 (digits: 15), or more if --sustain is."),
     ] = None,
     sampler: Annotated[
         str | None,

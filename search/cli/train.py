@@ -23,7 +23,9 @@ def command(
     what: options.What = "best",
     epochs: Annotated[
         int | None,
-        typer.Option("--epochs", min=1, help="Length of the training. Default: as its recipe says, or more --sustain."),
+        typer.Option(
+            "--epochs", min=1, help="Length of the training. Default: as its recipe says, more if --sustain is."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of the training.")] = 0,
     split: Annotated[
@@ -41,7 +43,7 @@ def command(
     sustain: Annotated[
         int | None,
         typer.Option(
-            "--sustain", min=1, help="The last epochs that decide. Default: the study's, or 3, or fewer --epochs."
+            "--sustain", min=1, help="How many last epochs decide. Default: the study's or 3, fewer if --epochs is."
         ),
     ] = None,
     out: Annotated[

@@ -39,7 +39,7 @@ def command(
         typer.Option(
             "--epochs",
             min=1,
-            help="Length of each training. Default: its recipe's, for a study's trial at least 15, or more --sustain.",
+            help="Length of each training. Default: its recipe's, of a trial at least 15, more if --sustain is.",
         ),
     ] = None,
     target: Annotated[
@@ -48,7 +48,7 @@ def command(
     sustain: Annotated[
         int | None,
         typer.Option(
-            "--sustain", min=1, help="The last epochs that decide. Default: the study's, or 3, or fewer --epochs."
+            "--sustain", min=1, help="How many last epochs decide. Default: the study's or 3, fewer if --epochs is."
         ),
     ] = None,
     workers: options.Workers = "auto",

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -75,7 +76,7 @@ def state(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {str(p): (p.read_bytes(), p.stat().st_uid) for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-def as_nobody(commands: list[str], folder: Path, for_root: str) -> list[list[tuple[int, str, str]]]:
+def as_nobody(commands: list[str], folder: Path, for_root: str) -> list[list[Any]]:
     """Exit codes and outputs of commands, first for root and a database of its own, then for `nobody`."""
     urls = [url_of(folder / name / "mnist-search.db") for name in (for_root, "theirs")]
     environment = {**os.environ, "XDG_CACHE_HOME": str(folder), "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -122,7 +123,10 @@ def mounted(folder: Path) -> Iterator[Path]:
     """The folder `theirs`, seen through a read-only mount, which stops root as well."""
     there = folder / "mounted"
     there.mkdir()
-    for command in (["mount", "--bind", folder / "theirs", there], ["mount", "-o", "remount,ro,bind", there]):
+    for command in (
+        ["mount", "--bind", str(folder / "theirs"), str(there)],
+        ["mount", "-o", "remount,ro,bind", str(there)],
+    ):
         if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
             pytest.skip("nothing may be mounted here")
     yield there
@@ -194,14 +198,15 @@ def test_tables_of_an_older_program(folder: Path, mounted: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "fault"), [(b"accuracy: 0.994\n" * 40, "file is not a database"), (None, "Is a directory")]
+    ("content", "fault"),
+    [(b"accuracy: 0.994\n" * 40, "is not an SQLite database:"), (None, "cannot be read: Is a directory;")],
 )
 def test_what_is_no_database(folder: Path, mounted: Path, content: bytes | None, fault: str) -> None:
     path = folder / "theirs" / "s.db"
     path.mkdir() if content is None else path.write_bytes(content)
     with pytest.raises(StorageError) as caught:
         Store(url_of(mounted / "s.db"), for_reading=True)
-    assert str(caught.value) == f"{mounted / 's.db'} cannot be read: {fault}; name another with --storage"
+    assert str(caught.value) == f"{mounted / 's.db'} {fault} name another with --storage"
 
 
 def test_a_file_that_may_be_written_is_not_copied(tmp_path: Path, store: Store) -> None:

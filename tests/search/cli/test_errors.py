@@ -85,7 +85,7 @@ def test_a_file_that_is_no_database_stays_as_it_is(tmp_path: Path, capsys: pytes
     path = tmp_path / "letter.db"
     path.write_text("Dear Sir or Madam, " * 100)
     line = refused("run --dataset digits --storage sqlite:///letter.db", capsys)
-    assert line == "letter.db cannot be written: file is not a database; name another with --storage"
+    assert line == "letter.db is not an SQLite database: name another with --storage"
     assert path.read_text().startswith("Dear Sir")
 
 
