@@ -12,7 +12,7 @@ from sqlalchemy import URL, Engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 
 from storage.errors import StorageError
-from storage.schema import despite_rivals, ensure_schema
+from storage.schema import ensure_schema, while_others_create
 
 ARTIFACT_FOLDER = "mnist-search-artifacts"
 BUSY_TIMEOUT_SECONDS = 60
@@ -36,7 +36,7 @@ class Store:
             )
         self.optuna = _open(self.url)
         self.engine: Engine = self.optuna.engine
-        despite_rivals(lambda: ensure_schema(self.engine))
+        while_others_create(lambda: ensure_schema(self.engine))
 
     @staticmethod
     def exists(url: str) -> bool:
@@ -94,7 +94,7 @@ def _open(url: URL) -> RDBStorage:
         _check_sqlite(url)
         options = {"connect_args": {"timeout": BUSY_TIMEOUT_SECONDS}}
     try:
-        storage = despite_rivals(lambda: RDBStorage(text, engine_kwargs=options))
+        storage = while_others_create(lambda: RDBStorage(text, engine_kwargs=options))
     except ImportError as error:
         raise StorageError(f"{shown} needs a driver that is not installed: {error}") from None
     except (DatabaseError, RuntimeError) as error:

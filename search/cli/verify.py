@@ -70,8 +70,7 @@ def command(
     _say(f"data: {found.notice}")
     chosen = choose_precision(precision, resolved, nominees[0].candidate)
     _say(f"precision: {chosen}")
-    on = {"trained_on": provenance(resolved, chosen)}
-    machine = Machine(worker_devices(resolved, n_workers), chosen.dtype, on)
+    machine = Machine(worker_devices(resolved, n_workers), chosen, provenance(resolved, chosen))
     with seed_progress(goal.sustain) as listener:
         verifier = Verifier(store, found.dataset, machine, goal.target, goal.sustain, listener)
         with interruptible(verifier.stop):

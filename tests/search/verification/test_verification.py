@@ -169,3 +169,18 @@ def test_target_and_length_can_be_asked_for_anew() -> None:
     runs = [run(0.99, 0.991, 0.993, 0.995)]
     assert summarise(runs)["sustained_accuracy"] == pytest.approx(0.993)
     assert summarise(runs, target=0.995, sustain=1)["verified"]
+
+
+def test_another_number_format_or_release_of_torch_trains_its_seeds_again(store: Store, data: TrainingData) -> None:
+    def trained(**on: str) -> int:
+        engine = InlineEngine(data)
+        trainer = SeedTrainer(store.engine, lambda: closing(engine), QUESTION, on, TrainingListener())
+        runs = trainer.runs([ENTRY], 1)[ENTRY.candidate.id]
+        assert [(run["precision"], run["torch"]) for run in runs] == [(on["precision"], runs[0]["torch"])]
+        return len(engine.jobs)
+
+    assert trained(precision="float32", torch="2.15.0") == 1
+    assert trained(precision="float32", torch="2.15.0+cu130") == 0
+    assert trained(precision="bfloat16", torch="2.15.0") == 1
+    assert trained(precision="float32", torch="2.16.0") == 1
+    assert len(verification_runs_of(store.engine, ENTRY.candidate.id)) == 3
