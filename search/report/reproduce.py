@@ -25,7 +25,8 @@ def search_command(study: SearchStudy) -> str:
         "--target", f"{s.target:g}", "--sustain", str(s.sustain), "--sampler", s.sampler, "--pruner", s.pruner,
         "--seed", str(s.seed),
     ]  # fmt: skip
-    parts += [word for name, text in s.space.items() for word in ("--set", f"{name}={text.replace(', ', ',')}")]
+    ranges = study.space.to_dict()  # also those it lacked when it was stored: their defaults are others by now
+    parts += [word for name, text in ranges.items() for word in ("--set", f"{name}={text.replace(', ', ',')}")]
     parts += [word for name in given_names(study) for word in ("--warm-start", name)]
     return _wrapped(parts)
 
