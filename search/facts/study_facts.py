@@ -37,17 +37,16 @@ def study_facts(study: SearchStudy) -> dict[str, Any]:
 def _proof_facts(one: Judged) -> dict[str, Any]:
     """A finished verification in short."""
     kept = (
-        "n_seeds",
-        "sustained_accuracy",
-        "deviation",
-        "minimum",
-        "n_held",
-        "target",
-        "sustain",
-        "verified",
-        "margin",
+        *("n_seeds", "epochs", "sustained_accuracy", "deviation", "mean_interval", "minimum", "n_held"),
+        *("target", "sustain", "verified", "verdict", "seeds_to_settle", "margin"),
     )
-    record = {"name": one.record.label, "trial": one.record.trial, "candidate": one.record.candidate_id}
+    record = {
+        "name": one.record.label,
+        "trial": one.record.trial,
+        "candidate": one.record.candidate_id,
+        "precision": one.record.precision,
+        "torch": one.record.torch,
+    }
     return record | {key: one.summary[key] for key in kept}
 
 

@@ -55,7 +55,8 @@ def judge(study: SearchStudy, record: Verification, target: float | None = None)
     if not runs:
         return None
     goal = record.summary["target"] if target is None else target
-    return Judged(trial, record, runs, summarise(runs, goal, record.summary["sustain"]))
+    summary = summarise(runs, goal, record.summary["sustain"])
+    return Judged(trial, record, runs, {**summary, "epochs": record.summary["epochs"]})
 
 
 def _verified_trial(study: SearchStudy, record: Verification) -> FrozenTrial | None:

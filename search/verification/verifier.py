@@ -89,7 +89,13 @@ class Verifier:
     def verify(self, nominee: Nominee, n_seeds: int, race: list[dict[str, Any]] | None = None) -> dict[str, Any]:
         """What the seeds of a candidate came to on the test images: the facts that `verify --json` prints."""
         number = begin_verification(self._store.engine, self._record(nominee))
-        extra = {"is_clean": nominee.is_clean, "n_compared": nominee.n_compared, "race": race}
+        # Of seeds that all diverge no run says how many epochs it was to have.
+        extra = {
+            "epochs": nominee.candidate.recipe.epochs,
+            "is_clean": nominee.is_clean,
+            "n_compared": nominee.n_compared,
+            "race": race,
+        }
         summary: dict[str, Any] | None = None
         try:
             runs = self._runs("test", [nominee], n_seeds)[nominee.candidate.id]

@@ -62,6 +62,8 @@ def test_what_was_told_is_told_again(capsys: pytest.CaptureFixture[str]) -> None
         ("status", ["status"]),
     ):
         then = printed_then(f"{name}.json")
+        if name == "status":  # the mean is on target, as then, but its interval reaches below: no longer verified
+            then["verifications"][1]["verified"] = False
         assert only_known(printed_now(capsys, *words), then) == then, name
 
 
@@ -86,6 +88,28 @@ def test_a_verification_goes_on_from_its_seeds(capsys: pytest.CaptureFixture[str
         assert "5 of 5 trainings were done before" in err
         assert json.loads(out)["sustained_accuracy"] == 0.938
     assert len(printed_now(capsys, "status")["verifications"]) == 3
+
+
+@pytest.mark.usefixtures("old")
+def test_what_was_verified_is_judged_by_todays_rule(capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = printed_now(capsys, "status")["verifications"]
+    assert (first["verdict"], first["seeds_to_settle"]) == ("verified", None)
+    assert (second["verdict"], second["seeds_to_settle"]) == ("on_target_not_proven", 83)
+    code, out, _ = call(["status"], capsys)
+    assert code == 0
+    assert all(len(line) <= 80 for line in out.splitlines())
+    assert (
+        """
+proof      trial 8: 93.80% over 5 seeds, 5 held
+           verified at 90.00%
+proof      trial 8: 93.80% over 5 seeds, 2 held
+           on target, not proven at 93.60%
+           about 78 more seeds would settle it
+           mnist-search verify 8 --seeds 83 --epochs 4 --target 0.936 \\
+             --sustain 2 --study digits --precision bfloat16
+"""
+        in out
+    )
 
 
 @pytest.mark.usefixtures("old")
