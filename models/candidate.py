@@ -33,7 +33,7 @@ class Candidate:
         return self if epochs == self.recipe.epochs else replace(self, recipe=stretched_recipe(self.recipe, epochs))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data with every field spelled out; `from_dict` reads it back."""
+        """Plain data with its fields spelled out; `from_dict` reads it back."""
         return {"layers": arch_to_list(self.arch), "recipe": recipe_to_dict(self.recipe)}
 
     @classmethod

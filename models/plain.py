@@ -1,7 +1,8 @@
 """Layers, schedules and recipes as plain data: the one form that is stored, sent to workers and written in spec files.
 
 A layer or a schedule is `{kind: {field: value}}`; a reader also takes `{kind: value of its first field}` and a bare
-`kind`. Writers spell every field out, so that the text of a candidate does not change when a default does.
+`kind`. Writers spell every field out, so that the text of a candidate does not change when a default does; but for
+fields that were added later, which are left out while neutral (`models/later.py`).
 """
 
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 
 from models.arch import ArchSpec, find_faults
 from models.errors import InvalidArchitectureError, InvalidRecipeError
+from models.later import spelled_out
 from models.layers import LAYERS, Conv, Layer
 from models.recipe import Recipe
 from models.schedules import SCHEDULES, Schedule
@@ -45,9 +47,8 @@ def arch_from_list(items: object) -> ArchSpec:
 
 
 def recipe_to_dict(recipe: Recipe) -> dict[str, Any]:
-    """A recipe with every field spelled out."""
-    values = {f.name: getattr(recipe, f.name) for f in fields(recipe)}
-    return values | {"schedule": _tagged(recipe.schedule)}
+    """A recipe with its fields spelled out."""
+    return spelled_out(recipe) | {"schedule": _tagged(recipe.schedule)}
 
 
 def recipe_from_dict(data: object) -> Recipe:
@@ -73,7 +74,7 @@ def recipe_from_dict(data: object) -> Recipe:
 
 
 def _tagged(value: Layer | Schedule) -> dict[str, Any]:
-    return {value.kind: {f.name: _listed(getattr(value, f.name)) for f in fields(value)}}
+    return {value.kind: {name: _listed(of) for name, of in spelled_out(value).items()}}
 
 
 def _untagged(item: object, kinds: Mapping[str, type[T]], what: str) -> T:

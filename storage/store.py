@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 
 from storage.errors import StorageError
 from storage.private_copy import copy_database, may_be_written
-from storage.schema import despite_rivals, ensure_schema
+from storage.schema import ensure_schema, while_others_create
 
 ARTIFACT_FOLDER = "mnist-search-artifacts"
 BUSY_TIMEOUT_SECONDS = 60
@@ -44,7 +44,7 @@ class Store:
         self._is_copy = for_reading and _is_fixed(self.url)
         self.optuna = _open(self._copied() if self._is_copy else self.url, self.url)
         self.engine: Engine = self.optuna.engine
-        despite_rivals(lambda: ensure_schema(self.engine))
+        while_others_create(lambda: ensure_schema(self.engine))
 
     @staticmethod
     def exists(url: str) -> bool:
@@ -127,7 +127,7 @@ def _open(url: URL, named: URL) -> RDBStorage:
             raise StorageError(f"{Path(str(named.database))} cannot be {what}: {fault}; name another with --storage")
         options = {"connect_args": {"timeout": BUSY_TIMEOUT_SECONDS}}
     try:
-        storage = despite_rivals(lambda: RDBStorage(text, engine_kwargs=options))
+        storage = while_others_create(lambda: RDBStorage(text, engine_kwargs=options))
     except ImportError as error:
         raise StorageError(f"{shown} needs a driver that is not installed: {error}") from None
     except (DatabaseError, RuntimeError) as error:

@@ -1,5 +1,9 @@
 """Our tables, beside Optuna's in the same database.
 
+Whoever changes one writes a migration too (`storage/migrations`): a new database is made from this file, an old one is
+brought to the same form step by step, and a test compares the two. Constraints have names, so that a later migration
+can drop them.
+
 `trials` and `studies` are Optuna's; only the columns that our foreign keys and queries need are named here. Rows go
 when Optuna's row goes (a study deleted in the dashboard takes its epochs along).
 """
@@ -84,7 +88,9 @@ class VerificationRow(Base):
     candidate_id: Mapped[str] = mapped_column(String(64), index=True)
     label: Mapped[str] = mapped_column(String(255))
     dataset: Mapped[str] = mapped_column(String(64))
-    study_name: Mapped[str | None] = mapped_column(String(255), index=True)
+    study_id: Mapped[int | None] = mapped_column(
+        ForeignKey("studies.study_id", name="fk_verifications_study_id", ondelete="CASCADE"), index=True
+    )
     """The study that found the candidate, and its trial; None of a preset or a file."""
     trial: Mapped[int | None]
     n_compared: Mapped[int]
@@ -97,23 +103,34 @@ class VerificationRow(Base):
     seconds: Mapped[float] = mapped_column(Float(53))
     core_seconds: Mapped[float] = mapped_column(Float(53))
     """Processor time of the trainings of this use, its race included; earlier uses had their own."""
+    precision: Mapped[str | None] = mapped_column(String(32))
+    """The number format of its trainings, and the release of torch; None where an older program did not say."""
+    torch: Mapped[str | None] = mapped_column(String(64))
     summary: Mapped[dict[str, Any] | None] = mapped_column(JSON)
 
 
 class VerificationRunRow(Base):
     """One training of a candidate with one seed, for a verification (split `test`) or a race (split `holdout`).
 
+    Trainings in unlike number formats, or by unlike releases of torch, stand side by side: they are never averaged.
     `facts` is its result as JSON, epoch records and the answer to every evaluation image included.
     """
 
     __tablename__ = "verification_runs"
-    __table_args__ = (UniqueConstraint("candidate_id", "dataset", "split", "seed"),)
+    __table_args__ = (
+        UniqueConstraint(
+            *("candidate_id", "dataset", "split", "seed", "precision", "torch"), name="uq_verification_runs_training"
+        ),
+    )
 
     run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     candidate_id: Mapped[str] = mapped_column(String(64))
     dataset: Mapped[str] = mapped_column(String(64))
     split: Mapped[str] = mapped_column(String(64))
     seed: Mapped[int] = mapped_column(BigInteger)
+    precision: Mapped[str] = mapped_column(String(32))
+    """Empty where nobody said, as `torch` is: NULLs would not collide, and a seed would be kept twice."""
+    torch: Mapped[str] = mapped_column(String(64))
     ended_at: Mapped[float] = mapped_column(Float(53))
     facts: Mapped[dict[str, Any]] = mapped_column(JSON)
 

@@ -19,7 +19,7 @@ class Verification:
     candidate_id: str
     label: str
     dataset: str
-    study_name: str | None = None
+    study_id: int | None = None
     """The study that found the candidate, and the trial's number in it."""
     trial: int | None = None
     n_compared: int = 1
@@ -30,7 +30,15 @@ class Verification:
     seconds: float = 0.0
     core_seconds: float = 0.0
     """Processor time of the trainings of this use, its race included."""
+    precision: str | None = None
+    """The number format of its trainings, and the release of torch; None where nobody said."""
+    torch: str | None = None
     summary: dict[str, Any] | None = None
+
+
+def release(version: str) -> str:
+    """A version of torch without what it was built for: `2.15.0` of `2.15.0+cu130`. Builds of one release are alike."""
+    return version.partition("+")[0]
 
 
 def begin_verification(engine: Engine, verification: Verification) -> int:
@@ -53,9 +61,9 @@ def end_verification(
         session.execute(update(VerificationRow).where(VerificationRow.verification_id == number).values(**values))
 
 
-def verifications_of(engine: Engine, study_name: str) -> list[Verification]:
+def verifications_of(engine: Engine, study_id: int) -> list[Verification]:
     """The verifications of candidates that a study found, oldest first, the unfinished ones included."""
-    query = select(VerificationRow).where(VerificationRow.study_name == study_name)
+    query = select(VerificationRow).where(VerificationRow.study_id == study_id)
     with Session(engine) as session:
         rows = session.scalars(query.order_by(VerificationRow.verification_id))
         return [Verification(**{name: getattr(row, name) for name in _FIELDS}) for row in rows]
@@ -67,13 +75,16 @@ _FIELDS = tuple(Verification.__dataclass_fields__)
 def add_verification_run(engine: Engine, facts: Mapping[str, Any]) -> None:
     """Keeps the training of one seed; if another process was quicker with the same one, that one stays.
 
-    `facts` holds at least candidate, dataset, split and seed, and must be JSON-able.
+    `facts` holds at least candidate, dataset, split and seed, precision and torch where they are known, and must be
+    JSON-able.
     """
     row = VerificationRunRow(
         candidate_id=facts["candidate"],
         dataset=facts["dataset"],
         split=facts["split"],
         seed=facts["seed"],
+        precision=facts.get("precision", ""),
+        torch=release(facts.get("torch", "")),
         ended_at=time.time(),
         facts=dict(facts),
     )
@@ -90,13 +101,19 @@ def verification_runs_of(
     dataset: str | None = None,
     split: str = "test",
     seeds: Iterable[int] | None = None,
+    conditions: tuple[str, str] | None = None,
 ) -> list[dict[str, Any]]:
-    """The trainings of a candidate, in the order they were kept, each as its facts; None stands for all."""
+    """The trainings of a candidate, in the order they were kept, each as its facts; None stands for all.
+
+    `conditions` are a number format and a version of torch, of which the release counts.
+    """
     row = VerificationRunRow
     query = select(row).where(row.candidate_id == candidate_id, row.split == split)
     if dataset is not None:
         query = query.where(row.dataset == dataset)
     if seeds is not None:
         query = query.where(row.seed.in_(list(seeds)))
+    if conditions is not None:
+        query = query.where(row.precision == conditions[0], row.torch == release(conditions[1]))
     with Session(engine) as session:
-        return [found.facts for found in session.scalars(query.order_by(row.run_id))]
+        return [{**found.facts, "precision": found.precision} for found in session.scalars(query.order_by(row.run_id))]

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -65,6 +66,11 @@ What = Annotated[
 ]
 
 STORAGE_DEFAULT = "sqlite:///mnist-search.db"
+
+
+def storage_said(url: str) -> str | None:
+    """What a command must say with `--storage` to mean this one; None where it may be left out."""
+    return None if url == os.environ.get("MNIST_SEARCH_STORAGE", STORAGE_DEFAULT) else url
 
 
 def n_workers(text: str) -> int | None:

@@ -1,9 +1,11 @@
 """`mnist-search status`: how a study stands."""
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from search.cli import options
-from search.measures.words import percent, seconds_text
+from search.measures.verdict import Verdict, settle_text
+from search.measures.words import command_text, percent, plural, seconds_text
 
 if TYPE_CHECKING:
     from search.study.study import SearchStudy
@@ -31,10 +33,12 @@ def print_status(study: "SearchStudy", as_json: bool) -> None:
     if as_json:
         print_json(facts)
     else:
-        print("\n".join(_lines(facts)))
+        storage = options.storage_said(study.store.url.render_as_string())
+        print("\n".join(_lines(facts, storage)))
 
 
-def _lines(facts: dict[str, Any]) -> list[str]:
+def _lines(facts: dict[str, Any], storage: str | None) -> list[str]:
+    """The status as it is printed; `storage` is what a command must say with `--storage`, if anything."""
     from search.study.outcomes import REPORTED
 
     counts = ", ".join(f"{facts[outcome]} {outcome}" for outcome in REPORTED)
@@ -51,7 +55,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         f"active     {seconds_text(facts['seconds'])}" + _of_a_core(facts["core_seconds"], ", {} of a core"),
         f"epochs     {facts['epochs_trained']:,} trained, {facts['epochs_saved']:,} saved by pruning, "
         f"{facts['trainings_avoided']:,} trainings spared by the gate",
-        *(f"proof      {_proof(one)}" for one in facts["verifications"]),
+        *(line for one in facts["verifications"] for line in _proof(one, facts["study"], storage)),
     ]
     if facts["split"] == "test":
         lines.append("           judged by the test images: for comparison only, not clean")
@@ -61,13 +65,25 @@ def _lines(facts: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _proof(one: dict[str, Any]) -> str:
+def _proof(one: dict[str, Any], study: str, storage: str | None) -> list[str]:
+    """What a verification came to, and how it is settled where it is not."""
+    from search.verification.commands import more_seeds_words
 
-    verdict = "verified" if one["verified"] else "not verified"
-    return (
-        f"{one['name']}: {percent(one['sustained_accuracy'])} over {one['n_seeds']} seeds, {one['n_held']} held: "
-        f"{verdict} at {percent(one['target'])}"
+    verdict, indent = Verdict(one["verdict"]), " " * 11
+    lines = [
+        f"proof      {one['name']}: {percent(one['sustained_accuracy'])} over {plural(one['n_seeds'], 'seed')}, "
+        f"{one['n_held']} held",
+        f"{indent}{verdict.words} at {percent(one['target'])}",
+    ]
+    settle = settle_text(verdict, one["n_seeds"], one["seeds_to_settle"])
+    if settle is not None:
+        lines.append(f"{indent}{settle}")
+    command = more_seeds_words(
+        str(one["trial"]), one, {"study": study, "precision": one["precision"], "storage": storage}
     )
+    if command is not None:
+        lines += textwrap.indent(command_text(command, 80 - len(indent)), indent).splitlines()
+    return lines
 
 
 def _reached(facts: dict[str, Any], what: str, done: str, missing: str) -> str:

@@ -11,10 +11,11 @@ from search.measures.statistics import difference
 from search.study import attributes
 from search.study.naming import Named
 from search.study.outcomes import Outcome, outcome_of
+from search.verification.judged import judged_verifications
 from storage.epochs import epochs_of
 from storage.runs import runs_of
 from storage.store import Store
-from storage.verifications import verification_runs_of, verifications_of
+from storage.verifications import release, verification_runs_of
 
 SORT_KEYS = ("accuracy", "params", "macs", "name")
 
@@ -55,17 +56,17 @@ def _verification_runs(named: Named, store: Store | None) -> list[dict[str, Any]
     """The seeds of the candidate's verification; of a trial's the last, which may have trained it longer."""
     if store is None:
         return []
-    ids = [named.candidate.id]
     if named.study is not None and named.trial is not None:
-        verified = verifications_of(store.engine, named.study.name)
-        ids = [one.candidate_id for one in verified if one.trial == named.trial.number][::-1] or ids
-    return verification_runs_of(store.engine, ids[0])
+        judged = [one for one in judged_verifications(named.study) if one.trial.number == named.trial.number]
+        return judged[-1].runs if judged else []
+    return verification_runs_of(store.engine, named.candidate.id)
 
 
 def _means(runs: list[dict[str, Any]]) -> dict[str, Any] | None:
     if not runs:
         return None
-    # The latest training says what is asked; the others count if they were judged by the same images for the same goal.
+    # The latest training says what is asked; the others count if they were judged by the same images for the same
+    # goal, and trained alike.
     like = [run for run in runs if _question(run) == _question(runs[-1])]
     means = {key: statistics.fmean(run[key] for run in like) for key in ("sustained_accuracy", "gap", "seconds")}
     return {
@@ -80,7 +81,9 @@ def _means(runs: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def _question(run: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(run[key] for key in ("dataset", "split", "target", "sustain"))
+    goal = tuple(run[key] for key in ("dataset", "split", "target", "sustain"))
+    # Of a training by `train`, `precision` says also why it is that one.
+    return *goal, run.get("dtype") or run.get("precision"), release(run.get("torch", ""))
 
 
 def _trial(named: Named) -> dict[str, Any] | None:

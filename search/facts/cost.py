@@ -5,9 +5,10 @@ from typing import Any
 from search.study import attributes
 from search.study.outcomes import Outcome
 from search.study.study import SearchStudy
+from search.verification.judged import judge
 from storage.epochs import core_seconds_of, n_epochs_of
 from storage.sessions import active_seconds
-from storage.verifications import Verification, verifications_of
+from storage.verifications import verifications_of
 
 
 def cost_facts(study: SearchStudy) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def cost_facts(study: SearchStudy) -> dict[str, Any]:
         "epochs_saved": _epochs_saved(study),
         "trainings_avoided": len(study.trials(Outcome.REJECTED)),
         **_to_target(study),
-        **_to_verified(verifications_of(database, study.name)),
+        **_to_verified(study),
     }
 
 
@@ -46,13 +47,14 @@ def _to_target(study: SearchStudy) -> dict[str, float | None]:
     }
 
 
-def _to_verified(verifications: list[Verification]) -> dict[str, float | None]:
+def _to_verified(study: SearchStudy) -> dict[str, float | None]:
     """The search until the verification that succeeded first began, and all verifications up to its end."""
     seconds = core_seconds = 0.0
-    for one in verifications:
+    for one in verifications_of(study.store.engine, study.study_id):
         seconds += one.seconds
         core_seconds += one.core_seconds
-        if one.summary is not None and one.summary["verified"]:
+        judged = judge(study, one)
+        if judged is not None and judged.summary["verified"]:
             before, core_before = one.study_seconds, one.study_core_seconds
             return {
                 "seconds_to_verified": None if before is None else before + seconds,

@@ -8,9 +8,9 @@ from search.facts.cost import cost_facts
 from search.study import attributes
 from search.study.outcomes import Outcome, outcome_of
 from search.study.study import SearchStudy
+from search.verification.judged import Judged, judged_verifications
 from storage.epochs import epochs_of
 from storage.sessions import is_open
-from storage.verifications import Verification, verifications_of
 
 
 def study_facts(study: SearchStudy) -> dict[str, Any]:
@@ -28,27 +28,26 @@ def study_facts(study: SearchStudy) -> dict[str, Any]:
         "best": trial_facts(best) if best else None,
         "smallest": trial_facts(smallest) if smallest else None,
         **cost_facts(study),
-        "verifications": [_proof_facts(one) for one in verifications_of(store.engine, study.name) if one.summary],
+        "verifications": [_proof_facts(one) for one in judged_verifications(study)],
         "is_running": is_open(store.engine, study.study_id),
         "running": [_running_facts(study, trial) for trial in study.running()],
     }
 
 
-def _proof_facts(one: Verification) -> dict[str, Any]:
+def _proof_facts(one: Judged) -> dict[str, Any]:
     """A finished verification in short."""
-    summary = one.summary or {}
     kept = (
-        "n_seeds",
-        "sustained_accuracy",
-        "deviation",
-        "minimum",
-        "n_held",
-        "target",
-        "sustain",
-        "verified",
-        "margin",
+        *("n_seeds", "epochs", "sustained_accuracy", "deviation", "mean_interval", "minimum", "n_held"),
+        *("target", "sustain", "verified", "verdict", "seeds_to_settle", "margin"),
     )
-    return {"name": one.label, "trial": one.trial, "candidate": one.candidate_id} | {key: summary[key] for key in kept}
+    record = {
+        "name": one.record.label,
+        "trial": one.record.trial,
+        "candidate": one.record.candidate_id,
+        "precision": one.record.precision,
+        "torch": one.record.torch,
+    }
+    return record | {key: one.summary[key] for key in kept}
 
 
 def trial_facts(trial: FrozenTrial) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """How numbers are worded, wherever they are told: on a terminal, in a report, on the dashboard."""
 
 import math
+import shlex
+from collections.abc import Sequence
 
 
 def percent(fraction: float | None) -> str:
@@ -28,6 +30,28 @@ def seconds_text(seconds: float | None) -> str:
 def count_text(n: int | None) -> str:
     """A count with thousands separated; a dash for none."""
     return "-" if n is None else f"{n:,}"
+
+
+def plural(n: int, word: str) -> str:
+    """A counted word: `1 seed`, `5 seeds`."""
+    return f"{n:,} {word}" if n == 1 else f"{n:,} {word}s"
+
+
+def command_text(words: Sequence[str], width: int = 80) -> str:
+    """A command for a shell, broken before options so that no line grows longer than `width` without need."""
+    groups: list[str] = []
+    for word in words:
+        if word.startswith("--") or not groups:
+            groups.append(shlex.quote(word))
+        else:
+            groups[-1] += f" {shlex.quote(word)}"
+    lines = groups[:1]
+    for group in groups[1:]:
+        if len(lines[-1]) + len(group) + len("  \\") > width:
+            lines.append(f"  {group}")
+        else:
+            lines[-1] += f" {group}"
+    return " \\\n".join(lines)
 
 
 def bytes_text(n: int) -> str:

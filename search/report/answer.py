@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from search.measures.words import percent, points
-from search.report.phrases import dataset_name, interval, judges, plural, spread
+from search.measures.verdict import Verdict, settle_text
+from search.measures.words import percent, plural, points
+from search.report.phrases import dataset_name, interval, judges, spread
 from search.report.winner import Winner
 from search.study.settings import StudySettings
 from search.study.study import SearchStudy
@@ -14,15 +15,18 @@ def answer(study: SearchStudy, winner: Winner | None) -> str:
     if winner is None:
         return _nothing(study)
     if winner.verified is not None:
-        return _proven(study.settings, winner) if winner.verified.summary["verified"] else _disproven(study, winner)
+        return _proven(study.settings, winner) if winner.verified.summary["verified"] else _unproven(study, winner)
     reached = winner.accuracy >= study.settings.target
     return _found(study, winner) if reached else _missed(study, winner)
 
 
 def next_step(study: SearchStudy, winner: Winner | None) -> str | None:
     """What is still to be done before the answer may be trusted; None if nothing is."""
-    if winner is None or winner.verified is not None:
+    if winner is None:
         return None
+    if winner.verified is not None:
+        settle = _settle_text(winner.verified.summary)
+        return f"{settle[0].upper()}{settle[1:]}." if settle else None
     return (
         "The winner is not verified yet: this is one training, on the images that chose it among "
         f"{plural(study.n_past_gate(), 'candidate')}, which flatters. Fresh seeds and the test images would tell."
@@ -56,6 +60,27 @@ def results_text(settings: StudySettings, winner: Winner) -> str:
     return f"{text}; training accuracy {percent(winner.train_accuracy)}, gap {points(winner.gap)} points."
 
 
+def verdict_text(winner: Winner) -> str:
+    """What its fresh seeds prove of the target, and how many more would."""
+    s = _summary(winner)
+    verdict, settle = Verdict(s["verdict"]), _settle_text(s)
+    said = f"{verdict.words} at {percent(s['target'])}: the mean {_REASONS[verdict]}"
+    return f"{said[0].upper()}{said[1:]}{f'; {settle}' if settle else ''}."
+
+
+_REASONS = {
+    Verdict.VERIFIED: "is at or above it, and so is its whole 95% interval",
+    Verdict.ON_TARGET_NOT_PROVEN: "is at or above it, but its 95% interval reaches below",
+    Verdict.BELOW_TARGET: "is below it, but its 95% interval reaches it",
+    Verdict.REFUTED: "is below it, and so is its whole 95% interval",
+    Verdict.TOO_FEW_SEEDS: "of so few seeds proves nothing",
+}
+
+
+def _settle_text(summary: dict[str, Any]) -> str | None:
+    return settle_text(Verdict(summary["verdict"]), summary["n_seeds"], summary["seeds_to_settle"])
+
+
 def _nothing(study: SearchStudy) -> str:
     counts = {name: n for name, n in study.counts().items() if n}
     if not counts:
@@ -75,13 +100,29 @@ def _proven(settings: StudySettings, winner: Winner) -> str:
     )
 
 
-def _disproven(study: SearchStudy, winner: Winner) -> str:
+def _unproven(study: SearchStudy, winner: Winner) -> str:
     settings, s = study.settings, _summary(winner)
     return (
         f"No network is proven to reach {percent(settings.target)} on {dataset_name(settings.dataset)}: the best that "
-        f"was verified, with {winner.params:,} parameters, came to {_on_test(s)} over "
-        f"{plural(s['n_seeds'], 'fresh seed')}."
+        f"was trained again, with {winner.params:,} parameters, came to {_on_test(s)} over "
+        f"{plural(s['n_seeds'], 'fresh seed')}; {_shortcoming(s)}."
     )
+
+
+def _shortcoming(summary: dict[str, Any]) -> str:
+    """Why that is no proof."""
+    inside = f"the 95% interval of the mean, {interval(summary['mean_interval'])},"
+    match Verdict(summary["verdict"]):
+        case Verdict.ON_TARGET_NOT_PROVEN:
+            return f"that is on target, but {inside} reaches below it"
+        case Verdict.BELOW_TARGET:
+            return f"that is below the target, though {inside} reaches it"
+        case Verdict.REFUTED:
+            return f"{inside} is below the target"
+        case Verdict.TOO_FEW_SEEDS:
+            return "so few prove nothing"
+        case Verdict.VERIFIED:
+            raise ValueError("a verified network has proven itself")
 
 
 def _found(study: SearchStudy, winner: Winner) -> str:

@@ -1,6 +1,7 @@
 """How the report names things, so that a stranger understands them."""
 
 from search.measures.words import percent
+from search.measures.words import plural as plural  # for the templates
 
 _DATASETS = {
     "mnist": "MNIST",
@@ -28,8 +29,3 @@ def spread(deviation: float | None) -> str:
 def interval(bounds: list[float] | tuple[float, float] | None) -> str:
     """An interval of accuracies or shares; a dash for none."""
     return "-" if bounds is None else f"{percent(bounds[0])} to {percent(min(bounds[1], 1.0))}"
-
-
-def plural(n: int, word: str) -> str:
-    """A counted word: `1 seed`, `5 seeds`."""
-    return f"{n:,} {word}" if n == 1 else f"{n:,} {word}s"

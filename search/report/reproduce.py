@@ -1,16 +1,18 @@
 """How to get the same again: commands, versions, seeds."""
 
 import platform
-import shlex
 from collections import Counter
 from importlib.metadata import version
 
 from models.spec.file import dump_spec
+from search.measures.words import command_text
 from search.report.winner import Winner
 from search.study import attributes
 from search.study.outcomes import PASSED_GATE
 from search.study.study import SearchStudy
 from search.study.warm_start import given_names
+from search.verification.commands import more_seeds_words, verify_words
+from search.verification.judged import Judged
 
 _SEEDS = 10
 _PACKAGES = ("mnist-search", "torch", "optuna", "plotly", "numpy")
@@ -25,16 +27,31 @@ def search_command(study: SearchStudy) -> str:
         "--target", f"{s.target:g}", "--sustain", str(s.sustain), "--sampler", s.sampler, "--pruner", s.pruner,
         "--seed", str(s.seed),
     ]  # fmt: skip
-    parts += [word for name, text in s.space.items() for word in ("--set", f"{name}={text.replace(', ', ',')}")]
+    ranges = study.space.to_dict()  # also those it lacked when it was stored: their defaults are others by now
+    parts += [word for name, text in ranges.items() for word in ("--set", f"{name}={text.replace(', ', ',')}")]
     parts += [word for name in given_names(study) for word in ("--warm-start", name)]
-    return _wrapped(parts)
+    return command_text(parts)
 
 
 def verify_command(study: SearchStudy, winner: Winner) -> str:
     """The command that verifies the winner, or verified it."""
-    seeds = len(winner.verified.runs) if winner.verified else _SEEDS
-    words = ["mnist-search", "verify", str(winner.trial.number), "--study", study.name, "--seeds", str(seeds)]
-    return _wrapped([*words, "--epochs", str(winner.candidate.recipe.epochs)] if winner.verified else words)
+    number, verified = str(winner.trial.number), winner.verified
+    if verified is None:
+        return command_text(["mnist-search", "verify", number, "--study", study.name, "--seeds", str(_SEEDS)])
+    return command_text(verify_words(number, verified.summary, len(verified.runs), _where(study, verified)))
+
+
+def next_command(study: SearchStudy, winner: Winner) -> str | None:
+    """The command that does what is still to be done before the answer may be trusted; None if there is none."""
+    if winner.verified is None:
+        return verify_command(study, winner)
+    words = more_seeds_words(str(winner.trial.number), winner.verified.summary, _where(study, winner.verified))
+    return None if words is None else command_text(words)
+
+
+def _where(study: SearchStudy, verified: Judged) -> dict[str, str | None]:
+    """Under what conditions more seeds are like those there are."""
+    return {"study": study.name, "precision": verified.record.precision}
 
 
 def other_commands(study: SearchStudy, winner: Winner | None) -> list[str]:
@@ -44,7 +61,7 @@ def other_commands(study: SearchStudy, winner: Winner | None) -> list[str]:
     if winner is not None:
         number = str(winner.trial.number)
         commands = [["mnist-search", "show", number, *name], ["mnist-search", "export", number, *name], *commands]
-    return [_wrapped(command) for command in commands]
+    return [command_text(command) for command in commands]
 
 
 def spec_text(winner: Winner) -> str:
@@ -65,16 +82,3 @@ def facts(study: SearchStudy, winner: Winner | None) -> list[tuple[str, str]]:
     rows += [("trained on", f"{text} ({n:,} trials)") for text, n in on.most_common() if text]
     versions = [f"{name} {version(name)}" for name in _PACKAGES]
     return [*rows, ("report written with", f"Python {platform.python_version()}, {', '.join(versions)}")]
-
-
-def _wrapped(words: list[str]) -> str:
-    """A command for a shell, broken before options so that no line grows long."""
-    lines, line = [], ""
-    for word in words:
-        quoted = shlex.quote(word)
-        if word.startswith("--") and len(line) > 60:
-            lines.append(line)
-            line = f"  {quoted}"
-        else:
-            line = f"{line} {quoted}".lstrip() if not line.startswith("  ") else f"{line} {quoted}"
-    return " \\\n".join([*lines, line])

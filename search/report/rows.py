@@ -11,7 +11,8 @@ from models.presets import PRESETS
 from models.presets.measured import measured_preset
 from models.recipe import Recipe
 from search.measures.objective import is_held
-from search.measures.words import count_text, percent, points, seconds_text
+from search.measures.verdict import Verdict
+from search.measures.words import count_text, percent, plural, points, seconds_text
 from search.report.phrases import interval, judges, spread
 from search.report.records import RECORDS, reported_accuracy
 from search.report.winner import Winner
@@ -191,7 +192,8 @@ def _winner_cells(settings: StudySettings, winner: Winner) -> Sequence[Any]:
     arch = winner.candidate.arch
     if winner.verified:
         s = winner.verified.summary
-        source, held = f"this study, {s['n_seeds']} seeds, test images", f"{s['n_held']} of {s['n_seeds']}"
+        verdict, held = Verdict(s["verdict"]).words, f"{s['n_held']} of {s['n_seeds']}"
+        source = f"this study, {plural(s['n_seeds'], 'seed')}, test images: {verdict}"
         accuracy = f"{percent(winner.accuracy)}{spread(s['deviation'])}"
     else:
         source = f"this study, one training, {judges(settings.split)}"

@@ -8,9 +8,10 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from models.candidate import Candidate
-from search.report.verified import Verified, verified_trials
+from search.report.verified import verified_trials
 from search.study import attributes
 from search.study.study import SearchStudy, candidate_of
+from search.verification.judged import Judged
 from search.verification.single_training import analysis
 from storage.epochs import epochs_of
 
@@ -22,7 +23,7 @@ class Winner:
     trial: FrozenTrial
     candidate: Candidate
     trial_epochs: list[dict[str, Any]]
-    verified: Verified | None
+    verified: Judged | None
 
     @property
     def params(self) -> int:
@@ -90,7 +91,7 @@ def find_winner(study: SearchStudy) -> Winner | None:
     return _winner(study, trial, None) if trial else None
 
 
-def _winner(study: SearchStudy, trial: FrozenTrial, verified: Verified | None) -> Winner:
+def _winner(study: SearchStudy, trial: FrozenTrial, verified: Judged | None) -> Winner:
     candidate = candidate_of(trial)
     if verified is not None:  # it may have been verified over another number of epochs
         candidate = candidate.with_epochs(verified.summary["epochs"] or candidate.recipe.epochs)

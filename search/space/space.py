@@ -19,6 +19,7 @@ from models.schedules import SCHEDULES, Constant, Cosine, MultiStep, OneCycle, P
 from models.template import Template
 from search.space.catalogue import ARCHITECTURE_RANGES, DEFAULT_RANGES, WIDTHS, read_range
 from search.space.draws import NarrowDraw, RandomDraw
+from search.space.neutral import neutral_range
 from search.space.ranges import Categorical, IntRange, Range, Suggest, parse_range
 
 _N_FITTING_DRAWS = 200
@@ -54,14 +55,20 @@ class Space:
 
     @classmethod
     def from_dict(cls, texts: Mapping[str, str]) -> "Space":
-        """A space as it was stored: nothing is fitted again."""
-        missing = [name for name in DEFAULT_RANGES if name not in texts]
-        if missing:
-            raise MnistSearchError(
-                f"another version of mnist-search made this study, it has no range {missing[0]}: "
-                "begin another with --study NAME"
-            )
-        return cls({name: parse_range(text) for name, text in texts.items()})
+        """A space as it was stored: nothing is fitted again. A range that came later has its neutral value alone.
+
+        Raises MnistSearchError if a range without one is missing.
+        """
+        missing = {name: neutral_range(name) for name in DEFAULT_RANGES if name not in texts}
+        ranges: dict[str, Range] = {name: parse_range(text) for name, text in texts.items()}
+        for name, neutral in missing.items():
+            if neutral is None:
+                raise MnistSearchError(
+                    f"another version of mnist-search made this study, it has no range {name}: "
+                    "begin another with --study NAME"
+                )
+            ranges[name] = neutral
+        return cls(ranges)
 
     def sample(self, trial: Suggest, epochs: int) -> Candidate:
         """A candidate whose values `trial` chooses, to be trained for `epochs` epochs."""

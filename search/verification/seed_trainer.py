@@ -1,6 +1,6 @@
 """SeedTrainer: makes sure that candidates were trained with so many fresh seeds, keeping each training as it ends."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -33,15 +33,18 @@ class SeedTrainer:
         database: Database,
         open_engine: Callable[[], AbstractContextManager[Engine]],
         question: Question,
-        provenance: dict[str, Any],
+        provenance: Mapping[str, str],
         listener: TrainingListener,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`provenance` says on what the engines train; it is kept with every run."""
+        """`provenance` says on what the engines train; it is kept with every run.
+
+        Runs of another `precision` in it, or of another release of `torch` (this one unless given), do not count.
+        """
         self._database = database
         self._open_engine = open_engine
         self._question = question
-        self._provenance = provenance
+        self._provenance = {"precision": "", "torch": torch.__version__, **provenance}
         self._listener = listener
         self._should_stop = should_stop
         self.core_seconds = 0.0
@@ -69,9 +72,9 @@ class SeedTrainer:
         return [SeedTraining(entry, number, seed) for number, seed in enumerate(seeds, 1) if seed not in done]
 
     def _kept(self, entry: Entry, n_seeds: int) -> list[dict[str, Any]]:
-        question = self._question
+        question, on = self._question, (self._provenance["precision"], self._provenance["torch"])
         seeds = fresh_seeds(entry.candidate.id, question.split, n_seeds)
-        runs = verification_runs_of(self._database, entry.candidate.id, question.dataset, question.split, seeds)
+        runs = verification_runs_of(self._database, entry.candidate.id, question.dataset, question.split, seeds, on)
         return sorted(runs, key=lambda run: int(run["seed_number"]))
 
     def _facts(self, training: SeedTraining) -> dict[str, Any]:
@@ -90,7 +93,6 @@ class SeedTrainer:
             "split": question.split,
             "seed": training.seed,
             "seed_number": training.seed_number,
-            "torch": torch.__version__,
             **self._provenance,
             "params": candidate.arch.params,
             **curves,

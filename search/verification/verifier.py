@@ -18,9 +18,10 @@ from search.verification.trainings import TrainingListener
 from storage.epochs import core_seconds_of
 from storage.sessions import active_seconds
 from storage.store import Store
-from storage.verifications import Verification, begin_verification, end_verification
+from storage.verifications import Verification, begin_verification, end_verification, release
 from trainer.data.images import Dataset
 from trainer.data.split import split_data
+from trainer.training.precision import Precision
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,13 @@ class Machine:
     """On what it trains: the device of each worker, the number format, and the line that is kept with every run."""
 
     devices: list[str]
-    dtype: torch.dtype
-    provenance: Mapping[str, Any]
+    precision: Precision
+    trained_on: str
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """What is kept with every run: seeds are alike where `precision` and the release of `torch` are."""
+        return {"trained_on": self.trained_on, "precision": self.precision.name, "torch": torch.__version__}
 
 
 class Verifier:
@@ -83,7 +89,13 @@ class Verifier:
     def verify(self, nominee: Nominee, n_seeds: int, race: list[dict[str, Any]] | None = None) -> dict[str, Any]:
         """What the seeds of a candidate came to on the test images: the facts that `verify --json` prints."""
         number = begin_verification(self._store.engine, self._record(nominee))
-        extra = {"is_clean": nominee.is_clean, "n_compared": nominee.n_compared, "race": race}
+        # Of seeds that all diverge no run says how many epochs it was to have.
+        extra = {
+            "epochs": nominee.candidate.recipe.epochs,
+            "is_clean": nominee.is_clean,
+            "n_compared": nominee.n_compared,
+            "race": race,
+        }
         summary: dict[str, Any] | None = None
         try:
             runs = self._runs("test", [nominee], n_seeds)[nominee.candidate.id]
@@ -99,7 +111,7 @@ class Verifier:
             self._store.engine,
             lambda: self._engine(split),
             question,
-            dict(self._machine.provenance),
+            self._machine.provenance,
             self._listener,
             lambda: self._stopping,
         )
@@ -110,28 +122,30 @@ class Verifier:
         return runs
 
     def _engine(self, split: str) -> AbstractContextManager[Engine]:
-        return open_engine(split_data(self._dataset, split), self._machine.devices, self._machine.dtype)
+        return open_engine(split_data(self._dataset, split), self._machine.devices, self._machine.precision.dtype)
 
     def _record(self, nominee: Nominee) -> Verification:
         entry, study = nominee.entry, nominee.study
         record = Verification(
-            entry.candidate.id, entry.label, self._dataset.name, trial=nominee.trial, n_compared=nominee.n_compared
-        )
+            entry.candidate.id, entry.label, self._dataset.name, trial=nominee.trial, n_compared=nominee.n_compared,
+            precision=self._machine.precision.name, torch=release(torch.__version__),
+        )  # fmt: skip
         if study is None:
             return record
         database = self._store.engine
         return replace(
             record,
-            study_name=study.name,
+            study_id=study.study_id,
             study_seconds=active_seconds(database, study.study_id),
             study_core_seconds=core_seconds_of(database, study.study_id),
         )
 
     def _run_facts(self, run: dict[str, Any]) -> dict[str, Any]:
         """A seed's line: its sustained accuracy under the target and length asked for now."""
-        shown = ("seed_number", "seed", "best_accuracy", "seconds", "core_seconds", "diverged", "trained_on", "epochs")
+        shown = ("seed_number", "seed", "best_accuracy", "seconds", "core_seconds", "diverged", "epochs")
+        on = ("trained_on", "precision", "torch")
         last = accuracies_of(run)[-self._sustain :]
-        return {key: run.get(key) for key in shown} | {
+        return {key: run.get(key) for key in (*shown, *on)} | {
             "sustained_accuracy": sustained_of(run, self._sustain),
             "last_accuracies": last,
             "held": not run["diverged"] and len(last) == self._sustain and min(last) >= self._target,

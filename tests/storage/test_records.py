@@ -85,15 +85,16 @@ def test_epochs_of_a_study_add_up(store: Store) -> None:
 
 
 def test_a_verification_comes_back_as_it_was(store: Store) -> None:
-    asked = Verification("abc", "trial 3", "digits", "study", 3, 20, 12.5, 20.5)
+    study_id = new_study(store)._study_id
+    asked = Verification("abc", "trial 3", "digits", study_id, 3, 20, 12.5, 20.5, precision="float32", torch="2.15.0")
     number = begin_verification(store.engine, asked)
-    assert verifications_of(store.engine, "study") == [asked]
+    assert verifications_of(store.engine, study_id) == [asked]
     end_verification(store.engine, number, 7.5, 6.5, None)  # stopped: it took its time, and says nothing
-    assert verifications_of(store.engine, "study") == [replace(asked, seconds=7.5, core_seconds=6.5)]
+    assert verifications_of(store.engine, study_id) == [replace(asked, seconds=7.5, core_seconds=6.5)]
     end_verification(store.engine, number, 8.5, 7.0, {"verified": True})
-    [done] = verifications_of(store.engine, "study")
+    [done] = verifications_of(store.engine, study_id)
     assert done == replace(asked, seconds=8.5, core_seconds=7.0, summary={"verified": True})
-    assert verifications_of(store.engine, "other") == []
+    assert verifications_of(store.engine, study_id + 1) == []
 
 
 def test_a_seed_is_kept_once(store: Store) -> None:
@@ -106,3 +107,28 @@ def test_a_seed_is_kept_once(store: Store) -> None:
     assert [run["name"] for run in verification_runs_of(store.engine, "abc", "digits", "holdout")] == ["race"]
     assert verification_runs_of(store.engine, "abc", "mnist") == []
     assert verification_runs_of(store.engine, "abc", seeds=[1]) == []
+
+
+def test_a_seed_is_kept_once_for_each_number_format_and_release_of_torch(store: Store) -> None:
+    facts = {"candidate": "abc", "dataset": "digits", "split": "test", "seed": 1}
+    kept = [("float32", "2.15.0+cu130"), ("bfloat16", "2.15.0"), ("float32", "2.16.0"), ("float32", "2.15.0")]
+    for precision, torch in kept:
+        add_verification_run(store.engine, {**facts, "precision": precision, "torch": torch})
+    assert [(run["precision"], run["torch"]) for run in verification_runs_of(store.engine, "abc")] == kept[:3]
+    alike = verification_runs_of(store.engine, "abc", conditions=("float32", "2.15.0+cpu"))
+    assert [run["torch"] for run in alike] == ["2.15.0+cu130"]
+    assert verification_runs_of(store.engine, "abc", conditions=("bfloat16", "2.16.0")) == []
+
+
+def test_a_deleted_study_takes_its_verifications_along_and_leaves_their_trainings(store: Store) -> None:
+    """Deleted and begun again, SQLite gives it the same number."""
+    study_id = new_study(store, "doomed")._study_id
+    begin_verification(store.engine, Verification("abc", "trial 3", "digits", study_id, 3))
+    begin_verification(store.engine, Verification("abc", "mine", "digits"))
+    add_verification_run(store.engine, {"candidate": "abc", "dataset": "digits", "split": "test", "seed": 1})
+    optuna.delete_study(study_name="doomed", storage=store.optuna)
+    assert new_study(store, "doomed")._study_id == study_id
+    assert verifications_of(store.engine, study_id) == []
+    assert len(verification_runs_of(store.engine, "abc")) == 1
+    with store.engine.connect() as connection:
+        assert connection.execute(text("SELECT label FROM verifications")).all() == [("mine",)]

@@ -15,16 +15,12 @@ import pytest
 from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
-from storage.epochs import add_epoch, epochs_of
 from storage.errors import StorageError
-from storage.schema import VERSION
+from storage.migrations import VERSION
 from storage.sessions import active_seconds
 from storage.store import ARTIFACT_FOLDER, BUSY_TIMEOUT_SECONDS, Store
 from storage.tables import SchemaVersion
-from storage.verifications import (
-    verifications_of,
-)
-from tests.helpers.databases import new_study, new_trial, record, url_of
+from tests.helpers.databases import new_study, url_of
 
 
 def refusal(url: str, must_exist: bool = False) -> str:
@@ -242,26 +238,6 @@ def test_a_creation_that_was_cut_short_is_completed(tmp_path: Path, store: Store
     with Session(again.engine) as session:
         assert session.query(SchemaVersion.version).all() == [(VERSION,)]
     again.close()
-
-
-def test_tables_of_an_older_program_are_upgraded_with_what_they_hold(tmp_path: Path, store: Store) -> None:
-    """As version 2 made them: no verifications, and epochs whose core-seconds nobody measured."""
-    trial = new_trial(store)
-    add_epoch(store.engine, trial, record(1))
-    with store.engine.begin() as connection:
-        connection.execute(text("DROP TABLE verification_runs"))
-        connection.execute(text("DROP TABLE verifications"))
-        connection.execute(text("ALTER TABLE epoch_records DROP COLUMN core_seconds"))
-        connection.execute(text("UPDATE mnist_search_schema SET version = 2"))
-    store.close()
-    upgraded = Store(url_of(tmp_path / "s.db"))
-    assert epochs_of(upgraded.engine, trial) == [record(1) | {"core_seconds": None}]
-    add_epoch(upgraded.engine, trial, record(2))
-    assert epochs_of(upgraded.engine, trial)[1] == record(2)
-    assert verifications_of(upgraded.engine, "study") == []
-    with Session(upgraded.engine) as session:
-        assert session.query(SchemaVersion.version).all() == [(VERSION,)]
-    upgraded.close()
 
 
 def open_at_once(urls: list[str], barrier: Any, answers: Any) -> None:

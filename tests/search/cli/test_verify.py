@@ -1,6 +1,8 @@
 """`verify` through the command line, and what other commands say of it: real workers, a few digits."""
 
 import json
+import re
+import shlex
 import shutil
 import signal
 import sqlite3
@@ -59,7 +61,11 @@ def test_a_verification_says_what_it_found_and_takes_more_seeds_later(
     assert lines[1] == "trained from scratch on all 1,497 training images with each seed,"
     assert lines[2] == "judged by the 300 test images after every epoch"
     assert [line.split()[0] for line in lines[5:10]] == ["1", "2", "3", "4", "5"]
-    assert lines[-1].startswith(("verified at 20.00%: the mean is ", "not verified at 20.00%: the mean is "))
+    verdicts = ("verified", "on target, not proven", "below target", "refuted")
+    verdict = next(
+        line for line in lines if line.startswith(tuple(f"{words} at 20.00%: the mean " for words in verdicts))
+    )
+    assert lines.index(verdict) == lines.index("", 12) + 1
     assert "5/5 mine, seed" in err
     code, out, err = call([*VERIFY, "--seeds", "6", "--json"], capsys)
     facts = json.loads(out)
@@ -68,12 +74,57 @@ def test_a_verification_says_what_it_found_and_takes_more_seeds_later(
     assert facts["n_held"] == sum(run["held"] for run in facts["runs"])
     mean = sum(run["sustained_accuracy"] for run in facts["runs"]) / 6
     assert facts["sustained_accuracy"] == pytest.approx(mean)
-    assert facts["verified"] == (facts["sustained_accuracy"] >= 0.2)
+    assert facts["verified"] == (facts["mean_interval"][0] >= 0.2) == (facts["verdict"] == "verified")
 
     code, out, _ = call(["compare", "mine.yaml", "a-step5", "--json"], capsys)
     mine = next(row for row in json.loads(out) if row["name"] == "mine")
     assert (mine["runs"], mine["on"]) == (6, "digits test")
     assert mine["sustained_accuracy"] == pytest.approx(mean)
+
+
+def judged(capsys: pytest.CaptureFixture[str], seeds: int, target: float) -> list[str]:
+    """The verdict of so many seeds of the spec file and what follows it, trained when first asked for."""
+    words = ["--precision", "float32", "--epochs", "1"]
+    code, out, err = call([*VERIFY, "--seeds", str(seeds), "--target", str(target), *words], capsys)
+    assert code == 0, err
+    assert all(len(line) <= 80 for line in out.splitlines())
+    return out.rpartition("\n\n")[2].splitlines()
+
+
+def command_of(lines: list[str]) -> list[str]:
+    """The words of the command that is printed below a verdict."""
+    return shlex.split(" ".join(line.removesuffix("\\") for line in lines[2:]))
+
+
+def test_the_verdict_says_what_to_do_next(capsys: pytest.CaptureFixture[str]) -> None:
+    one = judged(capsys, 1, 0.2)
+    assert one[0].startswith("too few seeds at 20.00%: the mean is ")
+    assert one[1] == "which proves nothing; 4 more seeds are needed"
+    command = "mnist-search verify mine.yaml --seeds 5 --epochs 1 --target 0.2 --sustain 1"
+    assert command_of(one) == [*command.split(), "--dataset", "digits", "--precision", "float32"]
+    code, out, err = call([*command_of(one)[1:], "--json"], capsys)
+    facts = json.loads(out)
+    assert (code, facts["n_seeds"]) == (0, 5)
+    assert "1 of 5 trainings were done before" in err
+    assert {run["precision"] for run in facts["runs"]} == {"float32"}
+    mean, (low, high) = facts["sustained_accuracy"], facts["mean_interval"]
+
+    refuted, verified = judged(capsys, 5, high + 0.01), judged(capsys, 5, low - 0.01)
+    assert [len(refuted), len(verified)] == [2, 2]
+    assert (refuted[0].partition(" at ")[0], refuted[1]) == ("refuted", "and so is its whole interval")
+    assert (verified[0].partition(" at ")[0], verified[1]) == ("verified", "and no part of its interval is below")
+    above, below = (
+        judged(capsys, 5, (low + 3 * mean) / 4),
+        judged(capsys, 5, (high + 3 * mean) / 4),
+    )
+    assert above[0].startswith("on target, not proven at ")
+    assert below[0].startswith("below target at ")
+    for lines, reason in ((above, "but its interval reaches below"), (below, "but its interval reaches it")):
+        n_more = int(re.findall(r"about (\d+) more seeds would settle it", lines[1])[0])
+        assert lines[1].startswith(f"{reason}; ")
+        assert command_of(lines)[3:5] == ["--seeds", str(5 + n_more)]
+    exactly = judged(capsys, 5, mean)
+    assert exactly[1:] == ["but its interval reaches below; no number of seeds is sure to settle it"]
 
 
 @pytest.mark.usefixtures("_with_a_study")
@@ -172,7 +223,6 @@ def test_a_kill_loses_no_finished_seed(own_folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["mine.yaml", "--seeds", "4"], "--seeds 4: a verification takes at least 5; `train` does a single one"),
         (["mine.yaml", "--top", "2"], "--top 2 races the best of a study: leave mine.yaml out, or --top"),
         (["--top", "2"], "nothing is stored at sqlite:///mnist-search.db yet: run `mnist-search run` first"),
         (["mine.yaml", "--workers", "0"], "--workers 0: use auto, or a number of at least 1"),

@@ -13,12 +13,12 @@ from torch import nn
 
 from models.build import build, count_params, example_input
 from models.candidate import Candidate
-from models.layers import Conv
+from models.layers import Conv, Gap
 from models.recipe import Recipe
 from models.schedules import SCHEDULES, Cosine, MultiStep, OneCycle, Plateau, Step
-from search.space.catalogue import ARCHITECTURE_RANGES, DEFAULT_RANGES, RECIPE_RANGES, WIDTHS
+from search.space.catalogue import ARCHITECTURE_RANGES, DEFAULT_RANGES, RECIPE_RANGES, WIDTHS, read_range
 from search.space.draws import RandomDraw
-from search.space.ranges import IntRange, parse_range
+from search.space.ranges import Categorical, IntRange, Value, parse_range
 from search.space.space import Space
 from tests.helpers.spaces import WIDEST, Asked, ends, fault_of
 
@@ -95,10 +95,46 @@ def test_a_space_is_read_back_as_it_was_stored(default: Space) -> None:
 
 def test_a_stored_space_without_a_range_is_of_another_version(default: Space) -> None:
     texts = default.to_dict()
-    del texts["head"]
+    del texts["stem_width"]
     assert fault_of(lambda: Space.from_dict(texts)) == (
-        "another version of mnist-search made this study, it has no range head: begin another with --study NAME"
+        "another version of mnist-search made this study, it has no range stem_width: begin another with --study NAME"
     )
+
+
+WITHOUT_NEUTRAL = {
+    *("stem_depth", "stem_width", "transition_width", "body_depth", "body_width"),
+    *("step_count", "milestone_share"),
+}
+NEUTRAL: dict[str, Value] = {
+    "stem_kernel": 3, "transition_place": "before-pool", "second_pool": False, "n_expansions": 0,
+    "expansion_width": 32, "order": "bn-relu", "head": "gap-1x1", "hidden_width": 16, "dropout_place": "blocks",
+    "optimizer": "sgd", "lr": 0.1, "adamw_lr": 0.1, "batch_size": 128, "weight_decay": 1e-4, "schedule": "onecycle",
+    "warmup_share": 0.3, "warmup_epochs": 0, "step_gamma": 0.1, "plateau_factor": 0.1, "plateau_patience": 2,
+    "dropout": 0.0, "rotation_degrees": 0.0, "translation_share": 0.0, "scale_share": 0.0, "brightness": 0.0,
+    "contrast": 0.0, "label_smoothing": 0.0, "ema_decay": 0.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DEFAULT_RANGES)
+def test_a_range_that_a_stored_space_lacks_has_its_neutral_value(default: Space, name: str) -> None:
+    texts = default.to_dict()
+    del texts[name]
+    if name in WITHOUT_NEUTRAL:
+        assert f"it has no range {name}" in fault_of(lambda: Space.from_dict(texts))
+        return
+    space = Space.from_dict(texts)
+    assert space.ranges[name] == Categorical((NEUTRAL[name],))
+    assert Space.from_dict(space.to_dict()).ranges[name] == space.ranges[name]
+    assert read_range(name, space.ranges[name].text()) is not None
+
+
+def test_a_space_of_widths_and_depths_alone_draws_what_template_and_recipe_are_by_default(default: Space) -> None:
+    texts = {name: text for name, text in default.to_dict().items() if name in WITHOUT_NEUTRAL}
+    for candidate in draws(Space.from_dict(texts), 20):
+        assert candidate.recipe == Recipe(epochs=8)
+        convs = [layer for layer in candidate.arch.layers if isinstance(layer, Conv)]
+        assert all(conv.then[:2] == ("bn", "relu") for conv in convs[:-1])
+        assert isinstance(candidate.arch.layers[-2], Gap)
 
 
 EVERYTHING = {"optimizer": "sgd, adamw", "schedule": ", ".join(SCHEDULES), "n_expansions": "0:3", "body_depth": "1:5"}

@@ -153,19 +153,53 @@ def test_a_summary_by_hand() -> None:
     assert summary["minimum"] == pytest.approx(0.9938333333)
     assert (summary["n_held"], summary["held_share"]) == (2, pytest.approx(2 / 3))
     assert summary["held_interval"] == pytest.approx([0.20765, 0.93851], abs=1e-5)
-    assert (summary["best_accuracy"], summary["verified"]) == (0.999, True)
+    assert summary["best_accuracy"] == 0.999
+    assert (summary["verified"], summary["verdict"], summary["seeds_to_settle"]) == (False, "too_few_seeds", 5)
     assert summary["margin"] == pytest.approx(summary["sustained_accuracy"] - 0.994)
     assert (summary["seconds"], summary["core_seconds"]) == (30.0, 27.0)
 
 
 def test_exactly_at_target_is_verified_and_a_hair_below_is_not() -> None:
-    assert summarise([run(0.994, 0.994, 0.994)] * 10)["verified"]
+    at = summarise([run(0.994, 0.994, 0.994)] * 10)
+    assert (at["verified"], at["mean_interval"], at["seeds_to_settle"]) == (True, [0.994, 0.994], None)
     below = summarise([run(0.994, 0.994, 0.994)] * 9 + [run(0.994, 0.994, 0.9939)])
-    assert not below["verified"]
+    assert (below["verified"], below["verdict"]) == (False, "below_target")
     assert below["margin"] < 0
+
+
+def test_a_mean_on_target_is_not_verified_while_its_interval_reaches_below() -> None:
+    runs = [run(*[accuracy] * 3) for accuracy in (0.993, 0.9942, 0.9942, 0.9944, 0.9947)]
+    summary = summarise(runs)
+    assert summary["margin"] > 0
+    assert summary["mean_interval"][0] < 0.994
+    assert (summary["verified"], summary["verdict"]) == (False, "on_target_not_proven")
+    assert summary["seeds_to_settle"] > 5
+
+
+def test_a_single_seed_has_no_interval() -> None:
+    summary = summarise([run(0.995, 0.995, 0.995)])
+    assert (summary["n_seeds"], summary["deviation"], summary["mean_interval"]) == (1, None, None)
+    assert (summary["verdict"], summary["verified"]) == ("too_few_seeds", False)
 
 
 def test_target_and_length_can_be_asked_for_anew() -> None:
     runs = [run(0.99, 0.991, 0.993, 0.995)]
     assert summarise(runs)["sustained_accuracy"] == pytest.approx(0.993)
-    assert summarise(runs, target=0.995, sustain=1)["verified"]
+    assert summarise(runs, target=0.995, sustain=1)["n_held"] == 1
+    assert summarise(runs * 5, target=0.995, sustain=1)["verified"]
+    assert summarise(runs * 5)["verdict"] == "refuted"
+
+
+def test_another_number_format_or_release_of_torch_trains_its_seeds_again(store: Store, data: TrainingData) -> None:
+    def trained(**on: str) -> int:
+        engine = InlineEngine(data)
+        trainer = SeedTrainer(store.engine, lambda: closing(engine), QUESTION, on, TrainingListener())
+        runs = trainer.runs([ENTRY], 1)[ENTRY.candidate.id]
+        assert [(run["precision"], run["torch"]) for run in runs] == [(on["precision"], runs[0]["torch"])]
+        return len(engine.jobs)
+
+    assert trained(precision="float32", torch="2.15.0") == 1
+    assert trained(precision="float32", torch="2.15.0+cu130") == 0
+    assert trained(precision="bfloat16", torch="2.15.0") == 1
+    assert trained(precision="float32", torch="2.16.0") == 1
+    assert len(verification_runs_of(store.engine, ENTRY.candidate.id)) == 3
