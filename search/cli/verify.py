@@ -23,7 +23,7 @@ def command(
         typer.Option(
             "--seeds",
             min=1,
-            help=f"Fresh seeds in all; fewer than {MIN_SEEDS} prove nothing. Those trained before are not trained again.",
+            help=f"Fresh seeds in all; under {MIN_SEEDS} prove nothing. Those trained before are not trained again.",
         ),
     ] = MIN_SEEDS,
     top: Annotated[
