@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.dispatch.listener import Listener, SearchState, TrialEnded
-from search.measures.words import bytes_text, percent, seconds_text
+from search.measures.words import bytes_text, percent, plural, seconds_text
 from search.study import attributes
 from search.study.outcomes import Outcome
 
@@ -37,7 +37,7 @@ class PlainProgress(Listener):
     def started(self, state: SearchState) -> None:
         _print(
             f"study {state.study_name}: {state.n_done} of {state.n_total} candidates done, "
-            f"{state.n_workers} worker{'s' * (state.n_workers > 1)}, {state.epochs} epochs each"
+            f"{plural(state.n_workers, 'worker')}, {plural(state.epochs, 'epoch')} each"
         )
 
     def worker_ready(self, start_seconds: float, memory_bytes: int) -> None:
@@ -107,7 +107,7 @@ def ended_text(trial: TrialEnded) -> str:
     sustained = " sustained" if trial.outcome is Outcome.TRAINED else ""
     return (
         f"trial {trial.number} {trial.outcome}{accuracy}{sustained}, {trial.params:,} params, "
-        f"{trial.epochs} epoch{'s' * (trial.epochs != 1)}, {seconds_text(trial.seconds)}"
+        f"{plural(trial.epochs, 'epoch')}, {seconds_text(trial.seconds)}"
     )
 
 

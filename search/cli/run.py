@@ -8,6 +8,7 @@ import typer
 
 from search.cli import completion, options
 from search.cli.completion import one_of
+from search.measures.words import plural
 
 EXAMPLE = "Example: mnist-search run --trials 60 --max-params 8000 --set body_width=4:16"
 
@@ -123,6 +124,9 @@ def command(
     # One format for a whole study, whose candidates are compared: measured on a network of the kind it searches.
     chosen = choose_precision(precision, resolved, get_preset("a-step5").candidate)
     print(f"precision: {chosen}", file=sys.stderr)
+    if prepared.study.n_past_gate() >= trials:
+        n = plural(prepared.study.n_past_gate(), "candidate")
+        print(f"study {prepared.study.name} has its {n}; ask for more with --trials", file=sys.stderr)
     session = StudySession(prepared.study.store.engine, prepared.study.study_id)
     try:
         queue(prepared.study, prepared.warm_start)

@@ -44,12 +44,12 @@ def _lines(facts: dict[str, Any], storage: str | None) -> list[str]:
     counts = ", ".join(f"{facts[outcome]} {outcome}" for outcome in REPORTED)
     lines = [
         f"study      {facts['study']}: {facts['dataset']}, fewer than {facts['max_params']:,} parameters, "
-        f"{facts['epochs']} epochs",
+        f"{plural(facts['epochs'], 'epoch')}",
         f"trials     {facts['n_past_gate']} past the gate",
         f"           {counts}",
         f"best       {_winner(facts['best'])}",
         f"smallest   {_winner(facts['smallest'])}" + (f" at {percent(facts['target'])}" if facts["smallest"] else ""),
-        f"target     {percent(facts['target'])} sustained over {facts['sustain']} epochs: "
+        f"target     {percent(facts['target'])} sustained over {plural(facts['sustain'], 'epoch')}: "
         + _reached(facts, "target", "reached", "not reached yet"),
         f"           {_reached(facts, 'verified', 'verified', 'not verified yet')}",
         f"active     {seconds_text(facts['seconds'])}" + _of_a_core(facts["core_seconds"], ", {} of a core"),

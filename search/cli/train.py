@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from search.cli import completion, options
-from search.measures.words import percent
+from search.measures.words import percent, plural
 
 if TYPE_CHECKING:
     from search.verification.single_training import SingleTraining
@@ -159,7 +159,7 @@ def _summary(facts: dict[str, Any]) -> str:
     return "\n".join(
         [
             "",
-            f"target    {percent(facts['target'])} in each of the last {facts['sustain']} epochs: {held}",
+            f"target    {percent(facts['target'])} in each of the last {plural(facts['sustain'], 'epoch')}: {held}",
             f"results   {facts['params']:,} parameters; sustained {percent(facts['sustained_accuracy'])}, "
             f"best epoch {percent(facts['best_accuracy'])},",
             f"          best training accuracy {percent(facts['best_train_accuracy'])}; judged by the {judged}",

@@ -98,7 +98,9 @@ def command(
                 _say(f"race of the {top} best on held-out training images; the test images stay closed")
                 nominee, race = verifier.race(nominees, lambda facts: _say(_round_text(facts)))
             params = nominee.candidate.arch.params
-            _say(f"{nominee.entry.label}: {params:,} parameters, {plural(seeds, 'seed')} of {n_epochs} epochs")
+            _say(
+                f"{nominee.entry.label}: {params:,} parameters, {plural(seeds, 'seed')} of {plural(n_epochs, 'epoch')}"
+            )
             facts = verifier.verify(nominee, seeds, race)
     if json:
         print_json(facts)

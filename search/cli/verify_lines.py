@@ -13,7 +13,7 @@ _COLUMNS = 80
 def report_lines(facts: dict[str, Any], n_train: int, n_test: int, command: list[str] | None) -> list[str]:
     """The whole of it; `command` adds the seeds that would settle it."""
     return [
-        f"{facts['name']}: {facts['params']:,} parameters, {facts['epochs']} epochs, {facts['dataset']}",
+        f"{facts['name']}: {facts['params']:,} parameters, {plural(facts['epochs'], 'epoch')}, {facts['dataset']}",
         f"trained from scratch on all {n_train:,} training images with each seed,",
         f"judged by the {n_test:,} test images after every epoch",
         "",
