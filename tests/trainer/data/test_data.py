@@ -19,7 +19,8 @@ from models.errors import MnistSearchError
 from trainer.data.digits import load_digits
 from trainer.data.idx import read_idx
 from trainer.data.images import IDX_DATASETS, Dataset, Images, TrainingData, has_idx_dataset, load_idx_dataset
-from trainer.data.split import HOLDOUT_SHARE, SPLITS, holdout_index, split_data
+from trainer.data.names import SPLITS
+from trainer.data.split import HOLDOUT_SHARE, holdout_index, split_data
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
