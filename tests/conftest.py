@@ -1,5 +1,6 @@
 """Fixtures for every test: one thread, a quiet Optuna, and on request a folder of one's own."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,9 @@ from storage.store import Store
 from tests.helpers.cli import QUICK, run_here, share_kernels
 from tests.helpers.databases import new_study, url_of
 from tests.helpers.inline import InlineEngine
+
+# For the processes that tests start: those of parallel tests would wait for each other's threads, and busily.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(autouse=True)

@@ -22,6 +22,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The facts of a small run, by the entry that needs none of the command line's dependencies."""
     said = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
+        patch.setattr("trainer.bench.images.EPOCH_IMAGES", 2560)  # of noise: as many as are used
         patch.setattr("trainer.bench.measure._WARM_UP_BATCHES", 2)
         patch.setattr("trainer.training.precision._MEASURING_SECONDS", 0.05)
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("bench")))

@@ -1,5 +1,6 @@
 """A training repeats itself bit for bit, in this process and in another, in either number format."""
 
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
@@ -30,15 +31,12 @@ def test_a_seed_gives_the_same_bits(data: TrainingData, recipe: Recipe) -> None:
 
 
 IN_ANOTHER_PROCESS = """
+import pickle, sys
 import torch
 torch.set_num_threads(1)
-import numpy as np
 from models.candidate import Candidate
-from tests.helpers.trainings import FAST, N_TRAIN, WITH_BN, recipes, trained
-from trainer.data.digits import load_digits
-from trainer.data.images import TrainingData
-train = load_digits().train
-data = TrainingData.of(train.select(np.arange(N_TRAIN)), train.select(np.arange(N_TRAIN, N_TRAIN + 200)))
+from tests.helpers.trainings import WITH_BN, recipes, trained
+data = pickle.load(sys.stdin.buffer)
 records, training = trained(Candidate(WITH_BN, recipes()["all"]), data, seed=5)
 print([(r.train_loss, r.eval_loss, r.eval_accuracy) for r in records])
 print({name: tensor.tolist() for name, tensor in training.weights().items()})
@@ -51,8 +49,9 @@ def test_another_process_gives_the_same_bits(data: TrainingData) -> None:
         str([(r.train_loss, r.eval_loss, r.eval_accuracy) for r in records]),
         str({name: tensor.tolist() for name, tensor in training.weights().items()}),
     ]
-    other = subprocess.run([sys.executable, "-c", IN_ANOTHER_PROCESS], capture_output=True, text=True, check=True)
-    assert other.stdout.splitlines() == lines
+    command = [sys.executable, "-c", IN_ANOTHER_PROCESS]
+    other = subprocess.run(command, input=pickle.dumps(data), capture_output=True, check=True)
+    assert other.stdout.decode().splitlines() == lines
 
 
 needs_bfloat16 = pytest.mark.skipif(
