@@ -4,21 +4,24 @@ import time
 from dataclasses import dataclass, field
 
 import numpy as np
-import optuna
 from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import TrialState
 
-from models.candidate import Candidate
 from models.errors import MnistSearchError, WorkFailedError
 from search.dispatch.intake import Intake
-from search.dispatch.ledger import Clock, Ledger
+from search.dispatch.ledger import Clock, Ledger, interrupt
 from search.dispatch.listener import Listener, RunningTrial, SearchState, TrialEnded
+from search.dispatch.live import LiveTrial
+from search.dispatch.mirror import StudyMirror
 from search.engines.protocol import Engine
 from search.study import attributes
 from search.study.outcomes import Outcome
 from search.study.study import SearchStudy
+from search.study.trials import best_of, smallest_of
 from storage.epochs import core_seconds_of
 from storage.errors import StudyBusyError
 from storage.sessions import TAKEN_OVER, StudySession
+from storage.trials import read_trials
 from trainer.workers.messages import Answer, Broken, Diverged, EpochDone, Finished, Job, Ready
 
 _POLL_SECONDS = 0.25
@@ -42,8 +45,7 @@ class Limits:
 
 @dataclass
 class _Running:
-    trial: optuna.Trial
-    candidate: Candidate
+    trial: LiveTrial
     started: float = field(default_factory=time.monotonic)
     accuracies: list[float] = field(default_factory=list)
 
@@ -71,7 +73,6 @@ class Dispatcher:
         self._limits = limits
         self._session = session
         self._listener = listener
-        self._ledger = Ledger(study)
         self._running: dict[int, _Running] = {}
         self._started = time.monotonic()
         self._stopping = False
@@ -79,7 +80,9 @@ class Dispatcher:
         self._core_seconds = core_seconds_of(study.store.engine, study.study_id)
         self._exhausted: MnistSearchError | None = None
         requeue_abandoned(study)
-        self._intake = Intake(study, self._ledger)
+        mirror = StudyMirror(study)
+        self._ledger = Ledger(study, mirror)
+        self._intake = Intake(study, mirror, self._ledger)
         self._state = self._first_state()
 
     def stop(self) -> None:
@@ -96,8 +99,8 @@ class Dispatcher:
         try:
             while not self._is_over():
                 self._session.beat()  # first: who has lost the study must not write another word
-                self._fill_slots()
-                for answer in self._engine.poll(_POLL_SECONDS):
+                self._draw()
+                for answer in self._engine.poll(0 if self._has_room() else _POLL_SECONDS):
                     self._handle(answer)
                 self._state.session_seconds = time.monotonic() - self._started
                 self._listener.changed(self._state)
@@ -106,6 +109,7 @@ class Dispatcher:
             raise StudyBusyError(TAKEN_OVER) from error
         finally:
             self._interrupt_running()
+            self._study.refresh()
             self._listener.stopped(self._state)
         if self._exhausted is not None:
             raise self._exhausted
@@ -127,31 +131,33 @@ class Dispatcher:
         n_under_way = self._state.n_done + len(self._running)
         return self._exhausted is None and n_under_way < self._limits.n_trials
 
-    def _fill_slots(self) -> None:
-        while len(self._running) < self._engine.n_slots and self._wants_more():
-            try:
-                drawn = self._intake.next(lambda: self._stopping)
-            except MnistSearchError as error:
-                self._exhausted = error  # said once those in training have come to their end
-                return
-            finally:
-                self._state.counts[Outcome.REJECTED] = self._intake.n_rejected
-            if drawn is None:
-                return
-            self._submit(*drawn)
+    def _has_room(self) -> bool:
+        return len(self._running) < self._engine.n_slots and self._wants_more()
 
-    def _submit(self, trial: optuna.Trial, candidate: Candidate) -> None:
-        self._running[trial.number] = _Running(trial, candidate)
-        self._state.running[trial.number] = RunningTrial(trial.number, candidate.arch.params)
-        trial.set_user_attr(attributes.TRAINED_ON, self._provenance)
-        self._engine.submit(Job(trial.number, candidate.to_dict(), self._seed(trial)))
+    def _draw(self) -> None:
+        """One draw, if a slot waits for it: between two of them answers are handled, and a sign of life given."""
+        if not self._has_room():
+            return
+        try:
+            trial = self._intake.draw()
+        except MnistSearchError as error:
+            self._exhausted = error  # said once those in training have come to their end
+            return
+        self._state.counts[Outcome.REJECTED] = self._intake.n_rejected
+        if trial is not None:
+            self._submit(trial)
 
-    def _seed(self, trial: optuna.Trial) -> int:
+    def _submit(self, trial: LiveTrial) -> None:
+        self._running[trial.number] = _Running(trial)
+        self._state.running[trial.number] = RunningTrial(trial.number, trial.candidate.arch.params)
+        seed = self._seed(trial)
+        self._ledger.note(trial, attributes.TRAINED_ON, self._provenance)
+        self._ledger.note(trial, attributes.TRAINING_SEED, seed)
+        self._engine.submit(Job(trial.number, trial.candidate.to_dict(), seed))
+
+    def _seed(self, trial: LiveTrial) -> int:
         """The training's seed, from the study's and the trial's number (the first one's, for a candidate run again)."""
-        number = trial.user_attrs.get(attributes.RETRY_OF, trial.number)
-        seed = int(np.random.SeedSequence([self._study.settings.seed, number]).generate_state(1)[0])
-        trial.set_user_attr(attributes.TRAINING_SEED, seed)
-        return seed
+        return int(np.random.SeedSequence([self._study.settings.seed, trial.first_number]).generate_state(1)[0])
 
     def _handle(self, answer: Answer) -> None:
         match answer:
@@ -209,13 +215,13 @@ class Dispatcher:
         del self._state.running[number]
         self._n_failures = 0
         self._count(number, outcome)
-        n_params, n_epochs = running.candidate.arch.params, len(running.accuracies)
+        n_params, n_epochs = running.trial.candidate.arch.params, len(running.accuracies)
         ended = TrialEnded(number, outcome, n_params, accuracy, n_epochs, running.seconds, reason)
         self._listener.ended(self._state, ended)
 
     def _interrupt_running(self) -> None:
         for running in self._running.values():
-            self._ledger.interrupt(running.trial, "stopped before its end; queued to be run again")
+            interrupt(self._study, running.trial.row.trial_id, "stopped before its end; queued to be run again")
         self._running.clear()
         self._state.running.clear()
 
@@ -241,13 +247,14 @@ class Dispatcher:
         state.counts[outcome] += 1
         if outcome is Outcome.TRAINED:
             trial = self._study.trial(number)
-            state.best = self._study.best_of([trial, *filter(None, [state.best])])
-            state.smallest = self._study.smallest_of([trial, *filter(None, [state.smallest])])
+            state.best = best_of([trial, *filter(None, [state.best])])
+            state.smallest = smallest_of([trial, *filter(None, [state.smallest])], state.target)
 
 
 def requeue_abandoned(study: SearchStudy) -> int:
     """Queues again what a dispatcher that was killed left running; returns how many. To be called by the one owner."""
-    abandoned = study.running()
+    abandoned = read_trials(study.store.engine, study.study_id, TrialState.RUNNING)
     for trial in abandoned:
-        Ledger(study).interrupt(trial, "its dispatcher ended before it did; queued to be run again")
+        interrupt(study, attributes.trial_id(trial), "its dispatcher ended before it did; queued to be run again")
+    study.refresh()
     return len(abandoned)

@@ -1,6 +1,4 @@
-"""Intake: asks for candidates until one may be trained."""
-
-from collections.abc import Callable
+"""Intake: draws candidates, one at a time, and says which may be trained."""
 
 import optuna
 
@@ -8,6 +6,8 @@ from models.candidate import Candidate
 from models.errors import MnistSearchError
 from search.dispatch.gate import mark_budget, rejection_reason
 from search.dispatch.ledger import Ledger
+from search.dispatch.live import LiveTrial
+from search.dispatch.mirror import StudyMirror
 from search.study import attributes
 from search.study.outcomes import PASSED_GATE, Outcome
 from search.study.study import SearchStudy
@@ -19,8 +19,9 @@ MAX_MISSES = 300
 class Intake:
     """Draws candidates of a study; the rejected and the repeated ones are recorded and passed over."""
 
-    def __init__(self, study: SearchStudy, ledger: Ledger) -> None:
+    def __init__(self, study: SearchStudy, mirror: StudyMirror, ledger: Ledger) -> None:
         self._study = study
+        self._mirror = mirror
         self._ledger = ledger
         self.n_rejected = len(study.trials(Outcome.REJECTED))
         """Rejected candidates of the study, kept up to date."""
@@ -29,46 +30,47 @@ class Intake:
             for trial in study.trials(*PASSED_GATE)
             if attributes.CANDIDATE_ID in trial.user_attrs
         }
+        self._n_misses = 0
+        self._smallest_miss: int | None = None
 
-    def next(self, should_stop: Callable[[], bool]) -> tuple[optuna.Trial, Candidate] | None:
-        """A trial with a candidate that passed the gate and was not there before; None once `should_stop()`.
+    def draw(self) -> LiveTrial | None:
+        """A trial whose candidate passed the gate and is new; None if this draw was a miss: ask again.
 
-        Raises MnistSearchError, naming the range to narrow, after MAX_MISSES draws without one.
+        Raises MnistSearchError, naming the range to narrow, after MAX_MISSES misses in a row.
         """
-        smallest_miss = None
-        for _ in range(MAX_MISSES):
-            if should_stop():
-                return None
-            trial = self._study.optuna.ask()
-            candidate = self._sample(trial)
-            if not mark_budget(trial, candidate, self._study.settings.max_params):
-                reason = rejection_reason(candidate.arch.params, self._study.settings.max_params)
-                self._ledger.end(trial, Outcome.REJECTED, reason=reason)
-                self.n_rejected += 1
-                smallest_miss = min(smallest_miss or candidate.arch.params, candidate.arch.params)
-            elif candidate.id in self._known:
-                self._ledger.end(trial, Outcome.DUPLICATE, reason="an equal candidate has already ended")
-            else:
-                self._known.add(candidate.id)
-                return trial, candidate
-        raise MnistSearchError(self._exhausted(smallest_miss))
+        if self._n_misses == MAX_MISSES:
+            raise MnistSearchError(self._exhausted())
+        shadow = self._mirror.ask()
+        candidate = self._candidate(shadow)
+        if not mark_budget(shadow, candidate, self._study.settings.max_params):
+            self._reject(shadow, candidate)
+        elif candidate.id in self._known:
+            self._n_misses += 1
+            self._ledger.miss(shadow, candidate, Outcome.DUPLICATE, "an equal candidate has already ended")
+        else:
+            self._n_misses, self._smallest_miss = 0, None
+            self._known.add(candidate.id)
+            return LiveTrial(self._ledger.begin(shadow, candidate), shadow, candidate)
+        return None
 
-    def _sample(self, trial: optuna.Trial) -> Candidate:
-        given = trial.user_attrs.get(attributes.GIVEN)
-        epochs = self._study.settings.epochs
-        candidate = Candidate.from_dict(given) if given else self._study.space.sample(trial, epochs)
-        trial.set_user_attr(attributes.CANDIDATE, candidate.to_dict())
-        trial.set_user_attr(attributes.CANDIDATE_ID, candidate.id)
-        trial.set_user_attr(attributes.PARAMS, candidate.arch.params)
-        trial.set_user_attr(attributes.MACS, candidate.arch.macs)
-        return candidate
+    def _candidate(self, shadow: optuna.Trial) -> Candidate:
+        given = shadow.user_attrs.get(attributes.GIVEN)
+        return Candidate.from_dict(given) if given else self._study.space.sample(shadow, self._study.settings.epochs)
 
-    def _exhausted(self, smallest_miss: int | None) -> str:
-        if smallest_miss is None:
+    def _reject(self, shadow: optuna.Trial, candidate: Candidate) -> None:
+        n_params = candidate.arch.params
+        self.n_rejected += 1
+        self._n_misses += 1
+        self._smallest_miss = min(self._smallest_miss or n_params, n_params)
+        reason = rejection_reason(n_params, self._study.settings.max_params)
+        self._ledger.miss(shadow, candidate, Outcome.REJECTED, reason)
+
+    def _exhausted(self) -> str:
+        if self._smallest_miss is None:
             return f"{MAX_MISSES} draws in a row repeated earlier candidates: the space is exhausted; widen a range"
         name = self._study.space.range_to_narrow()
         return (
             f"{MAX_MISSES} draws in a row gave no new candidate under {self._study.settings.max_params:,} parameters "
-            f"(the smallest rejected has {smallest_miss:,}): narrow {name}, now "
+            f"(the smallest rejected has {self._smallest_miss:,}): narrow {name}, now "
             f"{self._study.space.ranges[name].text()}, in another --study"
         )

@@ -1,14 +1,18 @@
-"""Ledger: the one writer of trials. It records what a trial came to, then tells Optuna."""
+"""Ledger: the one writer of trials. It records what a trial came to in the database, and tells the mirror."""
 
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.artifacts import upload_artifact
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from models.candidate import Candidate
+from search.dispatch.live import LiveTrial
+from search.dispatch.mirror import Row, StudyMirror
 from search.measures.objective import is_held, sustained_accuracy
 from search.study import attributes
 from search.study.outcomes import Outcome
@@ -41,75 +45,128 @@ class Clock:
 class Ledger:
     """Writes the trials of one study."""
 
-    def __init__(self, study: SearchStudy) -> None:
+    def __init__(self, study: SearchStudy, mirror: StudyMirror) -> None:
         self._study = study
         self._store = study.store
+        self._optuna = study.store.optuna
+        self._mirror = mirror
 
-    def epoch(self, trial: optuna.Trial, record: EpochRecord) -> bool:
+    def begin(self, shadow: optuna.Trial, candidate: Candidate) -> Row:
+        """Writes a trial whose candidate is to be trained."""
+        return self._enter(shadow, _attributes_of(candidate), TrialState.RUNNING)
+
+    def miss(self, shadow: optuna.Trial, candidate: Candidate, outcome: Outcome, reason: str) -> None:
+        """Writes a trial whose candidate is not to be trained, and which ends with that."""
+        attrs = {**_attributes_of(candidate), attributes.REASON: reason, attributes.OUTCOME: outcome}
+        self._enter(shadow, attrs, _STATES[outcome])
+        self._mirror.tell(shadow, _STATES[outcome])
+
+    def note(self, trial: LiveTrial, key: str, value: Any) -> None:
+        """Keeps an attribute of a trial."""
+        self._optuna.set_trial_user_attr(trial.row.trial_id, key, value)
+
+    def epoch(self, trial: LiveTrial, record: EpochRecord) -> bool:
         """Keeps an epoch and returns whether the pruner wants the trial stopped."""
-        add_epoch(self._store.engine, attributes.trial_id(trial), record.to_dict())
-        trial.report(record.eval_accuracy, record.epoch)
-        return trial.should_prune()
+        add_epoch(self._store.engine, trial.row.trial_id, record.to_dict())
+        self._optuna.set_trial_intermediate_value(trial.row.trial_id, record.epoch, record.eval_accuracy)
+        trial.shadow.report(record.eval_accuracy, record.epoch)
+        return trial.shadow.should_prune()
 
     def trained(
-        self, trial: optuna.Trial, accuracies: Sequence[float], weights: bytes, seconds: float, clock: Clock
+        self, trial: LiveTrial, accuracies: Sequence[float], weights: bytes, seconds: float, clock: Clock
     ) -> float:
         """Keeps a candidate that was trained to the end with its weights; returns its sustained accuracy."""
         settings = self._study.settings
         value = sustained_accuracy(accuracies, settings.sustain)
-        trial.set_user_attr(attributes.BEST_ACCURACY, max(accuracies))
-        trial.set_user_attr(attributes.HELD, is_held(accuracies, settings.sustain, settings.target))
-        trial.set_user_attr(attributes.ACTIVE_SECONDS, clock.active_seconds)
-        trial.set_user_attr(attributes.ACTIVE_CORE_SECONDS, clock.core_seconds)
-        trial.set_user_attr(attributes.WEIGHTS, self._keep(trial, "weights.pt", weights))
-        self._end(trial, Outcome.TRAINED, seconds=seconds, value=value)
+        self.note(trial, attributes.BEST_ACCURACY, max(accuracies))
+        self.note(trial, attributes.HELD, is_held(accuracies, settings.sustain, settings.target))
+        self.note(trial, attributes.ACTIVE_SECONDS, clock.active_seconds)
+        self.note(trial, attributes.ACTIVE_CORE_SECONDS, clock.core_seconds)
+        self.note(trial, attributes.WEIGHTS, self._keep(trial, "weights.pt", weights))
+        self._end(trial, Outcome.TRAINED, "", seconds, value)
         return value
 
-    def end(self, trial: optuna.Trial, outcome: Outcome, reason: str = "", seconds: float | None = None) -> None:
+    def end(self, trial: LiveTrial, outcome: Outcome, reason: str, seconds: float) -> None:
         """Ends a trial that was not trained to the end."""
         self._end(trial, outcome, reason, seconds)
 
-    def interrupt(self, trial: optuna.Trial | FrozenTrial, reason: str) -> None:
-        """Ends a trial that was stopped half-way; its candidate waits to be run again.
-
-        First queued, then ended: whoever is killed in between leaves a candidate queued twice, of which the second
-        is recognised as a duplicate, and never one that is lost.
-        """
-        attrs = trial.user_attrs
-        queued_before = {attributes.GIVEN, attributes.RETRY_OF} & set(
-            attrs
-        )  # then it had a candidate before it was drawn
-        if attributes.CANDIDATE in attrs or queued_before:
-            again = {attributes.RETRY_OF: attrs.get(attributes.RETRY_OF, trial.number)}
-            if attributes.GIVEN in attrs:
-                again[attributes.GIVEN] = attrs[attributes.GIVEN]
-            frozen = self._store.optuna.get_trial(attributes.trial_id(trial))
-            params = frozen.system_attrs.get("fixed_params") or frozen.params
-            self._study.optuna.enqueue_trial(params, user_attrs=again)
-        self._set(trial, attributes.OUTCOME, Outcome.INTERRUPTED)
-        self._set(trial, "reason", reason)
-        self._study.optuna.tell(trial.number, state=TrialState.FAIL)
-
-    def _end(
-        self,
-        trial: optuna.Trial,
-        outcome: Outcome,
-        reason: str = "",
-        seconds: float | None = None,
-        value: float | None = None,
-    ) -> None:
+    def _end(self, trial: LiveTrial, outcome: Outcome, reason: str, seconds: float, value: float | None = None) -> None:
         if reason:
-            trial.set_user_attr(attributes.REASON, reason)
-        if seconds is not None:
-            trial.set_user_attr(attributes.SECONDS, seconds)
-        trial.set_user_attr(attributes.OUTCOME, outcome)
-        self._study.optuna.tell(trial, value, state=_STATES[outcome])
+            self.note(trial, attributes.REASON, reason)
+        self.note(trial, attributes.SECONDS, seconds)
+        self.note(trial, attributes.OUTCOME, outcome)
+        ended = self._mirror.tell(trial.shadow, _STATES[outcome], value)
+        self._optuna.set_trial_state_values(trial.row.trial_id, ended.state, ended.values)
 
-    def _set(self, trial: optuna.Trial | FrozenTrial, key: str, value: str) -> None:
-        self._store.optuna.set_trial_user_attr(attributes.trial_id(trial), key, value)
+    def _enter(self, shadow: optuna.Trial, attrs: dict[str, Any], state: TrialState) -> Row:
+        """Writes a drawn trial: in one transaction, if it did not wait in the queue."""
+        frozen = self._mirror.frozen(shadow)
+        row = self._mirror.row(shadow)
+        if row is not None:
+            self._fill(row, frozen, attrs, state)
+            return row
+        template = create_trial(
+            state=state,
+            params=frozen.params,
+            distributions=frozen.distributions,
+            user_attrs=frozen.user_attrs | attrs,
+            system_attrs=frozen.system_attrs,
+        )
+        trial_id = self._optuna.create_new_trial(self._study.study_id, template)
+        row = Row(trial_id, self._optuna.get_trial_number_from_id(trial_id))
+        self._mirror.written(shadow, row)
+        return row
 
-    def _keep(self, trial: optuna.Trial, file_name: str, content: bytes) -> str:
+    def _fill(self, row: Row, frozen: FrozenTrial, attrs: dict[str, Any], state: TrialState) -> None:
+        """Writes what was drawn into the row of a trial that waited."""
+        self._optuna.set_trial_state_values(row.trial_id, TrialState.RUNNING)
+        for name, distribution in frozen.distributions.items():
+            value = distribution.to_internal_repr(frozen.params[name])
+            self._optuna.set_trial_param(row.trial_id, name, value, distribution)
+        for key, value in frozen.system_attrs.items():
+            self._optuna.set_trial_system_attr(row.trial_id, key, value)
+        for key, value in attrs.items():
+            self._optuna.set_trial_user_attr(row.trial_id, key, value)
+        if state is not TrialState.RUNNING:
+            self._optuna.set_trial_state_values(row.trial_id, state)
+
+    def _keep(self, trial: LiveTrial, file_name: str, content: bytes) -> str:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / file_name
             path.write_bytes(content)
-            return upload_artifact(artifact_store=self._store.artifacts(), file_path=str(path), study_or_trial=trial)
+            return upload_artifact(
+                artifact_store=self._store.artifacts(),
+                file_path=str(path),
+                study_or_trial=self._optuna.get_trial(trial.row.trial_id),
+                storage=self._optuna,
+            )
+
+
+def interrupt(study: SearchStudy, trial_id: int, reason: str) -> None:
+    """Ends a trial that was stopped half-way; its candidate waits to be run again.
+
+    First queued, then ended: whoever is killed in between leaves a candidate queued twice, of which the second
+    is recognised as a duplicate, and never one that is lost.
+    """
+    storage = study.store.optuna
+    trial = storage.get_trial(trial_id)
+    attrs = trial.user_attrs
+    queued_before = {attributes.GIVEN, attributes.RETRY_OF} & set(attrs)  # then it had a candidate before its draw
+    if attributes.CANDIDATE in attrs or queued_before:
+        again = {attributes.RETRY_OF: attrs.get(attributes.RETRY_OF, trial.number)}
+        if attributes.GIVEN in attrs:
+            again[attributes.GIVEN] = attrs[attributes.GIVEN]
+        params = trial.system_attrs.get("fixed_params") or trial.params
+        study.optuna.enqueue_trial(params, user_attrs=again)
+    storage.set_trial_user_attr(trial_id, attributes.OUTCOME, Outcome.INTERRUPTED)
+    storage.set_trial_user_attr(trial_id, attributes.REASON, reason)
+    storage.set_trial_state_values(trial_id, TrialState.FAIL)
+
+
+def _attributes_of(candidate: Candidate) -> dict[str, Any]:
+    return {
+        attributes.CANDIDATE: candidate.to_dict(),
+        attributes.CANDIDATE_ID: candidate.id,
+        attributes.PARAMS: candidate.arch.params,
+        attributes.MACS: candidate.arch.macs,
+    }

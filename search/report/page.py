@@ -105,7 +105,7 @@ def _environment() -> jinja2.Environment:
 
 def _search_figures(study: SearchStudy, winner: Winner | None) -> list[Drawing]:
     """The figures of the search; those that its trials do not suffice for are left out."""
-    trials = study.optuna.get_trials(deepcopy=False)
+    trials = study.snapshot.all
     trained = study.trials(Outcome.TRAINED)
     number = winner.trial.number if winner else None
     drawings: list[Drawing | None] = []

@@ -1,6 +1,7 @@
 """Samplers and pruners by name."""
 
 import warnings
+from collections.abc import Collection
 from typing import Any, cast
 
 import optuna
@@ -9,7 +10,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.study import Study
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from models.errors import MnistSearchError
 
@@ -19,6 +20,10 @@ PRUNERS = ("median", "none")
 STARTUP_TRIALS = 5
 """Candidates that are trained to the end before the median pruner stops any."""
 _WARMUP_SHARE = 1 / 5
+
+MAX_SEEN = 600
+"""Trials that TPE looks at in one draw."""
+_BEST_SEEN, _LATEST_SEEN = 100, 250
 
 
 def make_sampler(name: str, seed: int, n_existing: int) -> BaseSampler:
@@ -39,7 +44,7 @@ def make_sampler(name: str, seed: int, n_existing: int) -> BaseSampler:
 
 
 class _SampledOnlyTPE(TPESampler):
-    """TPE that learns from sampled trials alone.
+    """TPE that learns from sampled trials alone, and of a long study from a part of them.
 
     A trial that was queued with a whole candidate (a warm start) has no parameters. Among the best it would only push
     sampled ones out of the set that TPE imitates, and leave it with nothing but its prior.
@@ -60,16 +65,41 @@ class _SampledOnlyTPE(TPESampler):
 
 
 class _SampledOnlyStudy:
-    """A study as the sampler is to see it."""
+    """A study as the sampler is to see it, for one draw."""
 
     def __init__(self, study: Study) -> None:
         self._study = study
+        self._seen: dict[frozenset[TrialState] | None, list[FrozenTrial]] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._study, name)
 
-    def _get_trials(self, *args: Any, **kwargs: Any) -> list[FrozenTrial]:
-        return [trial for trial in self._study._get_trials(*args, **kwargs) if trial.params]
+    def _get_trials(
+        self, deepcopy: bool = True, states: Collection[TrialState] | None = None, use_cache: bool = False
+    ) -> list[FrozenTrial]:
+        key = frozenset(states) if states is not None else None
+        if key not in self._seen:  # asked for once for each group of parameters
+            trials = self._study._get_trials(deepcopy, states, use_cache)
+            self._seen[key] = telling([trial for trial in trials if trial.params])
+        return self._seen[key]
+
+
+def telling(trials: list[FrozenTrial]) -> list[FrozenTrial]:
+    """At most MAX_SEEN of the trials, in their order: the best, the latest, and of the others every so many.
+
+    TPE looks at every trial anew for each group of parameters of each draw, so that a draw would take ever longer. The
+    good ones it imitates are 25 at most, and are all among the best; the others tell it where not to look, for which a
+    part of them does.
+    """
+    if len(trials) <= MAX_SEEN:
+        return trials
+    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
+    best = sorted(complete, key=lambda trial: -(trial.value or 0.0))[:_BEST_SEEN]
+    chosen = {trial.number for trial in (*best, *trials[-_LATEST_SEEN:])}
+    others = [trial.number for trial in trials if trial.number not in chosen]
+    n_left = MAX_SEEN - len(chosen)
+    chosen |= {others[i * len(others) // n_left] for i in range(n_left)}
+    return [trial for trial in trials if trial.number in chosen]
 
 
 def _sampled_only(study: Study) -> Study:

@@ -1,32 +1,34 @@
-"""SearchStudy: an Optuna study with its settings, and what is read from its trials."""
+"""SearchStudy: an Optuna study with its settings, and its trials."""
 
 import warnings
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from models.candidate import Candidate
 from models.errors import MnistSearchError
 from search.space.space import Space
 from search.study import attributes
-from search.study.outcomes import PASSED_GATE, REPORTED, Outcome, outcome_of
+from search.study.outcomes import Outcome
 from search.study.samplers import make_pruner, make_sampler, quiet_optuna
 from search.study.settings import StudySettings, require_unchanged
+from search.study.trials import Trials, best_of, smallest_of
 from storage.store import Store
+from storage.trials import n_trials, read_trial, read_trials
 
 
 class SearchStudy:
-    """A study of this program: its trials, read afresh at each use, and the settings it was begun with."""
+    """A study of this program: the settings it was begun with, and its trials, read once, at the first use."""
 
     def __init__(self, store: Store, study: optuna.Study, settings: StudySettings) -> None:
         self.store = store
         self.optuna = study
         self.settings = settings
+        self._snapshot: Trials | None = None
 
     @property
     def name(self) -> str:
@@ -42,48 +44,49 @@ class SearchStudy:
         """What is searched."""
         return Space.from_dict(self.settings.space)
 
+    @property
+    def snapshot(self) -> Trials:
+        """The trials as they stood when they were first asked for, or at the last `refresh`."""
+        if self._snapshot is None:
+            self._snapshot = Trials(read_trials(self.store.engine, self.study_id))
+        return self._snapshot
+
+    def refresh(self) -> None:
+        """Forgets the snapshot: what is asked for next is read again."""
+        self._snapshot = None
+
     def trials(self, *outcomes: Outcome) -> list[FrozenTrial]:
-        """The ended trials with one of these outcomes, in order of their numbers; copies are not made."""
-        ended = self.optuna.get_trials(deepcopy=False)
-        return [trial for trial in ended if outcome_of(trial) in outcomes]
+        """The ended trials of the snapshot with one of these outcomes, in order of their numbers."""
+        return self.snapshot.of(*outcomes)
 
     def trial(self, number: int) -> FrozenTrial:
-        """The trial of this number. Raises MnistSearchError if there is none."""
-        trials = self.optuna.get_trials(deepcopy=False)
-        if not 0 <= number < len(trials):
-            held = f"0 to {len(trials) - 1}" if trials else "none yet"
+        """The trial of this number as it stands now. Raises MnistSearchError if there is none."""
+        trial = read_trial(self.store.engine, self.study_id, number)
+        if trial is None:
+            n = n_trials(self.store.engine, self.study_id)
+            held = f"0 to {n - 1}" if n else "none yet"
             raise MnistSearchError(f"study {self.name!r} has no trial {number}: it has {held}")
-        return trials[number]
+        return trial
 
     def running(self) -> list[FrozenTrial]:
         """The trials that are in training, or were when their dispatcher was killed."""
-        return self.optuna.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        return self.snapshot.running()
 
     def counts(self) -> dict[str, int]:
         """How many trials had each of the reported outcomes."""
-        counted = Counter(outcome_of(trial) for trial in self.optuna.get_trials(deepcopy=False))
-        return {str(outcome): counted[outcome] for outcome in REPORTED}
+        return self.snapshot.counts()
 
     def n_past_gate(self) -> int:
         """How many candidates passed the gate and have ended: what `--trials` counts."""
-        return len(self.trials(*PASSED_GATE))
+        return self.snapshot.n_past_gate()
 
     def best(self) -> FrozenTrial | None:
         """The trained trial with the highest sustained accuracy; of equals the one with the fewest parameters."""
-        return self.best_of(self.trials(Outcome.TRAINED))
-
-    def best_of(self, trained: Sequence[FrozenTrial]) -> FrozenTrial | None:
-        """The best of these trained trials."""
-        return max(trained, key=_by_accuracy, default=None)
+        return best_of(self.trials(Outcome.TRAINED))
 
     def smallest(self) -> FrozenTrial | None:
         """The trained trial with the fewest parameters whose sustained accuracy reached the target."""
-        return self.smallest_of(self.trials(Outcome.TRAINED))
-
-    def smallest_of(self, trained: Sequence[FrozenTrial]) -> FrozenTrial | None:
-        """The smallest at target of these trained trials."""
-        reached = [trial for trial in trained if (trial.value or 0.0) >= self.settings.target]
-        return min(reached, key=lambda t: (t.user_attrs[attributes.PARAMS], -(t.value or 0.0)), default=None)
+        return smallest_of(self.trials(Outcome.TRAINED), self.settings.target)
 
 
 def candidate_of(trial: FrozenTrial) -> Candidate:
@@ -143,7 +146,7 @@ def study_names(store: Store) -> list[str]:
 
 def _with_sampler(study: SearchStudy) -> SearchStudy:
     settings = study.settings
-    n_existing = len(study.optuna.get_trials(deepcopy=False))
+    n_existing = n_trials(study.store.engine, study.study_id)
     study.optuna.sampler = make_sampler(settings.sampler, settings.seed, n_existing)
     study.optuna.pruner = make_pruner(settings.pruner, settings.epochs)
     return study
@@ -153,7 +156,3 @@ def _settings(study: optuna.Study) -> StudySettings:
     if attributes.SETTINGS not in study.user_attrs:
         raise MnistSearchError(f"study {study.study_name!r} was not made by mnist-search: name another with --study")
     return StudySettings.from_dict(study.user_attrs[attributes.SETTINGS])
-
-
-def _by_accuracy(trial: FrozenTrial) -> tuple[float, int]:
-    return trial.value or 0.0, -int(trial.user_attrs[attributes.PARAMS])

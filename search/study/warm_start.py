@@ -34,7 +34,7 @@ def warm_start_candidates(names: Iterable[str], max_params: int) -> dict[str, Ca
 
 def given_names(study: SearchStudy) -> list[str]:
     """The names of the warm starts that the study was given, in order."""
-    names = (trial.user_attrs.get(attributes.WARM_START) for trial in study.optuna.get_trials(deepcopy=False))
+    names = (trial.user_attrs.get(attributes.WARM_START) for trial in study.snapshot.all)
     return list(dict.fromkeys(name for name in names if name))
 
 
@@ -43,11 +43,12 @@ def queue(study: SearchStudy, candidates: dict[str, Candidate]) -> int:
 
     Those that the study was given before are left out, so that running the same command again resumes it.
     """
-    given = given_names(study)
+    given = given_names(study) if candidates else []
     new = {name: candidate for name, candidate in candidates.items() if name not in given}
     for name, candidate in new.items():
         attrs = {attributes.GIVEN: candidate.with_epochs(study.settings.epochs).to_dict(), attributes.WARM_START: name}
         study.optuna.enqueue_trial({}, user_attrs=attrs)
+    study.refresh()
     return len(new)
 
 

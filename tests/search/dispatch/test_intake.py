@@ -9,6 +9,8 @@ from optuna.trial import TrialState
 from models.errors import MnistSearchError
 from search.dispatch.intake import Intake
 from search.dispatch.ledger import Ledger
+from search.dispatch.live import LiveTrial
+from search.dispatch.mirror import StudyMirror
 from search.space.space import Space
 from search.study.outcomes import Outcome
 from search.study.settings import StudySettings
@@ -24,10 +26,13 @@ def test_the_rejected_are_never_complete(tmp_path: Path) -> None:
     stored = StudySettings("digits", max_params=8_000, sampler="random", space=space.to_dict())
     store = Store(f"sqlite:///{tmp_path / 's.db'}")
     study = create_study(store, "study", stored)
-    ledger = Ledger(study)
-    intake = Intake(study, ledger)
-    passed = [intake.next(should_stop=lambda: False) for _ in range(4)]
-    assert all(drawn is not None and drawn[1].arch.params < 8_000 for drawn in passed)
+    mirror = StudyMirror(study)
+    intake = Intake(study, mirror, Ledger(study, mirror))
+    passed: list[LiveTrial] = []
+    while len(passed) < 4:
+        passed += filter(None, [intake.draw()])
+    assert all(trial.candidate.arch.params < 8_000 for trial in passed)
+    study.refresh()
     rejected = study.trials(Outcome.REJECTED)
     assert len(rejected) > 3
     for trial in rejected:

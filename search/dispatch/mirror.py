@@ -1,0 +1,94 @@
+"""StudyMirror: a study in memory that goes along with the one in the database.
+
+Samplers and pruners ask their storage for all trials, dozens of times a draw. In memory that costs nothing, and a draw
+leaves no trace in the database before the gate has spoken: then it is written once (`search/dispatch/ledger.py`).
+"""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from search.study import attributes
+from search.study.samplers import telling
+from search.study.study import SearchStudy
+from storage.trials import n_trials, read_trial
+
+
+@dataclass(frozen=True)
+class Row:
+    """A trial's place in the database."""
+
+    trial_id: int
+    number: int
+
+
+class StudyMirror:
+    """Draws from a study and asks its pruner. Nothing here writes to the database."""
+
+    def __init__(self, study: SearchStudy) -> None:
+        self._study = study
+        self._memory = optuna.create_study(
+            direction="maximize", sampler=study.optuna.sampler, pruner=study.optuna.pruner
+        )
+        self._rows: dict[int, Row] = {}
+        self._n_known = 0
+        self._take_in(study.snapshot.all)
+
+    def ask(self) -> optuna.Trial:
+        """The next trial, in memory alone: one that waits in the queue, or else a new one."""
+        self._follow()
+        return self._memory.ask()
+
+    def row(self, shadow: optuna.Trial) -> Row | None:
+        """Where a trial stands in the database; None of one that is not written yet."""
+        return self._rows.get(shadow.number)
+
+    def written(self, shadow: optuna.Trial, row: Row) -> None:
+        """Notes where a trial was written."""
+        self._rows[shadow.number] = row
+        if row.number == self._n_known:  # otherwise another program's trials stand between
+            self._n_known += 1
+
+    def frozen(self, shadow: optuna.Trial) -> FrozenTrial:
+        """The trial as it stands in memory."""
+        return self._memory.get_trials(deepcopy=False)[shadow.number]
+
+    def tell(self, shadow: optuna.Trial, state: TrialState, value: float | None = None) -> FrozenTrial:
+        """Ends a trial in memory, and returns what it came to: Optuna gives a pruned one its last report as value."""
+        self._memory.tell(shadow, value, state=state)
+        return self.frozen(shadow)
+
+    def _follow(self) -> None:
+        """Takes in what others have added to the database, such as a candidate that somebody queued by hand."""
+        n = n_trials(self._study.store.engine, self._study.study_id)
+        if n > self._n_known:
+            ours = {row.number for row in self._rows.values()}
+            new = (
+                read_trial(self._study.store.engine, self._study.study_id, number)
+                for number in range(self._n_known, n)
+                if number not in ours
+            )
+            self._take_in([trial for trial in new if trial is not None])
+            self._n_known = n
+
+    def _take_in(self, trials: Sequence[FrozenTrial]) -> None:
+        first = len(self._memory.get_trials(deepcopy=False))
+        sampled = {trial.number for trial in telling([trial for trial in trials if trial.params])}
+        for number, trial in enumerate(trials, first):
+            self._memory.add_trial(_lightened(trial, trial.number in sampled))
+            self._rows[number] = Row(attributes.trial_id(trial), trial.number)
+        self._n_known += len(trials)
+
+
+def _lightened(trial: FrozenTrial, is_telling: bool) -> FrozenTrial:
+    """What is asked for of a trial here: of an ended one not its candidate, and its draw only if TPE looks at it."""
+    if not trial.state.is_finished():
+        return trial
+    light = copy.copy(trial)
+    light.user_attrs = {}
+    if not is_telling:
+        light.params, light.distributions = {}, {}
+    return light
