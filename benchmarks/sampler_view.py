@@ -94,8 +94,8 @@ def main() -> None:
     ]
     text = (
         f"# TPE that looks at a part of a study\n\n{machine_line()}. `python -m benchmarks.sampler_view`: "
-        f"{options.seeds} studies of {options.trials} trials each way.\nTrue errors (made up), in points: that of the best "
-        f"candidate found, and the mean of the latest {_N_LATEST} past the gate, each ± its\nstandard deviation between "
+        f"{options.seeds} studies of {options.trials} trials each way.\nTrue errors (made up), in points: the best "
+        f"candidate's, and the mean of the latest {_N_LATEST} past the gate, each ± its\nstandard deviation over "
         "studies. Seeing a part minus seeing all: "
         + ", ".join(f"{key} {_difference_text(of, views, key)}" for key in ("best", "latest"))
         + ".\n"

@@ -1,8 +1,11 @@
 """Store: one database with Optuna's tables and ours, and the folder of artifacts beside it."""
 
 import os
+import shutil
 import sqlite3
+import tempfile
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from sqlalchemy import URL, Engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 
 from storage.errors import StorageError
+from storage.private_copy import copy_database, may_be_written
 from storage.schema import despite_rivals, ensure_schema
 
 ARTIFACT_FOLDER = "mnist-search-artifacts"
@@ -22,11 +26,14 @@ _RETRY_SECONDS = 0.05
 class Store:
     """An open storage. One dispatcher writes at a time; any number of processes may read.
 
+    With `for_reading` an SQLite file that may not be written is copied, and the copy is opened: what is written is lost
+    when the store is closed, and what others write later is not seen. Nobody who only reads has to know.
+
     Raises StorageError when the URL is malformed, its folder is missing or cannot be written, the file is no
     database, or, with `must_exist`, when nothing is stored there yet.
     """
 
-    def __init__(self, url: str, must_exist: bool = False) -> None:
+    def __init__(self, url: str, must_exist: bool = False, for_reading: bool = False) -> None:
         self.url = _parse(url)
         self.folder = _folder(self.url)
         if must_exist and not _exists(self.url):
@@ -34,7 +41,8 @@ class Store:
                 f"nothing is stored at {self.url.render_as_string()} yet: "
                 "run `mnist-search run` first, or name --storage"
             )
-        self.optuna = _open(self.url)
+        self._is_copy = for_reading and _is_fixed(self.url)
+        self.optuna = _open(self._copied() if self._is_copy else self.url, self.url)
         self.engine: Engine = self.optuna.engine
         despite_rivals(lambda: ensure_schema(self.engine))
 
@@ -49,14 +57,28 @@ class Store:
         return self.folder / ARTIFACT_FOLDER
 
     def artifacts(self) -> FileSystemArtifactStore:
-        """Optuna's artifact store on `artifact_folder`, which is made when it is missing."""
-        self.artifact_folder.mkdir(exist_ok=True)
+        """Optuna's artifact store on `artifact_folder`, which is made when it is missing, if it may be."""
+        if not self._is_copy:
+            self.artifact_folder.mkdir(exist_ok=True)
         return FileSystemArtifactStore(self.artifact_folder)
 
     def close(self) -> None:
         """Gives the connections back."""
         self.optuna.remove_session()
         self.engine.dispose()
+        if self._is_copy:
+            self._remove_copy()
+
+    def _copied(self) -> URL:
+        """A copy in a folder of our own, which is removed when the store is closed, forgotten, or the program ends."""
+        source = Path(str(self.url.database))
+        try:
+            folder = tempfile.mkdtemp(prefix="mnist-search-")
+        except OSError as error:
+            raise StorageError(f"{source} cannot be copied to be read: {error.strerror or error}") from None
+        self._remove_copy = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        copy_database(source, Path(folder) / "copy.db")
+        return self.url.set(database=f"{folder}/copy.db")
 
 
 def _parse(url: str) -> URL:
@@ -86,12 +108,23 @@ def _exists(url: URL) -> bool:
     return url.get_backend_name() != "sqlite" or os.path.exists(str(url.database))
 
 
-def _open(url: URL) -> RDBStorage:
+def _is_fixed(url: URL) -> bool:
+    """Whether it is a file that is there and may not be written."""
+    return url.get_backend_name() == "sqlite" and _exists(url) and not may_be_written(Path(str(url.database)))
+
+
+def _open(url: URL, named: URL) -> RDBStorage:
+    """The storage at `url`, which the user knows as `named`."""
     text = url.render_as_string(hide_password=False)
-    shown = url.render_as_string(hide_password=True)
+    shown = named.render_as_string(hide_password=True)
     options: dict[str, Any] = {}
     if url.get_backend_name() == "sqlite":
-        _check_sqlite(url)
+        fault = _sqlite_fault(Path(str(url.database)))
+        if fault is not None and "not a database" in fault:
+            raise StorageError(f"{Path(str(named.database))} is not an SQLite database: name another with --storage")
+        if fault is not None:
+            what = "written" if url == named else "read"
+            raise StorageError(f"{Path(str(named.database))} cannot be {what}: {fault}; name another with --storage")
         options = {"connect_args": {"timeout": BUSY_TIMEOUT_SECONDS}}
     try:
         storage = despite_rivals(lambda: RDBStorage(text, engine_kwargs=options))
@@ -106,17 +139,20 @@ def _open(url: URL) -> RDBStorage:
     return storage
 
 
-def _check_sqlite(url: URL) -> None:
-    """Switches the file to write-ahead logging, which also shows whether it is a database and can be written."""
-    path, start = Path(str(url.database)), time.monotonic()
-    while (fault := _fault_of(path)) is not None:
-        # Two processes that switch a new file at once may both be told "locked" without having waited.
-        if "locked" not in fault or time.monotonic() - start > BUSY_TIMEOUT_SECONDS:
-            raise StorageError(f"{path} cannot be written: {fault}; name another with --storage")
+def _sqlite_fault(path: Path) -> str | None:
+    """Switches the file to write-ahead logging; returns why it is no database or cannot be written, if so it is."""
+    start = time.monotonic()
+    # Two processes that switch a new file at once may both be told "locked" without having waited.
+    while (fault := _fault_of(path)) is not None and "locked" in fault:
+        if time.monotonic() - start > BUSY_TIMEOUT_SECONDS:
+            break
         time.sleep(_RETRY_SECONDS)
+    return fault
 
 
 def _fault_of(path: Path) -> str | None:
+    if os.path.isfile(path) and not os.access(path, os.W_OK):  # SQLite would find out late, and leave files beside it
+        return "attempt to write a readonly database"
     try:
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS)
         try:

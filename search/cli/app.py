@@ -21,7 +21,6 @@ EXIT_FAILED, EXIT_WRONG_USE = 1, 2
 app = typer.Typer(
     name="mnist-search",
     help="Finds the smallest convolutional network that reaches an accuracy target.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )

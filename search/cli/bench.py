@@ -4,24 +4,33 @@ from typing import Annotated
 
 import typer
 
-from search.cli import options
+from search.cli import completion, options
 
 EXAMPLE = "Example: mnist-search bench --device cpu"
 
 
 def command(
-    rounds: Annotated[int, typer.Option("--rounds", help="Every way has its turn in each.")] = 7,
+    rounds: Annotated[int, typer.Option("--rounds", help="How often each way is timed.")] = 7,
     images: Annotated[
-        int | None, typer.Option("--images", help="Of a round of each way. Default: what fits into some seconds.")
+        int | None,
+        typer.Option(
+            "--images", help="Images that each way trains on in a round. Default: as many as take some seconds."
+        ),
     ] = None,
     device: Annotated[
-        str, typer.Option("--device", metavar="NAME", help="auto (each that is here), cpu, cuda or mps.")
+        str,
+        typer.Option(
+            "--device",
+            metavar="NAME",
+            autocompletion=completion.one_of(completion.DEVICES),
+            help="auto (each that is here), cpu, cuda or mps.",
+        ),
     ] = "auto",
     precision: options.Precision = "auto",
     data_dir: options.DataDir = None,
     json: options.Json = False,
 ) -> None:
-    """Measure how fast this machine trains: the sources' way, one worker, all workers. Under two minutes."""
+    """Measure how fast this machine trains. The course reports' way, one worker, all workers. Under two minutes."""
     import sys
 
     from search.cli.tables import print_json

@@ -1,10 +1,11 @@
 """`mnist-search compare`: candidates side by side."""
 
+from functools import cache
 from typing import Annotated, Any
 
 import typer
 
-from search.cli import options
+from search.cli import completion, options
 from search.measures.words import count_text, macs_text, percent, points
 
 EXAMPLE = "Example: mnist-search compare best a-step5 d-model4 --markdown"
@@ -13,15 +14,26 @@ EXAMPLE = "Example: mnist-search compare best a-step5 d-model4 --markdown"
 def command(
     what: Annotated[
         list[str],
-        typer.Argument(metavar="WHAT...", help="Presets, trial numbers, best, smallest, spec files; or all studies."),
+        typer.Argument(
+            metavar="WHAT...",
+            autocompletion=completion.candidates,
+            help="best, smallest, trial numbers, presets and spec files; or else names of studies.",
+        ),
     ],
-    sort: Annotated[str, typer.Option("--sort", help="accuracy, params, macs or name.")] = "accuracy",
+    sort: Annotated[
+        str,
+        typer.Option(
+            "--sort",
+            autocompletion=completion.one_of(completion.SORT_KEYS),
+            help="Sort by accuracy, params, macs or name.",
+        ),
+    ] = "accuracy",
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
     storage: options.Storage = options.STORAGE_DEFAULT,
     study: options.Study = None,
     json: options.Json = False,
 ) -> None:
-    """Compare candidates by size and by what trainings of them came to, or whole studies by what they found."""
+    """Compare candidates, or whole studies, side by side. By size and accuracy, or by what was found."""
     from search.cli.compare_studies import names_studies, print_studies
     from search.cli.lookup import find_store, find_study
     from search.cli.tables import print_json, print_markdown, print_table
@@ -33,7 +45,8 @@ def command(
     if store is not None and names_studies(store, what):
         print_studies([open_study(store, name) for name in what], markdown, json)
         return
-    named = [find_candidate(one, lambda: find_study(storage, study)) for one in what]
+    opened = cache(lambda: find_study(storage, study, for_reading=True))
+    named = [find_candidate(one, opened) for one in what]
     rows = compare(named, store, sort)
     if json:
         print_json(rows)

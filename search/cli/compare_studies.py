@@ -21,7 +21,7 @@ def names_studies(store: "Store", what: Sequence[str]) -> bool:
     known = [name for name in what if name in study_names(store) and name not in PRESETS]
     if known and len(known) < len(what):
         others = ", ".join(name for name in what if name not in known)
-        raise MnistSearchError(f"{known[0]!r} is a study and {others} is none: compare studies, or candidates")
+        raise MnistSearchError(f"{known[0]!r} is a study and {others} is not: compare studies, or compare candidates")
     return bool(known)
 
 

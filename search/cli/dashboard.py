@@ -10,9 +10,9 @@ EXAMPLE = "Example: mnist-search dashboard --port 8080"
 
 
 def command(
-    host: Annotated[str, typer.Option("--host", help="Address to serve on; it has no login.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8080,
-    read_only: Annotated[bool, typer.Option("--read-only", help="Refuse every change, to show it to others.")] = False,
+    host: Annotated[str, typer.Option("--host", help="Address to serve on. There is no login.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to serve on.")] = 8080,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Let visitors look and change nothing.")] = False,
     storage: options.Storage = options.STORAGE_DEFAULT,
     study: options.Study = None,
 ) -> None:

@@ -24,7 +24,7 @@ def command(
     study: options.Study = None,
     json: options.Json = False,
 ) -> None:
-    """Write a trained candidate as one file that needs only torch, and check that file on the test images."""
+    """Write a trained candidate as one file that needs only torch. It is read back and checked on the test images."""
     from models.errors import MnistSearchError
     from search.cli.lookup import find_study
     from search.study.naming import find_candidate
@@ -33,7 +33,7 @@ def command(
     from trainer.data.find import data_folder, find_dataset
     from trainer.data.split import split_data
 
-    named = find_candidate(what, lambda: find_study(storage, study))
+    named = find_candidate(what, lambda: find_study(storage, study, for_reading=True))
     if named.study is None or named.trial is None:
         raise MnistSearchError(
             f"{what} has no trained weights: train and export it with `mnist-search train {what} --out DIR`"

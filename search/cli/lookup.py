@@ -6,16 +6,17 @@ from storage.store import Store
 
 
 def find_store(storage: str) -> Store | None:
-    """The storage, or None if nothing was ever stored there. Raises StorageError if it cannot be used."""
-    return Store(storage) if Store.exists(storage) else None
+    """The storage, to read it, or None if nothing was ever stored there. Raises StorageError if it cannot be used."""
+    return Store(storage, for_reading=True) if Store.exists(storage) else None
 
 
-def find_study(storage: str, name: str | None) -> SearchStudy:
+def find_study(storage: str, name: str | None, for_reading: bool = False) -> SearchStudy:
     """The study of this name; without one, the only study there is.
 
+    `for_reading` says that nothing will be written to it: then its file need not be writable.
     Raises MnistSearchError or StorageError if it cannot be told which, or nothing is there.
     """
-    store = Store(storage, must_exist=True)
+    store = Store(storage, must_exist=True, for_reading=for_reading)
     if name is not None:
         return open_study(store, name)
     names, shown = study_names(store), store.url.render_as_string()

@@ -5,31 +5,64 @@ from typing import Annotated
 
 import typer
 
+from search.cli import completion
+from search.cli.completion import one_of
+
 Storage = Annotated[
     str,
     typer.Option("--storage", envvar="MNIST_SEARCH_STORAGE", metavar="URL", help="Database of the studies."),
 ]
 Study = Annotated[
     str | None,
-    typer.Option("--study", metavar="NAME", help="Name of the study. Default: the dataset's name."),
+    typer.Option("--study", metavar="NAME", help="Name of the study. Default: the only one there is."),
 ]
 DataDir = Annotated[
     Path | None,
     typer.Option(
         "--data-dir",
         metavar="DIR",
-        help="Folder in torchvision's layout. Default: MNIST_SEARCH_DATA, or the user's cache folder.",
+        help="Folder of the images, in torchvision's layout. Default: MNIST_SEARCH_DATA, or the user's cache folder.",
     ),
 ]
 DatasetName = Annotated[
     str | None,
-    typer.Option("--dataset", metavar="NAME", help="auto, mnist, fashion-mnist, kmnist or digits. Default: auto."),
+    typer.Option(
+        "--dataset",
+        metavar="NAME",
+        autocompletion=one_of(completion.DATASETS),
+        help="auto, mnist, fashion-mnist, kmnist or digits. Default: the study's, or auto (mnist, else digits).",
+    ),
 ]
-Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda or mps.")]
-Precision = Annotated[str, typer.Option("--precision", metavar="NAME", help="auto, float32 or bfloat16.")]
-Workers = Annotated[str, typer.Option("--workers", help="auto (one a core, or one a GPU) or a number.")]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="NAME",
+        autocompletion=one_of(completion.DEVICES),
+        help="Where to train: auto, cpu, cuda or mps.",
+    ),
+]
+Precision = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        metavar="NAME",
+        autocompletion=one_of(completion.PRECISIONS),
+        help="Number format: auto (the fastest here), float32 or bfloat16.",
+    ),
+]
+Workers = Annotated[
+    str, typer.Option("--workers", help="Trainings at once: a number, or auto (one for each core or GPU).")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
-What = Annotated[str, typer.Argument(metavar="WHAT", help="best, smallest, a trial number, a preset or a spec file.")]
+What = Annotated[
+    str,
+    typer.Argument(
+        metavar="WHAT",
+        autocompletion=completion.candidates,
+        help="Which candidate: best, smallest, a trial number, a preset or a spec file.",
+    ),
+]
 
 STORAGE_DEFAULT = "sqlite:///mnist-search.db"
 

@@ -23,7 +23,7 @@ def command(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
     json: options.Json = False,
 ) -> None:
-    """List the sources' models: parameters, the accuracy they report, and what we measured."""
+    """List the hand-made networks of the course reports. With the accuracy reported, and what we measured."""
     from models.presets import PRESETS
     from search.cli.tables import print_json, print_markdown, print_table
 

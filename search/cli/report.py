@@ -19,9 +19,9 @@ def command(
     storage: options.Storage = options.STORAGE_DEFAULT,
     study: options.Study = None,
 ) -> None:
-    """Write a study as one HTML file that opens anywhere, offline: what was searched, what won, how sure that is."""
+    """Write a study as one HTML file that opens offline. What was searched, what won, and how sure that is."""
     from search.cli.lookup import find_study
     from search.report.page import write_report
 
-    size_bytes = write_report(find_study(storage, study), data_dir, out)
+    size_bytes = write_report(find_study(storage, study, for_reading=True), data_dir, out)
     print(f"{out}  {bytes_text(size_bytes)}")

@@ -6,60 +6,91 @@ from typing import Annotated
 
 import typer
 
-from search.cli import options
+from search.cli import completion, options
+from search.cli.completion import one_of
 
 EXAMPLE = "Example: mnist-search run --trials 60 --max-params 8000 --set body_width=4:16"
 
 
 def command(
     trials: Annotated[
-        int, typer.Option("--trials", help="Candidates past the gate, in the study as a whole; resuming goes on to it.")
+        int,
+        typer.Option("--trials", help="Candidates to train, in the whole study; those over the budget do not count."),
     ] = 200,
     max_params: Annotated[
-        int | None, typer.Option("--max-params", help="Fewer trainable parameters than this. Default: 10000.")
+        int | None, typer.Option("--max-params", help="Budget: fewer trainable parameters than this. Default: 10000.")
     ] = None,
     target: Annotated[float | None, typer.Option("--target", help="Accuracy to reach. Default: 0.994.")] = None,
     sustain: Annotated[
-        int | None, typer.Option("--sustain", help="The last epochs whose mean accuracy decides. Default: 3.")
+        int | None,
+        typer.Option(
+            "--sustain", help="How many last epochs decide, by their mean. Default: 3, or fewer if --epochs is."
+        ),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option("--epochs", help="Length of each training. Default: 8; on the digits 15.")
+        int | None,
+        typer.Option("--epochs", help="Length of each training. Default: 8 (digits: 15), or more if --sustain is."),
     ] = None,
-    sampler: Annotated[str | None, typer.Option("--sampler", help="tpe or random. Default: tpe.")] = None,
-    pruner: Annotated[str | None, typer.Option("--pruner", help="median or none. Default: median.")] = None,
+    sampler: Annotated[
+        str | None,
+        typer.Option(
+            "--sampler",
+            autocompletion=one_of(completion.SAMPLERS),
+            help="How candidates are drawn: tpe or random. Default: tpe.",
+        ),
+    ] = None,
+    pruner: Annotated[
+        str | None,
+        typer.Option(
+            "--pruner",
+            autocompletion=one_of(completion.PRUNERS),
+            help="What stops weak trainings early: median or none. Default: median.",
+        ),
+    ] = None,
     space: Annotated[
-        Path | None, typer.Option("--space", metavar="FILE", help="YAML file of ranges, such as `body_width: 4:16`.")
+        Path | None,
+        typer.Option("--space", metavar="FILE", help="YAML file of searched ranges, such as `body_width: 4:16`."),
     ] = None,
     set_ranges: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=RANGE", help="One range: 4:24, 0.01:0.5:log, or a,b,c. May be repeated."),
+        typer.Option(
+            "--set", metavar="NAME=RANGE", help="One searched range: 4:24, 0.01:0.5:log, or a,b,c. May be repeated."
+        ),
     ] = None,
     workers: options.Workers = "auto",
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     timeout: Annotated[
-        float | None, typer.Option("--timeout", metavar="SECONDS", help="End after this long; run again to go on.")
+        float | None,
+        typer.Option("--timeout", metavar="SECONDS", help="Stop after this long; the same command goes on."),
     ] = None,
     stop_at_target: Annotated[
-        bool, typer.Option("--stop-at-target", help="End as soon as a candidate reaches the target.")
+        bool, typer.Option("--stop-at-target", help="Stop as soon as a candidate reaches the target.")
     ] = False,
     warm_start: Annotated[
         list[str] | None,
         typer.Option(
-            "--warm-start", metavar="WHAT", help="Train first: a preset, a spec file, or `presets`. May be repeated."
+            "--warm-start",
+            metavar="WHAT",
+            autocompletion=completion.warm_starts,
+            help="Train this first: a preset, a spec file, or `presets` for all within the budget. May be repeated.",
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of the study. Default: 0.")] = None,
     split: Annotated[
         str | None,
         typer.Option(
-            "--split", help="holdout, or test: judge by the test images as the sources did. Default: holdout."
+            "--split",
+            autocompletion=one_of(completion.SPLITS),
+            help="What judges: holdout (held-out training images) or test (the test images). Default: holdout.",
         ),
     ] = None,
     dataset: options.DatasetName = None,
     data_dir: options.DataDir = None,
     storage: options.Storage = options.STORAGE_DEFAULT,
-    study: options.Study = None,
+    study: Annotated[
+        str | None, typer.Option("--study", metavar="NAME", help="Name of the study. Default: the dataset's name.")
+    ] = None,
     json: options.Json = False,
 ) -> int:
     """Search for small networks; run it again to resume the study."""

@@ -7,7 +7,6 @@ import typer
 
 from search.cli import options
 from search.measures.words import bytes_text, percent
-from search.study import attributes
 
 if TYPE_CHECKING:
     from search.study.naming import Named
@@ -25,12 +24,12 @@ def command(
     study: options.Study = None,
     json: options.Json = False,
 ) -> None:
-    """Show a candidate layer by layer: shapes, parameters, MACs, receptive field; its recipe and its curves."""
+    """Show a candidate layer by layer. Shapes, parameters, MACs, receptive field; its recipe and its curves."""
     from search.cli.lookup import find_study
     from search.cli.tables import print_json
     from search.study.naming import find_candidate
 
-    named = find_candidate(what, lambda: find_study(storage, study))
+    named = find_candidate(what, lambda: find_study(storage, study, for_reading=True))
     facts = _facts(named)
     if check:
         from models.recount import recount
@@ -46,6 +45,7 @@ def _facts(named: "Named") -> dict[str, Any]:
     from models.layer_table import arch_facts, layer_facts
     from models.plain import recipe_to_dict
     from search.facts.study_facts import trial_facts
+    from search.study import attributes
     from storage.epochs import epochs_of
 
     arch = named.candidate.arch

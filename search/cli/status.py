@@ -16,10 +16,10 @@ def command(
     study: options.Study = None,
     json: options.Json = False,
 ) -> None:
-    """Say how a study stands: counts by outcome, best so far, time to target, what runs now."""
+    """Say how a study stands. Counts by outcome, the best so far, the time to the target, and what runs now."""
     from search.cli.lookup import find_study
 
-    print_status(find_study(storage, study), as_json=json)
+    print_status(find_study(storage, study, for_reading=True), as_json=json)
 
 
 def print_status(study: "SearchStudy", as_json: bool) -> None:

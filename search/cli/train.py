@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from search.cli import options
+from search.cli import completion, options
 from search.measures.words import percent
 
 if TYPE_CHECKING:
@@ -21,16 +21,30 @@ EXAMPLE = "Example: mnist-search train best --epochs 15 --out model"
 
 def command(
     what: options.What = "best",
-    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Default: as its recipe says.")] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1)] = 0,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            "--epochs", min=1, help="Length of the training. Default: as its recipe says, more if --sustain is."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of the training.")] = 0,
     split: Annotated[
-        str, typer.Option("--split", help="test (all training images, the test accuracy each epoch) or holdout.")
+        str,
+        typer.Option(
+            "--split",
+            autocompletion=completion.one_of(completion.SPLITS),
+            help="test: train on all training images, judge by the test images; or holdout.",
+        ),
     ] = "test",
     target: Annotated[
-        float | None, typer.Option("--target", help="Accuracy to hold. Default: the study's, or 0.994.")
+        float | None,
+        typer.Option("--target", help="Accuracy to reach in each of the last epochs. Default: the study's, or 0.994."),
     ] = None,
     sustain: Annotated[
-        int | None, typer.Option("--sustain", min=1, help="The last epochs that decide. Default: the study's, or 3.")
+        int | None,
+        typer.Option(
+            "--sustain", min=1, help="How many last epochs decide. Default: the study's or 3, fewer if --epochs is."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Export the trained network into this folder.")
@@ -44,7 +58,7 @@ def command(
     study: options.Study = None,
     json: options.Json = False,
 ) -> int:
-    """Train one candidate, printing every epoch; its result is kept for `compare`, and decides nothing."""
+    """Train a candidate once and print every epoch. The result is kept for `compare`; `verify` is the proof."""
     import torch
 
     from search.cli.export import exported_facts, print_exported
@@ -62,7 +76,7 @@ def command(
 
     named = find_candidate(what, lambda: find_study(storage, study))
     store = Store(storage)  # opened first: a training should not end with nowhere to keep it
-    candidate = named.candidate.with_epochs(epochs or named.candidate.recipe.epochs)
+    candidate = named.candidate.with_epochs(epochs or max(named.candidate.recipe.epochs, sustain or 1))
     resolved = resolve_device(device)
     check_precision(precision)
     dataset_name = dataset or (named.study.settings.dataset if named.study else AUTO)

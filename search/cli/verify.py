@@ -20,19 +20,36 @@ MIN_SEEDS = 5
 def command(
     what: options.What = "best",
     seeds: Annotated[
-        int, typer.Option("--seeds", help=f"Fresh seeds in all, at least {MIN_SEEDS}; more later go on from these.")
+        int,
+        typer.Option(
+            "--seeds", help=f"Fresh seeds in all, at least {MIN_SEEDS}. Those trained before are not trained again."
+        ),
     ] = MIN_SEEDS,
     top: Annotated[
-        int, typer.Option("--top", min=1, help="Let the so many best of the study race on held-out images first.")
+        int,
+        typer.Option(
+            "--top",
+            min=1,
+            metavar="K",
+            help="Race the K best trials of the study on held-out images first, and verify the winner.",
+        ),
     ] = 1,
     epochs: Annotated[
-        int | None, typer.Option("--epochs", min=1, help="Default: as its recipe says; of a study's trial at least 15.")
+        int | None,
+        typer.Option(
+            "--epochs",
+            min=1,
+            help="Length of each training. Default: its recipe's, of a trial at least 15, more if --sustain is.",
+        ),
     ] = None,
     target: Annotated[
         float | None, typer.Option("--target", help="Accuracy to reach. Default: the study's, or 0.994.")
     ] = None,
     sustain: Annotated[
-        int | None, typer.Option("--sustain", min=1, help="The last epochs that decide. Default: the study's, or 3.")
+        int | None,
+        typer.Option(
+            "--sustain", min=1, help="How many last epochs decide. Default: the study's or 3, fewer if --epochs is."
+        ),
     ] = None,
     workers: options.Workers = "auto",
     device: options.Device = "auto",
@@ -43,7 +60,7 @@ def command(
     study: options.Study = None,
     json: options.Json = False,
 ) -> None:
-    """Train a candidate from scratch with fresh seeds on all training images; say whether it is at the target."""
+    """Train a candidate again with fresh seeds. On all training images; says whether it is at the target."""
     from search.cli.goal import goal_of
     from search.cli.interrupts import interruptible
     from search.cli.lookup import find_study
@@ -60,7 +77,7 @@ def command(
     _check(what, seeds, top)
     n_workers = options.n_workers(workers)
     named = find_candidate(what, lambda: find_study(storage, study))
-    nominees = _nominees(named, top, epochs)
+    nominees = _nominees(named, top, epochs, sustain or 1)
     store = named.study.store if named.study else Store(storage)
     dataset_name = dataset or (named.study.settings.dataset if named.study else AUTO)
     n_epochs = nominees[0].candidate.recipe.epochs
@@ -97,12 +114,12 @@ def _check(what: str, seeds: int, top: int) -> None:
         raise MnistSearchError(f"--top {top} races the best of a study: leave {what} out, or --top")
 
 
-def _nominees(named: "Named", top: int, epochs: int | None) -> "list[Nominee]":
+def _nominees(named: "Named", top: int, epochs: int | None, least: int) -> "list[Nominee]":
     from search.verification.nominees import best_nominees, nominee_of
 
     if top > 1 and named.study is not None:
-        return best_nominees(named.study, top, epochs)
-    return [nominee_of(named, epochs)]
+        return best_nominees(named.study, top, epochs, least)
+    return [nominee_of(named, epochs, least)]
 
 
 def _round_text(facts: dict[str, Any]) -> str:

@@ -51,7 +51,7 @@ def outcome_rows(study: SearchStudy) -> Rows:
 
 
 def cost_rows(facts: dict[str, Any]) -> Rows:
-    """What the search took, until when; `facts` are those of `search.cost`."""
+    """What the search took, until when; `facts` are those of `search/facts/cost.py`."""
     cells = [
         (name, seconds_text(facts[f"seconds{part}"]), seconds_text(facts[f"core_seconds{part}"]))
         for name, part in (

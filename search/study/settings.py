@@ -9,6 +9,7 @@ from search.study.samplers import PRUNERS, SAMPLERS
 from trainer.data.names import DIGITS, SPLITS
 
 MAX_EPOCHS = 1000
+DEFAULT_SUSTAIN = 3
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class StudySettings:
     """Candidates must have fewer trainable parameters than this."""
     target: float = 0.994
     """Accuracy to reach, a fraction of 1."""
-    sustain: int = 3
+    sustain: int = DEFAULT_SUSTAIN
     """The last epochs whose mean accuracy is the objective."""
     epochs: int = 15
     """Of each training; `default_epochs` of a new study."""
@@ -41,6 +42,7 @@ class StudySettings:
         _require(
             0 < self.target <= 1, f"--target {self.target:g} is not an accuracy: give a fraction of 1, such as 0.994"
         )
+        _require(self.sustain <= MAX_EPOCHS, f"--sustain {self.sustain}: a training has 1 to {MAX_EPOCHS:,} epochs")
         _require(1 <= self.epochs <= MAX_EPOCHS, f"--epochs {self.epochs}: a training has 1 to {MAX_EPOCHS:,} epochs")
         _require(self.sustain >= 1, f"--sustain {self.sustain}: at least 1 epoch decides")
         _require(
@@ -70,6 +72,16 @@ def default_epochs(dataset: str) -> int:
     for 15 epochs asks.
     """
     return 15 if dataset == DIGITS else 8
+
+
+def with_lengths(given: Mapping[str, Any], epochs: int, sustain: int = DEFAULT_SUSTAIN) -> dict[str, Any]:
+    """The given values and, where one of the two is missing, `epochs` and `sustain`, which follow what is given.
+
+    A training has at least the epochs that decide, and no more decide than it has: nobody is refused for a number that
+    they did not ask for.
+    """
+    n_epochs = given.get("epochs", max(epochs, given.get("sustain", 1)))
+    return {"epochs": n_epochs, "sustain": min(sustain, n_epochs), **given}
 
 
 def require_unchanged(name: str, stored: StudySettings, given: Mapping[str, Any]) -> None:

@@ -11,8 +11,8 @@ from models.candidate import Candidate
 from models.errors import MnistSearchError
 from search.space.catalogue import read_range
 from search.space.space import Space
-from search.study.settings import MAX_EPOCHS, StudySettings, default_epochs
-from search.study.study import SearchStudy, create_study, is_begun, open_study, resume_study
+from search.study.settings import MAX_EPOCHS, StudySettings, default_epochs, with_lengths
+from search.study.study import SearchStudy, create_study, is_begun, open_study, require_room, resume_study
 from search.study.warm_start import warm_start_candidates
 from storage.store import Store
 from trainer.data.find import AUTO, data_folder, find_dataset
@@ -74,7 +74,7 @@ def _check_values(request: StudyRequest) -> None:
     if Store.exists(request.storage_url):
         given = {"epochs": MAX_EPOCHS, "sustain": 1, **given}
         given["epochs"] = MAX_EPOCHS if 1 <= given["epochs"] <= MAX_EPOCHS else given["epochs"]
-    StudySettings(dataset=AUTO, **given)
+    StudySettings(dataset=AUTO, **with_lengths(given, default_epochs(AUTO)))
 
 
 def given_ranges(request: StudyRequest) -> dict[str, str]:
@@ -122,8 +122,10 @@ def _dataset_of(store: Store, study: str | None) -> str | None:
 
 
 def _new_settings(given: Mapping[str, Any], ranges: Mapping[str, str]) -> StudySettings:
-    values = {"epochs": default_epochs(given["dataset"]), **_given(given)}
-    space = Space.of(ranges, StudySettings(**values).max_params)
+    values = with_lengths(_given(given), default_epochs(given["dataset"]))
+    max_params = StudySettings(**values).max_params
+    space = Space.of(ranges, max_params)
+    require_room(space, max_params)
     return StudySettings(**values, space=space.to_dict())
 
 

@@ -117,18 +117,22 @@ def resume_study(store: Store, name: str, given: Mapping[str, Any]) -> SearchStu
 def create_study(store: Store, name: str, settings: StudySettings) -> SearchStudy:
     """A new study. Raises MnistSearchError if its space holds no network within its budget."""
     quiet_optuna()
-    space = Space.from_dict(settings.space)
-    if space.smallest_params >= settings.max_params:
-        raise MnistSearchError(
-            f"--max-params {settings.max_params}: the smallest network of this space has "
-            f"{space.smallest_params:,} parameters; ask for more than that, or give smaller ranges"
-        )
+    require_room(Space.from_dict(settings.space), settings.max_params)
     # load_if_exists: a run that was killed right here left a study without settings, which nobody else could use.
     study = optuna.create_study(study_name=name, storage=store.optuna, direction="maximize", load_if_exists=True)
     study.set_user_attr(attributes.SETTINGS, settings.to_dict())
     with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
         study.set_metric_names(["sustained_accuracy"])
     return _with_sampler(SearchStudy(store, study, settings))
+
+
+def require_room(space: Space, max_params: int) -> None:
+    """Raises MnistSearchError if the space holds no network within the budget."""
+    if space.smallest_params >= max_params:
+        raise MnistSearchError(
+            f"--max-params {max_params}: the smallest network of this space has {space.smallest_params:,} parameters; "
+            "ask for more than that, or give smaller ranges"
+        )
 
 
 def is_begun(store: Store, name: str) -> bool:

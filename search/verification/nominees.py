@@ -33,19 +33,24 @@ class Nominee:
         return self.study is None or self.study.settings.split != "test"
 
 
-def nominee_of(named: Named, epochs: int | None) -> Nominee:
+def nominee_of(named: Named, epochs: int | None, least: int = 1) -> Nominee:
     """What a name on the command line stands for, to be trained for so many epochs.
 
-    None: as its recipe says, but for a trial, whose training is short for the search's sake, at least 15.
+    None: as its recipe says, and at least `least`; but for a trial, whose training is short for the search's sake, at
+    least 15.
     """
     if named.study is None or named.trial is None:
-        return Nominee(Entry(named.label, named.candidate if epochs is None else named.candidate.with_epochs(epochs)))
-    entry = Entry(named.label, _lasting(named.candidate, epochs))
+        return Nominee(Entry(named.label, _lasting(named.candidate, epochs, least)))
+    entry = Entry(named.label, _lasting(named.candidate, epochs, max(least, TRIAL_EPOCHS)))
     return Nominee(entry, named.study, named.trial.number, len(named.study.trials(Outcome.TRAINED)))
 
 
-def best_nominees(study: SearchStudy, n: int, epochs: int | None) -> list[Nominee]:
-    """The n best trained trials of a study, best first. Raises MnistSearchError if there are not so many."""
+def best_nominees(study: SearchStudy, n: int, epochs: int | None, least: int = 1) -> list[Nominee]:
+    """The n best trained trials of a study, best first, to be trained as `nominee_of` says.
+
+    Raises MnistSearchError if there are not so many.
+    """
+    least = max(least, TRIAL_EPOCHS)
     trained = sorted(study.trials(Outcome.TRAINED), key=lambda trial: -(trial.value or 0.0))
     if len(trained) < n:
         raise MnistSearchError(
@@ -53,10 +58,10 @@ def best_nominees(study: SearchStudy, n: int, epochs: int | None) -> list[Nomine
             "ask for fewer, or go on with `mnist-search run`"
         )
     return [
-        Nominee(Entry(f"trial {t.number}", _lasting(candidate_of(t), epochs)), study, t.number, len(trained))
+        Nominee(Entry(f"trial {t.number}", _lasting(candidate_of(t), epochs, least)), study, t.number, len(trained))
         for t in trained[:n]
     ]
 
 
-def _lasting(candidate: Candidate, epochs: int | None) -> Candidate:
-    return candidate.with_epochs(epochs or max(candidate.recipe.epochs, TRIAL_EPOCHS))
+def _lasting(candidate: Candidate, epochs: int | None, least: int) -> Candidate:
+    return candidate.with_epochs(epochs or max(candidate.recipe.epochs, least))

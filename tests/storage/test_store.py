@@ -148,7 +148,7 @@ def test_a_folder_in_place_of_a_file(tmp_path: Path) -> None:
 def test_a_file_that_is_no_database_stays_as_it_is(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "notes.txt"
     path.write_bytes(content)
-    assert refusal(url_of(path)) == (f"{path} cannot be written: file is not a database; name another with --storage")
+    assert refusal(url_of(path)) == f"{path} is not an SQLite database: name another with --storage"
     assert path.read_bytes() == content
     assert list(tmp_path.iterdir()) == [path]
 

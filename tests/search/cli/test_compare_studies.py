@@ -30,7 +30,10 @@ def test_studies_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(len(line) <= 88 for line in out.splitlines())
     assert "longer asked something else" in out
     code, _, err = call(["compare", "tpe", "a-step5"], capsys)
-    assert (code, err) == (2, "mnist-search: 'tpe' is a study and a-step5 is none: compare studies, or candidates\n")
+    assert (code, err) == (
+        2,
+        "mnist-search: 'tpe' is a study and a-step5 is not: compare studies, or compare candidates\n",
+    )
 
 
 def test_candidates_are_told_apart_or_not(capsys: pytest.CaptureFixture[str]) -> None:

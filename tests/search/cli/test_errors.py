@@ -37,7 +37,8 @@ def refused(arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
         ("run --timeout -3", "--timeout -3: give a number of seconds above 0"),
         ("run --epochs 0", "--epochs 0: a training has 1 to 1,000 epochs"),
         ("run --sustain 0", "--sustain 0: at least 1 epoch decides"),
-        ("run --epochs 2", "--sustain 3 is more than --epochs 2: a training must have them all"),
+        ("run --sustain 2000", "--sustain 2000: a training has 1 to 1,000 epochs"),
+        ("run --epochs 2 --sustain 3", "--sustain 3 is more than --epochs 2: a training must have them all"),
         ("run --seed -1", "--seed -1: a seed is a whole number from 0 to 2,147,483,647"),
         ("run --sampler grid", "unknown sampler 'grid': use tpe or random"),
         ("run --pruner hard", "unknown pruner 'hard': use median or none"),
@@ -84,7 +85,7 @@ def test_a_file_that_is_no_database_stays_as_it_is(tmp_path: Path, capsys: pytes
     path = tmp_path / "letter.db"
     path.write_text("Dear Sir or Madam, " * 100)
     line = refused("run --dataset digits --storage sqlite:///letter.db", capsys)
-    assert line == "letter.db cannot be written: file is not a database; name another with --storage"
+    assert line == "letter.db is not an SQLite database: name another with --storage"
     assert path.read_text().startswith("Dear Sir")
 
 
@@ -143,4 +144,5 @@ def test_insisting_on_data_that_are_not_there(
 @pytest.mark.usefixtures("inline_engine")
 def test_a_refused_run_leaves_no_study_behind(capsys: pytest.CaptureFixture[str]) -> None:
     refused("run --dataset digits --max-params 50", capsys)
+    assert not Path("mnist-search.db").exists()
     assert call(["run", "--trials", "1", *QUICK], capsys)[0] == 0

@@ -174,7 +174,10 @@ def test_a_kill_loses_no_finished_seed(own_folder: Path, capsys: pytest.CaptureF
         (["--top", "2"], "nothing is stored at sqlite:///mnist-search.db yet: run `mnist-search run` first"),
         (["mine.yaml", "--workers", "0"], "--workers 0: use auto, or a number of at least 1"),
         (["mine.yaml", "--dataset", "digits", "--target", "99.4"], "--target 99.4 is not an accuracy"),
-        (["mine.yaml", "--dataset", "digits", "--sustain", "3"], "--sustain 3 is more than --epochs 2"),
+        (
+            ["mine.yaml", "--dataset", "digits", "--epochs", "2", "--sustain", "3"],
+            "--sustain 3 is more than --epochs 2",
+        ),
     ],
 )
 def test_wrong_use_is_one_line(arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,10 +24,10 @@ def test_how_long_a_new_study_trains(dataset: str, epochs: int, tmp_path: Path) 
 
 
 def test_what_is_refused_late_leaves_no_file(tmp_path: Path) -> None:
-    """That 9 epochs are more than there are is known once the data set is."""
+    """How many widths fit the budget is found out once the data set is there."""
     write_dataset(tmp_path)
-    request = StudyRequest(f"sqlite:///{tmp_path / 'new.db'}", None, None, tmp_path, {"sustain": 9})
-    assert fault_of(lambda: prepare(request)) == "--sustain 9 is more than --epochs 8: a training must have them all"
+    request = StudyRequest(f"sqlite:///{tmp_path / 'new.db'}", None, None, tmp_path, {"max_params": 50})
+    assert fault_of(lambda: prepare(request)).startswith("--max-params 50: the smallest network of this space has ")
     assert not (tmp_path / "new.db").exists()
 
 
