@@ -12,7 +12,7 @@ search: $(VENV)/installed       ## search for small networks (TRIALS=200, more o
 	$(BIN)/mnist-search run --trials $(TRIALS) $(ARGS)
 
 test: $(VENV)/installed-dev     ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal --durations=10
 
 check: lint test                ## everything that must be green before a commit
 

@@ -1,5 +1,7 @@
 """Fixtures for every test: one thread, a quiet Optuna, and on request a folder of one's own."""
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,9 +9,15 @@ import optuna
 import pytest
 import torch
 
+from search.engines.opening import ENGINES
 from search.space.space import Space
 from storage.store import Store
+from tests.helpers.cli import QUICK, run_here, share_kernels
 from tests.helpers.databases import new_study, url_of
+from tests.helpers.inline import InlineEngine
+
+# For the processes that tests start: those of parallel tests would wait for each other's threads, and busily.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +37,30 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     for name in ("MNIST_SEARCH_DATA", "MNIST_SEARCH_STORAGE"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("trainer.training.precision._MEASURING_SECONDS", 0.05)
+    share_kernels(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def inline_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands train in this process, for real and on all images they are given: no worker is waited for."""
+    monkeypatch.setitem(ENGINES, "local", lambda data, _devices, _dtype: InlineEngine(data))
+
+
+@pytest.fixture(scope="session")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished study of three trained trials, to be read, or copied before it is changed."""
+    folder = tmp_path_factory.mktemp("searched")
+    run_here(["run", "--trials", "3", *QUICK], folder)
+    return folder
+
+
+@pytest.fixture
+def with_a_study(searched: Path, own_folder: Path) -> Path:
+    """A working folder with a copy of that study."""
+    shutil.copytree(searched, own_folder, dirs_exist_ok=True)
+    return own_folder
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,5 @@
 """The shape of the product: names, dependencies, the README and --help."""
 
-import subprocess
-import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -9,32 +7,15 @@ import pytest
 
 from search.cli.app import app
 from search.space.catalogue import DEFAULT_RANGES, WIDTHS
-from tests.helpers.cli import finish, start
+from tests.helpers.cli import call, finish, start
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("models", "trainer", "search", "storage")
 COMMANDS = [command.name for command in app.registered_commands]
 
 
-def test_a_worker_needs_only_torch_and_numpy() -> None:
-    program = (
-        "import sys, trainer.workers.worker, trainer.data.images, trainer.data.split, trainer.bundle.freeze\n"
-        "heavy = {'optuna', 'sqlalchemy', 'rich', 'typer', 'yaml', 'sklearn', 'torchvision', 'fvcore'}\n"
-        "print(sorted(heavy & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
-
-
-def test_a_spawned_worker_imports_nothing_through_the_script_that_started_it() -> None:
-    """multiprocessing runs the console script's imports again in each worker: these must be light."""
-    program = "import sys, search.cli; print(sorted({'optuna', 'sqlalchemy', 'typer', 'torch'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
-
-
-def test_without_a_command_the_help_is_printed(tmp_path: Path) -> None:
-    code, out, err = finish([], tmp_path)
+def test_without_a_command_the_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = call([], capsys)
     assert (code, err) == (0, "")
     assert [name for name in COMMANDS if f"  {name} " not in out] == []
 
@@ -55,8 +36,8 @@ def test_no_dependency_ships_our_names() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_of_every_command_ends_in_an_example(command: str, tmp_path: Path) -> None:
-    code, out, _ = finish([command, "--help"], tmp_path)
+def test_help_of_every_command_ends_in_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call([command, "--help"], capsys)
     assert code == 0
     assert f"Example: mnist-search {command}" in out
 
@@ -67,7 +48,7 @@ def test_the_readme_names_every_command_and_is_short() -> None:
     assert [name for name in COMMANDS if f"mnist-search {name}" not in readme] == []
 
 
-def test_the_readme_s_options_exist(tmp_path: Path) -> None:
+def test_the_readme_s_options_exist(capsys: pytest.CaptureFixture[str]) -> None:
     """Every `mnist-search COMMAND --option` of the README is understood by the real parser."""
     readme = (ROOT / "README.md").read_text()
     lines = [line.strip().removeprefix("$ ") for line in readme.splitlines() if "mnist-search " in line]
@@ -75,7 +56,7 @@ def test_the_readme_s_options_exist(tmp_path: Path) -> None:
             for i, name in enumerate(words[:-1]) if name == "mnist-search" and words[i + 1] in COMMANDS
             for word in words[i + 2 :] if word.startswith("--")}  # fmt: skip
     assert used
-    helps = {command: finish([command, "--help"], tmp_path)[1] for command in {command for command, _ in used}}
+    helps = {command: call([command, "--help"], capsys)[1] for command in {command for command, _ in used}}
     assert [(c, o) for c, o in used if o.partition("=")[0] not in helps[c]] == []
 
 

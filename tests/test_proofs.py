@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.cli import COMMAND, QUICK, environment, finish, start
-from tests.search.cli.test_run import outcomes, sql, states
+from tests.helpers.running import outcomes, sql, states
 
 pytestmark = pytest.mark.slow
 

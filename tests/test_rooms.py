@@ -86,3 +86,21 @@ def test_the_floors_of_search_are_those_of_the_page() -> None:
 
 def test_search_has_no_loose_files() -> None:
     assert [path.name for path in (ROOT / "search").glob("*.py")] == ["__init__.py"]
+
+
+def folders_with_code(top: str) -> list[str]:
+    """The folders of a room that have files of their own."""
+    return sorted({str(path.parent.relative_to(ROOT)) for path in files(top) if path.name != "__init__.py"})
+
+
+@pytest.mark.parametrize("folder", [folder for top in TOP for folder in folders_with_code(top)])
+def test_the_tests_of_a_folder_are_in_the_folder_of_the_same_path(folder: str) -> None:
+    assert list((ROOT / "tests" / folder).glob("test_*.py")), f"tests/{folder} has no test"
+
+
+def test_helpers_of_tests_live_in_one_place() -> None:
+    """Beside tests there are conftest.py and tests/helpers, and nobody imports from a test."""
+    others = [path for path in files("tests") if not re.match(r"(test_|conftest|__init__)", path.name)]
+    assert {path.parent for path in others} == {ROOT / "tests" / "helpers"}
+    modules = {module for path in files("tests") for module in imported(path) if module.startswith("tests.")}
+    assert [module for module in modules if not module.startswith("tests.helpers.")] == []

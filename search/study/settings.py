@@ -6,8 +6,7 @@ from typing import Any
 
 from models.errors import MnistSearchError
 from search.study.samplers import PRUNERS, SAMPLERS
-from trainer.data.digits import DIGITS
-from trainer.data.split import SPLITS
+from trainer.data.names import DIGITS, SPLITS
 
 MAX_EPOCHS = 1000
 DEFAULT_SUSTAIN = 3

@@ -1,6 +1,7 @@
 """Running the command line: in this process for speed, or as a user does, in one of its own."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,8 @@ import pytest
 
 from models.presets import get_preset
 from search.cli.app import main
+from search.engines.opening import ENGINES
+from tests.helpers.inline import InlineEngine
 from trainer.fused.library import library
 from trainer.hardware.machine import cache_folder
 from trainer.training.precision import choose_precision
@@ -35,6 +38,19 @@ def call(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int,
     return code, captured.out, captured.err
 
 
+def run_here(arguments: list[str], folder: Path) -> None:
+    """A search in this process, which leaves its study in `folder`; fixtures of a wider scope than a test use it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        patch.setattr("trainer.training.precision._MEASURING_SECONDS", 0.05)
+        patch.setitem(ENGINES, "local", lambda data, _devices, _dtype: InlineEngine(data))
+        share_kernels(folder)
+        with pytest.raises(SystemExit) as stop:
+            main(arguments)
+    assert stop.value.code == 0
+
+
 def environment(folder: Path) -> dict[str, str]:
     """The environment of a process of its own: studies and data are looked for in `folder` alone.
 
@@ -55,10 +71,19 @@ def _worked_out() -> dict[str, bytes]:
     """The kernels, and the number format of a search, as files of the cache folder."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", folder)
+        patch.setattr("trainer.training.precision._MEASURING_SECONDS", 0.05)
         choose_precision("auto", "cpu", get_preset("a-step5").candidate)
-        kernels = library()
-        files = [*cache_folder().iterdir(), *([Path(kernels._name)] if kernels else [])]
-        return {file.name: file.read_bytes() for file in files}
+        share_kernels(Path(folder))
+        return {file.name: file.read_bytes() for file in cache_folder().iterdir()}
+
+
+def share_kernels(folder: Path) -> None:
+    """Puts the kernels where a process looks whose cache lies in `folder`: compiling them takes seconds."""
+    kernels = library()
+    place = folder / cache_folder().name
+    if kernels is not None and not (place / Path(kernels._name).name).exists():
+        place.mkdir(exist_ok=True, mode=0o700)
+        shutil.copy(kernels._name, place)
 
 
 def start(arguments: list[str], folder: Path) -> subprocess.Popen[str]:

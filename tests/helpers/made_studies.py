@@ -13,6 +13,7 @@ from search.space.space import Space
 from search.study.outcomes import Outcome
 from search.study.settings import StudySettings
 from search.study.study import SearchStudy, candidate_of, create_study
+from search.study.trials import Trials
 from search.verification.summary import summarise
 from storage.epochs import add_epoch
 from storage.store import Store
@@ -39,6 +40,8 @@ def made_study(folder: Path, n_trials: int, name: str = "digits", **settings: An
         study.optuna.add_trial(trial)
         if n_trials <= _N_UNLIKE:
             _add_epochs(study, number)
+    if n_trials > _N_UNLIKE:
+        study._snapshot = Trials(study.optuna.get_trials(deepcopy=False))
     return study
 
 
@@ -90,7 +93,7 @@ def _add_epochs(study: SearchStudy, number: int) -> None:
 
 def made_epochs(study: SearchStudy, number: int) -> list[dict[str, Any]]:
     """The epochs of a trial of a large study, which the database has none of."""
-    return [_epoch(epoch, accuracy) for epoch, accuracy in study.trial(number).intermediate_values.items()]
+    return [_epoch(epoch, accuracy) for epoch, accuracy in study.snapshot.all[number].intermediate_values.items()]
 
 
 def _epoch(epoch: int, accuracy: float) -> dict[str, Any]:

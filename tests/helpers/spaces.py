@@ -80,3 +80,20 @@ class Asked:
     @property
     def names(self) -> list[str]:
         return [question[0] for question in self.questions]
+
+
+BUDGETS = (10_000, 8_000, 5_000)
+EVERYTHING = {"optimizer": "sgd, adamw", "schedule": ", ".join(SCHEDULES), "n_expansions": "0:3", "body_depth": "1:5"}
+OF_SCHEDULE = {
+    "onecycle": {"warmup_share"},
+    "cosine": {"warmup_epochs"},
+    "step": {"step_count", "step_gamma"},
+    "multistep": {"milestone_share", "step_gamma"},
+    "plateau": {"plateau_factor", "plateau_patience"},
+    "constant": set(),
+}
+ALWAYS = {
+    *("stem_depth", "stem_kernel", "transition_width", "transition_place", "body_depth", "second_pool", "order"),
+    *("n_expansions", "head", "dropout_place", "optimizer", "batch_size", "weight_decay", "schedule", "dropout"),
+    *("rotation_degrees", "translation_share", "scale_share", "label_smoothing", "ema_decay"),
+}

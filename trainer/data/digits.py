@@ -5,9 +5,9 @@ import torch
 from torch.nn.functional import interpolate
 
 from trainer.data.images import Dataset, Images
+from trainer.data.names import DIGITS
 from trainer.data.split import holdout_index
 
-DIGITS = "digits"
 _TEST_SHARE = 1 / 6
 _SPLIT_SEED = 0
 _FULL_SCALE = 16  # the scans have 17 grey levels, 0 to 16

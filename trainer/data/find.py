@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import MnistSearchError
-from trainer.data.digits import DIGITS, load_digits
+from trainer.data.digits import load_digits
 from trainer.data.images import IDX_DATASETS, Dataset, has_idx_dataset, load_idx_dataset
+from trainer.data.names import DIGITS
 from trainer.hardware.machine import cache_folder
 
 AUTO = "auto"

@@ -8,11 +8,9 @@ SPLIT_SEED = 0
 HOLDOUT_SHARE = 1 / 6
 """10,000 of MNIST's 60,000 training images."""
 
-SPLITS = ("holdout", "test")
-
 
 def split_data(dataset: Dataset, split: str) -> TrainingData:
-    """Training data for one of `SPLITS`.
+    """Training data for one of `names.SPLITS`.
 
     `holdout` learns from five sixths of the training images and is judged by the last sixth, class by class alike;
     `test` learns from all of them and is judged by the test images.

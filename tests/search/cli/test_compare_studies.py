@@ -1,10 +1,13 @@
 """A study of random search beside one of TPE, and candidates told apart or not."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from tests.helpers.cli import QUICK, call
+
+pytestmark = pytest.mark.usefixtures("own_folder", "inline_engine")
 
 ALIKE = ["run", "--trials", "4", *QUICK]
 
@@ -36,10 +39,13 @@ def test_studies_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
 def test_candidates_are_told_apart_or_not(capsys: pytest.CaptureFixture[str]) -> None:
     """One that learns and one that hardly can are told apart by five seeds, two equally bad ones are not."""
     body = "layers: [conv: 4, maxpool: 2, conv: 6, gap, conv: {out: 10, kernel: 1, then: []}]\n"
-    rates = {"good": 0.1, "bad": 1e-6, "worse": 1.1e-6}
-    for name, lr in rates.items():
-        with open(f"{name}.yaml", "w") as file:
-            file.write(f"{body}recipe: {{epochs: 3, batch_size: 16, lr: {lr}}}\n")
+    recipes = {
+        "good": "epochs: 3, batch_size: 32, lr: 0.1",
+        "bad": "epochs: 1, batch_size: 256, lr: 1.0e-6",
+        "worse": "epochs: 1, batch_size: 256, lr: 1.1e-6",
+    }
+    for name, recipe in recipes.items():
+        Path(f"{name}.yaml").write_text(f"{body}recipe: {{{recipe}}}\n")
         code, _, err = call(
             ["verify", f"{name}.yaml", "--dataset", "digits", "--sustain", "1", "--workers", "1"], capsys
         )
@@ -56,8 +62,3 @@ def test_candidates_are_told_apart_or_not(capsys: pytest.CaptureFixture[str]) ->
     code, out, _ = call(["compare", "bad.yaml", "worse.yaml"], capsys)
     assert " cannot be told apart: difference " in out
     assert all(len(line) <= 80 for line in out.splitlines())
-
-
-@pytest.fixture(autouse=True)
-def _in_an_own_folder(own_folder: object) -> None:
-    """Studies and files of a test are its own."""

@@ -14,7 +14,7 @@ from search.facts.comparison import SORT_KEYS
 from search.study import naming, samplers, warm_start
 from tests.helpers.cli import COMMAND
 from trainer.data.find import DATASETS
-from trainer.data.split import SPLITS
+from trainer.data.names import SPLITS
 from trainer.hardware.device import DEVICES
 from trainer.training.precision import PRECISIONS
 

@@ -89,8 +89,8 @@ def test_a_file_that_is_no_database_stays_as_it_is(tmp_path: Path, capsys: pytes
     assert path.read_text().startswith("Dear Sir")
 
 
+@pytest.mark.usefixtures("with_a_study")
 def test_an_unknown_study_lists_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
-    assert call(["run", "--trials", "1", *QUICK], capsys)[0] == 0
     assert (
         refused("status --study nobody", capsys) == "no study 'nobody' in sqlite:///mnist-search.db: there are digits"
     )
@@ -108,8 +108,8 @@ def test_an_unknown_study_lists_those_there_are(capsys: pytest.CaptureFixture[st
     )
 
 
+@pytest.mark.usefixtures("with_a_study")
 def test_a_study_of_another_program(capsys: pytest.CaptureFixture[str]) -> None:
-    assert call(["run", "--trials", "1", *QUICK], capsys)[0] == 0
     with sqlite3.connect("mnist-search.db") as database:
         database.execute("INSERT INTO studies (study_id, study_name) VALUES (7, 'other')")
         database.execute("INSERT INTO study_directions VALUES (7, 'MAXIMIZE', 7, 0)")
@@ -141,6 +141,7 @@ def test_insisting_on_data_that_are_not_there(
     )
 
 
+@pytest.mark.usefixtures("inline_engine")
 def test_a_refused_run_leaves_no_study_behind(capsys: pytest.CaptureFixture[str]) -> None:
     refused("run --dataset digits --max-params 50", capsys)
     assert not Path("mnist-search.db").exists()

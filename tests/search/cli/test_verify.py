@@ -6,7 +6,6 @@ import shlex
 import shutil
 import signal
 import sqlite3
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,15 @@ from search.study.naming import find_candidate
 from search.study.study import open_study
 from search.verification.nominees import best_nominees, nominee_of
 from storage.store import Store
-from tests.helpers.cli import call, finish, start
+from tests.helpers.cli import call, run_here, start
 from tests.helpers.inline import InlineEngine
 from trainer.data.digits import load_digits
 from trainer.data.images import TrainingData
 
-SPEC = "layers: [conv: 4, maxpool: 2, conv: 6, gap, conv: {out: 10, kernel: 1, then: []}]\nrecipe: {epochs: 2}\n"
-VERIFY = ["verify", "mine.yaml", "--dataset", "digits", "--sustain", "1", "--target", "0.2", "--workers", "2"]
+pytestmark = pytest.mark.usefixtures("mine")
+
+VERIFY = ["verify", "mine.yaml", "--dataset", "digits", "--sustain", "1", "--target", "0.2", "--workers", "2",
+          "--precision", "float32"]  # fmt: skip
 RUN = [
     "run", "--dataset", "digits", "--epochs", "2", "--sustain", "1", "--max-params", "1500", "--trials", "4",
     "--pruner", "none", "--target", "0.05", "--set", "stem_depth=1", "--set", "body_depth=1", "--set", "n_expansions=0",
@@ -35,8 +36,7 @@ RUN = [
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which a study of four trials was made."""
     folder = tmp_path_factory.mktemp("searched")
-    code, _, err = finish(RUN, folder)
-    assert code == 0, err
+    run_here(RUN, folder)
     return folder
 
 
@@ -45,13 +45,8 @@ def _with_a_study(searched: Path, own_folder: Path) -> None:
     shutil.copytree(searched, own_folder, dirs_exist_ok=True)
 
 
-@pytest.fixture(autouse=True)
-def _with_a_spec(own_folder: Path) -> None:
-    (own_folder / "mine.yaml").write_text(SPEC)
-
-
 def test_a_verification_says_what_it_found_and_takes_more_seeds_later(
-    capsys: pytest.CaptureFixture[str], own_folder: Path
+    capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
 ) -> None:
     code, out, err = call(VERIFY, capsys)
     assert code == 0, err
@@ -67,6 +62,7 @@ def test_a_verification_says_what_it_found_and_takes_more_seeds_later(
     )
     assert lines.index(verdict) == lines.index("", 12) + 1
     assert "5/5 mine, seed" in err
+    request.getfixturevalue("inline_engine")
     code, out, err = call([*VERIFY, "--seeds", "6", "--json"], capsys)
     facts = json.loads(out)
     assert (code, facts["n_seeds"], len(facts["runs"])) == (0, 6, 6)
@@ -127,7 +123,7 @@ def test_the_verdict_says_what_to_do_next(capsys: pytest.CaptureFixture[str]) ->
     assert exactly[1:] == ["but its interval reaches below; no number of seeds is sure to settle it"]
 
 
-@pytest.mark.usefixtures("_with_a_study")
+@pytest.mark.usefixtures("_with_a_study", "inline_engine")
 def test_the_winner_of_a_study_is_raced_verified_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = call(["verify", "--top", "3", "--epochs", "2", "--workers", "2", "--json"], capsys)
     assert code == 0, err
@@ -184,8 +180,9 @@ def test_the_race_never_sees_a_test_image(capsys: pytest.CaptureFixture[str], mo
     assert final == test
 
 
-def test_ctrl_c_keeps_the_seeds_that_are_done(own_folder: Path) -> None:
-    command = [*VERIFY, "--epochs", "6"]
+@pytest.mark.usefixtures("inline_engine")
+def test_ctrl_c_keeps_the_seeds_that_are_done(own_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = [*VERIFY, "--epochs", "4", "--workers", "1"]
     process = start(command, own_folder)
     assert process.stderr is not None
     for line in process.stderr:
@@ -199,22 +196,22 @@ def test_ctrl_c_keeps_the_seeds_that_are_done(own_folder: Path) -> None:
         n_kept = database.execute("SELECT COUNT(*) FROM verification_runs").fetchone()[0]
     database.close()
     assert 1 <= n_kept < 5
-    code, out, err = finish([*command, "--json"], own_folder)
+    code, out, err = call([*command, "--json"], capsys)
     assert code == 0, err
     assert f"{n_kept} of 5 trainings were done before" in err
     assert json.loads(out)["n_seeds"] == 5
 
 
-def test_a_kill_loses_no_finished_seed(own_folder: Path) -> None:
-    process = start([*VERIFY, "--epochs", "6"], own_folder)
+@pytest.mark.usefixtures("inline_engine")
+def test_a_kill_loses_no_finished_seed(own_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    process = start([*VERIFY, "--epochs", "4"], own_folder)
     assert process.stderr is not None
     for line in process.stderr:
         if line.startswith("1/5 "):
             break
     process.kill()
     process.communicate()
-    time.sleep(1)
-    code, out, err = finish([*VERIFY, "--epochs", "6", "--json"], own_folder)
+    code, out, err = call([*VERIFY, "--epochs", "4", "--json"], capsys)
     assert code == 0, err
     assert " of 5 trainings were done before" in err
     assert json.loads(out)["n_seeds"] == 5
@@ -240,6 +237,7 @@ def test_wrong_use_is_one_line(arguments: list[str], text: str, capsys: pytest.C
     assert err.count("\n") == 1
 
 
+@pytest.mark.usefixtures("inline_engine")
 def test_more_candidates_than_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert call([*RUN[:-2], "--trials", "1"], capsys)[0] == 0
     code, _, err = call(["verify", "--top", "5"], capsys)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.cli import QUICK, finish, start
+from tests.helpers.cli import QUICK, call, run_here, start
 
 Served = tuple[subprocess.Popen[str], str]
 
@@ -28,8 +28,7 @@ def free_port() -> int:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dashboard")
     wide = ["--set", "body_width=2:24"]
-    code, _, err = finish(["run", "--trials", "2", "--workers", "1", *QUICK, *wide], folder)
-    assert code == 0, err
+    run_here(["run", "--trials", "2", *QUICK, *wide], folder)
     return folder
 
 
@@ -92,20 +91,24 @@ def test_read_only_refuses_every_change(served: tuple[str, bool]) -> None:
     assert refused.value.read() == b"this dashboard is read-only\n"
 
 
-def test_a_port_that_is_taken(folder: Path) -> None:
+def test_a_port_that_is_taken(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        code, out, err = finish(["dashboard", "--port", str(port)], folder)
+        code, out, err = call(["dashboard", "--port", str(port)], capsys)
     assert (code, out) == (2, "")
     assert err.splitlines()[-1] == (
         f"mnist-search: cannot serve on 127.0.0.1:{port}: Address already in use; try another --port"
     )
 
 
-def test_there_must_be_a_study(tmp_path: Path) -> None:
-    code, _, err = finish(["dashboard"], tmp_path)
+@pytest.mark.usefixtures("own_folder")
+def test_there_must_be_a_study(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = call(["dashboard"], capsys)
     assert code == 2
     assert err == (
         "mnist-search: nothing is stored at sqlite:///mnist-search.db yet: "

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -36,14 +35,6 @@ for path in pathlib.Path().glob("*.pt2"):
     network = torch.export.load(path).module()
     torch.save([network(images[:n]) for n in (1, 2, 37)], path.with_suffix(".logits"))
 """
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def digits(n: int) -> Images:

@@ -1,7 +1,6 @@
-"""Augmentation against torchvision's transforms, image by image, and the distribution of its draws."""
+"""Augmentation against torchvision's transforms, image by image."""
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
@@ -11,28 +10,13 @@ from torchvision.transforms import functional as F
 
 import trainer.training.augment
 from models.recipe import Recipe
+from tests.helpers.augmentation import ALL_RANGES, SIDE, B, augmented, noise
 from trainer.training.augment import draw_images
-
-B = 6
-SIDE = 28
-ALL_RANGES = Recipe(rotation_degrees=15, translation_share=0.1, scale_share=0.2, brightness=0.3, contrast=0.4, fill=40)
-
-
-def noise(n: int = B) -> torch.Tensor:
-    """Pixels (n, 28, 28) uint8, coarse enough that a small move is no other noise."""
-    coarse = torch.rand(n, 1, 7, 7, generator=torch.Generator().manual_seed(0))
-    fine = torch.nn.functional.interpolate(coarse, size=(SIDE, SIDE), mode="bicubic")
-    return (fine[:, 0].clamp(0, 1) * 255).to(torch.uint8)
 
 
 def images() -> torch.Tensor:
     """The noise as torchvision's ToTensor gives it: (B, 1, 28, 28) of 0..1."""
     return noise().unsqueeze(1) / 255
-
-
-def augmented(recipe: Recipe, pixels: torch.Tensor | None = None, seed: int = 0) -> torch.Tensor:
-    pixels = noise() if pixels is None else pixels
-    return draw_images(pixels, torch.arange(len(pixels)), recipe, torch.Generator().manual_seed(seed))
 
 
 Pin = Callable[[dict[float, torch.Tensor]], None]
@@ -168,44 +152,11 @@ def test_brightness_comes_before_contrast(pin: Pin) -> None:
     torch.testing.assert_close(augmented(Recipe(brightness=0.9, contrast=0.6)), torch.stack(expected))
 
 
-@pytest.mark.parametrize(
-    "recipe",
-    [
-        Recipe(rotation_degrees=15),
-        Recipe(translation_share=0.1),
-        Recipe(scale_share=0.2),
-        Recipe(brightness=0.3),
-        Recipe(contrast=0.3),
-    ],
-)
-def test_each_image_has_its_own_draw(recipe: Recipe) -> None:
-    same = (noise(1) // 2).expand(50, SIDE, SIDE).clone()  # so dark that nothing is cut at white
-    changed = augmented(recipe, same).flatten(1)
-    assert len(changed.unique(dim=0)) == 50
-
-
 def test_the_input_is_left_as_it_was() -> None:
     for recipe in (ALL_RANGES, Recipe(brightness=0.3)):
         pixels = noise()
         assert not torch.equal(augmented(recipe, pixels), images())
         assert torch.equal(pixels, noise())
-
-
-def test_a_seed_always_gives_the_same() -> None:
-    torch.manual_seed(1)
-    first = augmented(ALL_RANGES, seed=3)
-    torch.manual_seed(2)  # the global generator has no say
-    before = torch.get_rng_state()
-    second = augmented(ALL_RANGES, seed=3)
-    assert torch.equal(first, second)
-    assert torch.equal(torch.get_rng_state(), before)
-    assert not torch.equal(first, augmented(ALL_RANGES, seed=4))
-
-
-def test_a_generator_goes_on_from_batch_to_batch() -> None:
-    generator = torch.Generator().manual_seed(0)
-    first, second = (draw_images(noise(), torch.arange(B), ALL_RANGES, generator) for _ in range(2))
-    assert not torch.equal(first, second)
 
 
 def test_values_stay_those_of_pixels() -> None:
@@ -217,71 +168,3 @@ def test_values_stay_those_of_pixels() -> None:
     moved = augmented(Recipe(rotation_degrees=180, translation_share=0.5, scale_share=0.9, fill=255), noise(500))
     assert moved.min() >= -1e-6  # bilinear weights sum to 1 but for rounding
     assert moved.max() <= 1 + 1e-6
-
-
-def draws_of(recipe: Recipe, monkeypatch: pytest.MonkeyPatch, n: int = 20_000) -> Iterator[torch.Tensor]:
-    """What is drawn for n images, a tensor for each range in use."""
-    drawn: list[torch.Tensor] = []
-    original = trainer.training.augment._uniform
-
-    def spy(n: int, half_range: float, generator: torch.Generator) -> torch.Tensor:
-        values = original(n, half_range, generator)
-        if half_range:
-            drawn.append(values)
-        return values
-
-    monkeypatch.setattr(trainer.training.augment, "_uniform", spy)
-    augmented(recipe, torch.full((n, 2, 2), 51, dtype=torch.uint8))
-    return iter(drawn)
-
-
-@pytest.mark.parametrize(
-    ("recipe", "half_range", "n_draws"),
-    [
-        (Recipe(rotation_degrees=15), 15, 1),
-        (Recipe(translation_share=0.1), 0.1, 2),
-        (Recipe(scale_share=0.2), 0.2, 1),
-        (Recipe(brightness=0.3), 0.3, 1),
-        (Recipe(contrast=0.4), 0.4, 1),
-    ],
-)
-def test_draws_are_uniform_in_their_range(
-    recipe: Recipe, half_range: float, n_draws: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    drawn = list(draws_of(recipe, monkeypatch))
-    assert len(drawn) == n_draws
-    for values in drawn:
-        n = len(values)
-        assert values.abs().max() <= half_range
-        # Kolmogorov and Smirnov's distance to the uniform distribution; over 1.95 / sqrt(n) once in a thousand.
-        places = (values.sort().values / half_range + 1) / 2
-        distance = (places - (torch.arange(n) + 0.5) / n).abs().max()
-        assert distance < 1.95 / math.sqrt(n)
-
-
-def test_draws_of_different_ranges_are_independent(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = torch.stack(list(draws_of(ALL_RANGES, monkeypatch)))
-    assert len(drawn) == 6
-    correlations = torch.corrcoef(drawn) - torch.eye(6)
-    assert correlations.abs().max() < 5 / math.sqrt(drawn.shape[1])
-
-
-def test_brightness_factors_are_seen_in_the_images() -> None:
-    factors = augmented(Recipe(brightness=0.3), torch.full((20_000, 2, 2), 51, dtype=torch.uint8))[:, 0, 0, 0] / 0.2
-    assert 0.7 - 1e-6 <= factors.min() < 0.7 + 0.01
-    assert 1.3 - 0.01 < factors.max() <= 1.3 + 1e-6
-    assert abs(factors.mean().item() - 1) < 5 * 0.3 / math.sqrt(3 * 20_000)
-
-
-def test_moves_are_within_their_share_whatever_the_turn_and_zoom() -> None:
-    # A single bright block in the middle: its centre of mass shows where the image went.
-    block = torch.zeros(2_000, SIDE, SIDE, dtype=torch.uint8)
-    block[:, 12:16, 12:16] = 255
-    recipe = Recipe(rotation_degrees=180, scale_share=0.3, translation_share=0.25)
-    moved = augmented(recipe, block)[:, 0]
-    mass = moved.sum((1, 2))
-    places = torch.arange(SIDE) - (SIDE - 1) / 2
-    right = (moved.sum(1) * places).sum(1) / mass
-    down = (moved.sum(2) * places).sum(1) / mass
-    for move in (right, down):
-        assert 0.95 * 7 < move.abs().max() < 7 + 0.3  # a quarter of 28; sampling shifts the centre a little

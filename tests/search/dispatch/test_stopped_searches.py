@@ -1,0 +1,81 @@
+"""Searches that were stopped, killed or taken over: what goes on, and what is counted once."""
+
+from collections import Counter
+
+import pytest
+from optuna.trial import TrialState
+
+from models.candidate import Candidate
+from models.recipe import Recipe
+from models.template import Template
+from search.dispatch.dispatcher import Dispatcher, Limits, requeue_abandoned
+from search.dispatch.listener import Listener
+from search.study.outcomes import Outcome, outcome_of
+from search.study.study import resume_study
+from search.study.warm_start import queue
+from storage.errors import StudyBusyError
+from storage.sessions import StudySession
+from storage.store import Store
+from tests.helpers.inline import InlineEngine, small_digits
+from tests.helpers.searches import begin, search
+from trainer.training.records import EpochRecord
+from trainer.workers.messages import Job
+
+
+def test_a_stopped_search_queues_what_was_in_training_and_runs_it_again_with_its_seed(store: Store) -> None:
+    study = begin(store)
+    session = StudySession(store.engine, study.study_id)
+    engine = InlineEngine(small_digits(), after_epoch=lambda job, record: dispatcher.stop())
+    dispatcher = Dispatcher(study, engine, Limits(3), session, Listener())
+    dispatcher.run()
+    session.end()
+    ended = Counter(outcome_of(trial) for trial in study.optuna.get_trials())
+    assert (ended[Outcome.INTERRUPTED], ended[Outcome.TRAINED], study.running()) == (1, 0, [])
+
+    again = InlineEngine(small_digits())
+    state = search(resume_study(store, "s", {}), 3, again)
+    assert again.jobs[0].candidate == engine.jobs[0].candidate
+    assert again.jobs[0].seed == engine.jobs[0].seed
+    assert state.n_done == 3
+    assert study.running() == []
+
+
+def test_what_a_killed_dispatcher_left_running_is_run_again_and_counted_once(store: Store) -> None:
+    study = begin(store)
+    abandoned = study.optuna.ask()
+    study.space.sample(abandoned, 2)  # killed between drawing and noting the candidate
+    state = search(resume_study(store, "s", {}), 2)
+    assert state.n_done == 2
+    assert study.running() == []
+    assert outcome_of(study.trial(abandoned.number)) is Outcome.INTERRUPTED
+
+
+def test_a_queued_candidate_survives_a_kill_before_it_was_noted(store: Store) -> None:
+    study = begin(store)
+    candidate = Candidate(Template((3,), 3, (4,)).arch(), Recipe(epochs=2, batch_size=32))
+    assert queue(study, {"mine": candidate}) == 1
+    assert queue(study, {"mine": candidate}) == 0
+    study.optuna.ask()  # taken from the queue, and killed at once
+    engine = InlineEngine(small_digits())
+    search(resume_study(store, "s", {}), 1, engine)
+    assert engine.jobs[0].candidate == candidate.to_dict()
+
+
+def test_who_has_lost_the_study_writes_no_more(store: Store) -> None:
+    """Another dispatcher takes over while this one stands still, as a laptop that sleeps."""
+    study = begin(store, epochs=5)
+    session = StudySession(store.engine, study.study_id)
+
+    def take_over(job: Job, record: EpochRecord) -> None:
+        if record.epoch == 2:
+            session.end()
+            taken.append(StudySession(store.engine, study.study_id))
+            requeue_abandoned(study)
+            session._last_beat = float("-inf")
+
+    taken: list[StudySession] = []
+    dispatcher = Dispatcher(study, InlineEngine(small_digits(), take_over), Limits(3), session, Listener())
+    with pytest.raises(StudyBusyError, match="another process has taken this study over, since this one stood still"):
+        dispatcher.run()
+    waiting = study.optuna.get_trials(states=(TrialState.WAITING,))
+    assert len(waiting) == 1, "queued once, by the other"

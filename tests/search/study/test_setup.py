@@ -1,0 +1,47 @@
+"""From what the user asked for to an open study."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from search.cli.lookup import find_study
+from search.study.setup import StudyRequest, prepare
+from tests.helpers.cli import call
+from tests.helpers.datasets import write_dataset
+from tests.helpers.spaces import fault_of
+
+
+@pytest.mark.parametrize(("dataset", "epochs"), [("mnist", 8), ("digits", 15)])
+def test_how_long_a_new_study_trains(dataset: str, epochs: int, tmp_path: Path) -> None:
+    """Unless it is told otherwise, and then for good."""
+    write_dataset(tmp_path)
+    for given, expected in ((None, epochs), (5, 5)):
+        url = f"sqlite:///{tmp_path / f'{given}.db'}"
+        request = StudyRequest(url, None, dataset, tmp_path, {"epochs": given})
+        assert prepare(request).study.settings.epochs == expected
+        assert prepare(replace(request, settings={})).study.settings.epochs == expected
+
+
+def test_what_is_refused_late_leaves_no_file(tmp_path: Path) -> None:
+    """How many widths fit the budget is found out once the data set is there."""
+    write_dataset(tmp_path)
+    request = StudyRequest(f"sqlite:///{tmp_path / 'new.db'}", None, None, tmp_path, {"max_params": 50})
+    assert fault_of(lambda: prepare(request)).startswith("--max-params 50: the smallest network of this space has ")
+    assert not (tmp_path / "new.db").exists()
+
+
+@pytest.mark.usefixtures("own_folder", "inline_engine")
+def test_a_space_file_is_read_as_its_page_writes_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """YAML 1.1 would take 4:16 for a number to the base of sixty."""
+    (tmp_path / "ranges.yaml").write_text(
+        "stem_width: 2:6\nbody_width: 2:8:2\ntransition_width: 2\nlr: 0.02:0.3:log\norder: bn-relu, relu-bn\n"
+        "schedule: [step, onecycle]\nsecond_pool: false\nstem_depth: 1\nbody_depth: 1\n"
+    )
+    run = ["run", "--dataset", "digits", "--epochs", "1", "--sustain", "1", "--max-params", "2000", "--trials", "1"]
+    code, _, err = call([*run, "--workers", "1", "--space", "ranges.yaml"], capsys)
+    assert code == 0, err
+    space = find_study("sqlite:///mnist-search.db", None).settings.space
+    expected = {"stem_width": "2:6", "body_width": "2:8:2", "transition_width": "2", "lr": "0.02:0.3:log",
+                "schedule": "step, onecycle", "second_pool": "false"}  # fmt: skip
+    assert {name: space[name] for name in expected} == expected
