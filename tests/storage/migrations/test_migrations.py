@@ -22,7 +22,7 @@ from storage.tables import OWN_TABLES
 from storage.verifications import verification_runs_of, verifications_of
 from tests.helpers.databases import new_study, record, url_of
 
-OLD = Path(__file__).parents[1] / "data" / "version-3" / "old.db.gz"
+OLD = Path(__file__).parents[2] / "data" / "version-3" / "old.db.gz"
 OURS = [table.name for table in OWN_TABLES]
 
 
