@@ -11,7 +11,7 @@ import optuna
 from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from sqlalchemy import MetaData, insert
+from sqlalchemy import MetaData, func, insert, select
 
 from models.candidate import Candidate
 from search.dispatch.gate import excess_params
@@ -32,8 +32,7 @@ def add_made_trials(study: SearchStudy, n: int) -> None:
     drawn = [_draw(study) for _ in range(min(n, _N_UNLIKE))]
     rng = random.Random(1)
     made = [_ended(study.settings, rng, number, *drawn[number % len(drawn)]) for number in range(n)]
-    _write(study, made)
-    study.refresh()
+    write_trials(study, made)
 
 
 def _draw(study: SearchStudy) -> tuple[FrozenTrial, Candidate]:
@@ -100,8 +99,11 @@ def _constraints(settings: StudySettings, candidate: Candidate) -> dict[str, Any
     return {"constraints:params": excess, attributes.CONSTRAINTS: [float(excess)]}
 
 
-def _write(study: SearchStudy, trials: Sequence[FrozenTrial]) -> None:
-    """Writes the rows as Optuna does, but all at once: trial by trial 5,000 of them take minutes."""
+def write_trials(study: SearchStudy, trials: Sequence[FrozenTrial]) -> None:
+    """Writes ended trials, with an epoch record for each report, into a study that has none.
+
+    The rows are those that Optuna writes, but all at once: trial by trial 5,000 of them take minutes.
+    """
     metadata = MetaData()
     metadata.reflect(study.store.engine)
     rows: dict[str, list[dict[str, Any]]] = {}
@@ -109,13 +111,15 @@ def _write(study: SearchStudy, trials: Sequence[FrozenTrial]) -> None:
         for name, row in _rows(study.study_id, trial):
             rows.setdefault(name, []).append(row)
     with study.store.engine.begin() as connection:
+        n_before = connection.scalar(select(func.max(metadata.tables["trials"].c.trial_id))) or 0
         for name, of_table in rows.items():
-            connection.execute(insert(metadata.tables[name]), of_table)
+            numbered = [{**row, "trial_id": row["trial_id"] + n_before} for row in of_table]
+            connection.execute(insert(metadata.tables[name]), numbered)
+    study.refresh()
 
 
 def _rows(study_id: int, trial: FrozenTrial) -> Iterator[tuple[str, dict[str, Any]]]:
-    trial_id = trial.number + 1
-    of = {"trial_id": trial_id}
+    of = {"trial_id": trial.number + 1}
     yield "trials", of | {
         "study_id": study_id, "number": trial.number, "state": trial.state.name,
         "datetime_start": trial.datetime_start, "datetime_complete": trial.datetime_complete,

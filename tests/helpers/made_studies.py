@@ -9,13 +9,12 @@ import optuna
 from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from benchmarks._made_trials import made_epoch, write_trials
 from search.space.space import Space
 from search.study.outcomes import Outcome
 from search.study.settings import StudySettings
 from search.study.study import SearchStudy, candidate_of, create_study
-from search.study.trials import Trials
 from search.verification.summary import summarise
-from storage.epochs import add_epoch
 from storage.store import Store
 from storage.verifications import Verification, add_verification_run, begin_verification, end_verification
 from trainer.data.digits import load_digits
@@ -26,22 +25,14 @@ _N_UNLIKE = 150
 
 
 def made_study(folder: Path, n_trials: int, name: str = "digits", **settings: Any) -> SearchStudy:
-    """A study on the digits. The trials of a large one are in memory: the database would take minutes to write them."""
+    """A study on the digits."""
     given: dict[str, Any] = {"dataset": "digits", "epochs": EPOCHS, "pruner": "median", "target": 0.99} | settings
     space = Space.of({}, 10_000)
     store = Store(f"sqlite:///{folder / 'mnist-search.db'}")
     study = create_study(store, name, StudySettings(**given, space=space.to_dict()))
-    if n_trials > _N_UNLIKE:
-        study.optuna = optuna.create_study(study_name=name, direction="maximize")
     drawn = _drawn_trials(space, min(n_trials, _N_UNLIKE))
     rng = random.Random(1)
-    for number in range(n_trials):
-        trial = _ended(drawn[number % len(drawn)], rng, number, study.settings)
-        study.optuna.add_trial(trial)
-        if n_trials <= _N_UNLIKE:
-            _add_epochs(study, number)
-    if n_trials > _N_UNLIKE:
-        study._snapshot = Trials(study.optuna.get_trials(deepcopy=False))
+    write_trials(study, [_ended(drawn[n % len(drawn)], rng, n, study.settings) for n in range(n_trials)])
     return study
 
 
@@ -80,25 +71,10 @@ def _ended(drawn: tuple[optuna.Trial, Any], rng: random.Random, number: int, set
         state=state, value=value, params=trial.params, distributions=trial.distributions,
         user_attrs={**attrs, "outcome": outcome}, intermediate_values=accuracies,
     )  # fmt: skip
+    made.number = number
     made.datetime_start = datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None) + timedelta(seconds=10 * number)
     made.datetime_complete = made.datetime_start + timedelta(seconds=9 if accuracies else 0)
     return made
-
-
-def _add_epochs(study: SearchStudy, number: int) -> None:
-    trial = study.trial(number)
-    for epoch, accuracy in trial.intermediate_values.items():
-        add_epoch(study.store.engine, trial._trial_id, _epoch(epoch, accuracy))
-
-
-def made_epochs(study: SearchStudy, number: int) -> list[dict[str, Any]]:
-    """The epochs of a trial of a large study, which the database has none of."""
-    return [_epoch(epoch, accuracy) for epoch, accuracy in study.snapshot.all[number].intermediate_values.items()]
-
-
-def _epoch(epoch: int, accuracy: float) -> dict[str, Any]:
-    return {"epoch": epoch, "train_loss": 0.5 / epoch, "train_accuracy": accuracy - 0.002, "eval_loss": 0.3 / epoch,
-            "eval_accuracy": accuracy, "lr": 0.1 / epoch, "seconds": 2.0, "core_seconds": 1.9}  # fmt: skip
 
 
 def add_verification(study: SearchStudy, number: int, accuracies: list[float], labels: list[int] | None = None) -> None:
@@ -119,7 +95,7 @@ def add_verification(study: SearchStudy, number: int, accuracies: list[float], l
 
 def _run(settings: StudySettings, i: int, accuracy: float, labels: list[int]) -> dict[str, Any]:
     rng = random.Random(i)
-    curves = [_epoch(n, accuracy - 0.002 * max(0, settings.epochs - settings.sustain + 1 - n) * (1 + rng.random()))
+    curves = [made_epoch(n, accuracy - 0.002 * max(0, settings.epochs - settings.sustain + 1 - n) * (1 + rng.random()))
               for n in range(1, settings.epochs + 1)]  # fmt: skip
     answers = list(labels)
     for image in (3, 14, 20 + i):

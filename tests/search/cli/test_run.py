@@ -19,10 +19,10 @@ def test_a_run_ends_with_its_status_and_plain_progress(tmp_path: Path) -> None:
     lines = err.splitlines()
     assert lines[0] == "data: the embedded digits (1,797 scans)"
     assert re.fullmatch(r"precision: (float32|bfloat16) \([\d.]+ ms a step, \w+ [\d.]+, measured\)", lines[1])
-    assert lines[2] == "study digits: 0 of 3 candidates done, 2 workers, 1 epochs each"
+    assert lines[2] == "study digits: 0 of 3 candidates done, 2 workers, 1 epoch each"
     assert lines[-1] == "3 of 3 candidates done"
     assert out.startswith(
-        "study      digits: digits, fewer than 2,000 parameters, 1 epochs\ntrials     3 past the gate\n"
+        "study      digits: digits, fewer than 2,000 parameters, 1 epoch\ntrials     3 past the gate\n"
     )
 
 

@@ -5,12 +5,9 @@ import re
 import time
 from pathlib import Path
 
-import pytest
-
-from search.report import winner as winner_module
 from search.report.page import build_page, write_report
 from search.study.outcomes import Outcome
-from tests.helpers.made_studies import add_verification, made_epochs, made_study
+from tests.helpers.made_studies import add_verification, made_study
 from tests.helpers.pages import SCRIPT, figures, shown_text
 
 
@@ -58,9 +55,8 @@ def test_a_study_may_be_called_anything(own_folder: Path) -> None:
     assert len(re.findall(r"<script\b", page)) == page.count("</script>")
 
 
-def test_five_thousand_trials(own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_five_thousand_trials(own_folder: Path) -> None:
     study = made_study(own_folder, 5_000)
-    monkeypatch.setattr(winner_module, "epochs_of", lambda _engine, number: made_epochs(study, number))
     began = time.process_time()  # others may keep the machine busy
     size_bytes = write_report(study, None, own_folder / "report.html")
     assert time.process_time() - began < 40  # 10 s were measured
