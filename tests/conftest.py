@@ -15,6 +15,7 @@ from storage.store import Store
 from tests.helpers.cli import QUICK, run_here, share_kernels
 from tests.helpers.databases import new_study, url_of
 from tests.helpers.inline import InlineEngine
+from trainer.fused.library import library
 
 # For the processes that tests start: those of parallel tests would wait for each other's threads, and busily.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -28,6 +29,12 @@ def _quiet_and_on_one_thread() -> Iterator[None]:
     yield
     optuna.logging.set_verbosity(before[0])
     torch.set_num_threads(before[1])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _kernels_loaded_once() -> None:
+    """From the user's cache, before any test has one of its own: a library must outlive the process that loaded it."""
+    library()
 
 
 @pytest.fixture

@@ -59,7 +59,8 @@ def environment(folder: Path) -> dict[str, str]:
     kept_folder = folder / cache_folder().name
     for name, content in _worked_out().items():
         kept_folder.mkdir(exist_ok=True, mode=0o700)
-        (kept_folder / name).write_bytes(content)
+        if not (kept_folder / name).exists():  # never written over: this process may have loaded that very file
+            (kept_folder / name).write_bytes(content)
     root = str(Path(__file__).parents[2])
     changed = {"PYTHONPATH": root, "XDG_CACHE_HOME": str(folder), "PYTHONWARNINGS": "error::FutureWarning"}
     kept = {k: v for k, v in os.environ.items() if not k.startswith("MNIST_SEARCH_")}

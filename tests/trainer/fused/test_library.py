@@ -22,6 +22,7 @@ def looked_for_anew() -> Iterator[None]:
     library.library.cache_clear()
     yield
     library.library.cache_clear()
+    library.library()  # where it was, before a test has a cache of its own
 
 
 @pytest.mark.usefixtures("looked_for_anew")
