@@ -67,6 +67,7 @@ def test_what_was_told_is_told_again(capsys: pytest.CaptureFixture[str]) -> None
         assert only_known(printed_now(capsys, *words), then) == then, name
 
 
+@pytest.mark.usefixtures("inline_engine")
 def test_it_goes_on_with_the_trial_that_was_abandoned(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = call(["run", "--trials", "9", "--workers", "1", "--precision", "float32"], capsys)
     assert code == 0, err

@@ -92,6 +92,7 @@ def command_of(lines: list[str]) -> list[str]:
     return shlex.split(" ".join(line.removesuffix("\\") for line in lines[2:]))
 
 
+@pytest.mark.usefixtures("inline_engine")
 def test_the_verdict_says_what_to_do_next(capsys: pytest.CaptureFixture[str]) -> None:
     one = judged(capsys, 1, 0.2)
     assert one[0].startswith("too few seeds at 20.00%: the mean is ")
