@@ -57,6 +57,12 @@ def n_trials(engine: Engine, study_id: int) -> int:
     return 0 if number is None else int(number) + 1
 
 
+def trial_number(engine: Engine, trial_id: int) -> int:
+    """The number in its study of a trial that is there: Optuna would read the whole trial for it."""
+    with engine.connect() as connection:
+        return int(connection.scalars(select(_TRIALS.c.number).where(_TRIALS.c.trial_id == trial_id)).one())
+
+
 def _read(engine: Engine, which: Select[Any]) -> list[FrozenTrial]:
     with engine.connect() as connection:
         # First the trials: one that ends meanwhile is then still running here, and never ended without its outcome.

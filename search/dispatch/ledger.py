@@ -18,6 +18,7 @@ from search.study import attributes
 from search.study.outcomes import Outcome
 from search.study.study import SearchStudy
 from storage.epochs import add_epoch
+from storage.trials import trial_number
 from trainer.training.records import EpochRecord
 
 _STATES = {
@@ -113,7 +114,7 @@ class Ledger:
             system_attrs=frozen.system_attrs,
         )
         trial_id = self._optuna.create_new_trial(self._study.study_id, template)
-        row = Row(trial_id, self._optuna.get_trial_number_from_id(trial_id))
+        row = Row(trial_id, trial_number(self._store.engine, trial_id))
         self._mirror.written(shadow, row)
         return row
 

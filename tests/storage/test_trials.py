@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy import event
 
 from storage.store import Store
-from storage.trials import n_trials, read_trial, read_trials
+from storage.trials import n_trials, read_trial, read_trials, trial_number
 from tests.helpers.databases import new_study
 
 DISTRIBUTIONS = {
@@ -70,6 +70,11 @@ def test_one_alone(store: Store, study: optuna.Study) -> None:
     for trial in study.get_trials():
         assert read_trial(store.engine, study._study_id, trial.number) == trial
     assert read_trial(store.engine, study._study_id, len(study.trials)) is None
+
+
+def test_the_number_of_one(store: Store, study: optuna.Study) -> None:
+    for trial in study.get_trials():
+        assert trial_number(store.engine, trial._trial_id) == trial.number
 
 
 def test_counting_them(store: Store, study: optuna.Study) -> None:
