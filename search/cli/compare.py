@@ -64,7 +64,6 @@ accuracy, in points; ep.: epochs; s: seconds; n: trainings; on: what judged"""
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
-
     held = {True: "yes", False: "no", None: "-"}[row["held"]]
     return [
         row["name"],

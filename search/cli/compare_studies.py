@@ -44,7 +44,6 @@ def print_studies(studies: "Sequence[SearchStudy]", markdown: bool, as_json: boo
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
-
     return [
         row["study"],
         row["sampler"],

@@ -79,7 +79,6 @@ def _print(facts: dict[str, Any], markdown: bool) -> None:
 
 
 def _totals(facts: dict[str, Any]) -> str:
-
     lines = [
         f"\n{facts['params']:,} parameters, {facts['macs']:,} MACs, receptive field {facts['receptive_field']};",
         f"weights {bytes_text(facts['weight_bytes_float32'])} in float32, {bytes_text(facts['weight_bytes_int8'])} "
@@ -90,7 +89,6 @@ def _totals(facts: dict[str, Any]) -> str:
 
 
 def _print_accuracy(facts: dict[str, Any]) -> None:
-
     if facts["sustained_accuracy"] is not None:
         print(f"\nsustained {percent(facts['sustained_accuracy'])}, best epoch {percent(facts['best_accuracy'])}")
 
@@ -132,7 +130,6 @@ def _short(value: Any) -> str:
 
 
 def _curve_rows(curves: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
-
     return [
         (
             row["epoch"],

@@ -87,7 +87,6 @@ def _proof(one: dict[str, Any], study: str, storage: str | None) -> list[str]:
 
 
 def _reached(facts: dict[str, Any], what: str, done: str, missing: str) -> str:
-
     seconds, core_seconds = facts[f"seconds_to_{what}"], facts[f"core_seconds_to_{what}"]
     if seconds is None:
         return missing
@@ -95,12 +94,10 @@ def _reached(facts: dict[str, Any], what: str, done: str, missing: str) -> str:
 
 
 def _of_a_core(core_seconds: float | None, text: str) -> str:
-
     return "" if core_seconds is None else text.format(seconds_text(core_seconds))
 
 
 def _winner(trial: dict[str, Any] | None) -> str:
-
     if trial is None:
         return "none yet"
     held = ", held" if trial["held"] else ""
@@ -108,7 +105,6 @@ def _winner(trial: dict[str, Any] | None) -> str:
 
 
 def _running(trial: dict[str, Any]) -> str:
-
     if trial["params"] is None:
         return f"trial {trial['trial']}: being drawn"
     return (

@@ -130,7 +130,6 @@ def _nominees(named: "Named", top: int, epochs: int | None, least: int) -> "list
 
 
 def _round_text(facts: dict[str, Any]) -> str:
-
     of = [
         f"{one['name']} {percent(one['sustained_accuracy'])}{'' if one['goes_on'] else ' (out)'}"
         for one in facts["candidates"]

@@ -3,12 +3,15 @@
 import contextlib
 import io
 import json
+import subprocess
+import sys
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 import pytest
 
-from tests.helpers.cli import share_kernels
+from tests.helpers.cli import environment, share_kernels
 from trainer.bench.__main__ import main
 from trainer.bench.text import bench_text
 from trainer.hardware.machine import cache_folder
@@ -43,6 +46,25 @@ def test_a_real_run(measured: dict[str, Any]) -> None:
     for way in device["ways"]:
         assert way["round_images"] == 1280 * way["workers"]
         assert len(way["round_core_seconds"]) == len(way["round_images_per_second"]) == 2
+
+
+def as_module(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "trainer.bench", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False)
+
+
+def test_the_module_says_what_is_wrong(tmp_path: Path) -> None:
+    done = as_module(["--device", "nowhere"], tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "trainer.bench: unknown device 'nowhere': use auto, cpu, cuda or mps\n"
+
+
+@pytest.mark.slow
+def test_the_module_measures(tmp_path: Path) -> None:
+    """As a user calls it: its contenders are processes that import the module's own entry again."""
+    done = as_module(SMALL, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["devices"][0]["rounds"] == 2
 
 
 def test_its_ratios_follow_from_its_rounds(measured: dict[str, Any]) -> None:
