@@ -1,6 +1,7 @@
 """`mnist-search status`: how a study stands."""
 
 import textwrap
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from search.cli import options
@@ -55,7 +56,7 @@ def _lines(facts: dict[str, Any], storage: str | None) -> list[str]:
         f"active     {seconds_text(facts['seconds'])}" + _of_a_core(facts["core_seconds"], ", {} of a core"),
         f"epochs     {facts['epochs_trained']:,} trained, {facts['epochs_saved']:,} saved by pruning, "
         f"{facts['trainings_avoided']:,} trainings spared by the gate",
-        *(line for one in facts["verifications"] for line in _proof(one, facts["study"], storage)),
+        *(line for one in _latest(facts["verifications"]) for line in _proof(one, facts["study"], storage)),
     ]
     if facts["split"] == "test":
         lines.append("           judged by the test images: for comparison only, not clean")
@@ -63,6 +64,12 @@ def _lines(facts: dict[str, Any], storage: str | None) -> list[str]:
         state = "running   " if facts["is_running"] else "abandoned "  # the next run queues them again
         lines += [f"{state} {_running(trial)}" for trial in facts["running"]]
     return lines
+
+
+def _latest(verifications: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+    """Without those that a later one went on from, with more seeds."""
+    question = ("candidate", "target", "sustain", "precision", "torch")
+    return {tuple(one[key] for key in question): one for one in verifications}.values()
 
 
 def _proof(one: dict[str, Any], study: str, storage: str | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""`status` through the command line, against the database itself."""
+"""What `status` prints, and what it leaves out."""
 
 import json
 from pathlib import Path
@@ -6,20 +6,22 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.cli import call
-from tests.helpers.running import outcomes, sql
+from tests.helpers.made_studies import add_verification, made_study
 
 
-def test_status_json_agrees_with_plain_sql(with_a_study: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = call(["status", "--json"], capsys)
-    assert (code, err) == (0, "")
-    facts, counted = json.loads(out), outcomes(with_a_study)
-    assert {name: facts[name] for name in counted} == counted
-    assert facts["n_past_gate"] == 3
-    [(best, number)] = sql(
-        with_a_study,
-        "SELECT value, number FROM trials JOIN trial_values USING (trial_id) WHERE state = 'COMPLETE' "
-        "ORDER BY value DESC LIMIT 1",
-    )
-    assert facts["best"]["sustained_accuracy"] == best
-    if len({row[0] for row in sql(with_a_study, "SELECT value FROM trial_values")}) == 3:
-        assert facts["best"]["trial"] == number
+def test_a_verification_that_was_gone_on_with_is_told_once(
+    own_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = made_study(own_folder, 1)
+    add_verification(study, 0, [0.995, 0.993])
+    code, out, _ = call(["status"], capsys)
+    assert code == 0
+    assert "           too few seeds at 99.00%\n           3 more seeds are needed\n" in out
+    assert all(len(line) <= 80 for line in out.splitlines())
+    add_verification(study, 0, [0.995, 0.993, 0.994, 0.9935, 0.9945])
+    code, out, _ = call(["status"], capsys)
+    assert code == 0
+    assert out.count("proof ") == 1
+    assert "over 5 seeds, 5 held\n           verified at 99.00%" in out
+    code, out, _ = call(["status", "--json"], capsys)
+    assert [one["n_seeds"] for one in json.loads(out)["verifications"]] == [2, 5]
