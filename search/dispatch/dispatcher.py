@@ -226,19 +226,19 @@ class Dispatcher:
         self._state.running.clear()
 
     def _first_state(self) -> SearchState:
-        settings = self._study.settings
+        settings, n_done = self._study.settings, self._study.n_past_gate()
         state = SearchState(
             study_name=self._study.name,
-            n_total=self._limits.n_trials,
+            n_total=max(self._limits.n_trials, n_done),
             epochs=settings.epochs,
             target=settings.target,
             n_workers=self._engine.n_slots,
             counts=self._study.counts(),
-            n_done=self._study.n_past_gate(),
+            n_done=n_done,
             best=self._study.best(),
             smallest=self._study.smallest(),
         )
-        state.n_done_before = state.n_done
+        state.n_done_before = n_done
         return state
 
     def _count(self, number: int, outcome: Outcome) -> None:

@@ -108,3 +108,12 @@ def test_a_live_view_is_drawn_on_a_terminal(tmp_path: Path) -> None:
     assert "\x1b[" in shown.stdout
     assert "best " in shown.stdout
     assert "epoch 0/1" in shown.stdout
+
+
+@pytest.mark.usefixtures("with_a_study", "inline_engine")
+def test_a_run_with_nothing_left_to_do_says_how_to_ask_for_more(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = call(["run", "--trials", "2", *QUICK], capsys)
+    assert code == 0
+    assert "\n3 of 3 candidates done\n" in err
+    assert err.splitlines()[-1] == "study digits has its 3 candidates; ask for more with --trials"
+    assert "trials     3 past the gate" in out
