@@ -41,7 +41,16 @@ class Intake:
         if self._n_misses == MAX_MISSES:
             raise MnistSearchError(self._exhausted())
         shadow = self._mirror.ask()
-        candidate = self._candidate(shadow)
+        if not self._ledger.claim(shadow):
+            return None
+        try:
+            candidate = self._candidate(shadow)
+        except (ValueError, MnistSearchError) as error:
+            if self._mirror.row(shadow) is None:
+                raise
+            self._n_misses += 1  # what somebody has queued may hold anything
+            self._ledger.refuse(shadow, f"what was queued cannot be drawn: {error}")
+            return None
         if not mark_budget(shadow, candidate, self._study.settings.max_params):
             self._reject(shadow, candidate)
         elif candidate.id in self._known:

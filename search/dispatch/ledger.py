@@ -8,6 +8,7 @@ from typing import Any
 
 import optuna
 from optuna.artifacts import upload_artifact
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from models.candidate import Candidate
@@ -51,6 +52,28 @@ class Ledger:
         self._store = study.store
         self._optuna = study.store.optuna
         self._mirror = mirror
+
+    def claim(self, shadow: optuna.Trial) -> bool:
+        """Whether a drawn trial is ours: one that waited may have been taken or ended by somebody since."""
+        row = self._mirror.row(shadow)
+        if row is None:
+            return True
+        try:
+            is_ours = self._optuna.set_trial_state_values(row.trial_id, TrialState.RUNNING)
+        except UpdateFinishedTrialError:
+            is_ours = False
+        if not is_ours:
+            self._mirror.tell(shadow, TrialState.FAIL)
+        return is_ours
+
+    def refuse(self, shadow: optuna.Trial, reason: str) -> None:
+        """Ends a trial that waited with something that is no candidate."""
+        row = self._mirror.row(shadow)
+        assert row is not None
+        self._optuna.set_trial_user_attr(row.trial_id, attributes.REASON, " ".join(reason.split()))
+        self._optuna.set_trial_user_attr(row.trial_id, attributes.OUTCOME, Outcome.REJECTED)
+        self._optuna.set_trial_state_values(row.trial_id, TrialState.FAIL)
+        self._mirror.tell(shadow, TrialState.FAIL)
 
     def begin(self, shadow: optuna.Trial, candidate: Candidate) -> Row:
         """Writes a trial whose candidate is to be trained."""
@@ -120,7 +143,6 @@ class Ledger:
 
     def _fill(self, row: Row, frozen: FrozenTrial, attrs: dict[str, Any], state: TrialState) -> None:
         """Writes what was drawn into the row of a trial that waited."""
-        self._optuna.set_trial_state_values(row.trial_id, TrialState.RUNNING)
         for name, distribution in frozen.distributions.items():
             value = distribution.to_internal_repr(frozen.params[name])
             self._optuna.set_trial_param(row.trial_id, name, value, distribution)
@@ -151,17 +173,34 @@ def interrupt(study: SearchStudy, trial_id: int, reason: str) -> None:
     """
     storage = study.store.optuna
     trial = storage.get_trial(trial_id)
-    attrs = trial.user_attrs
-    queued_before = {attributes.GIVEN, attributes.RETRY_OF} & set(attrs)  # then it had a candidate before its draw
-    if attributes.CANDIDATE in attrs or queued_before:
-        again = {attributes.RETRY_OF: attrs.get(attributes.RETRY_OF, trial.number)}
-        if attributes.GIVEN in attrs:
-            again[attributes.GIVEN] = attrs[attributes.GIVEN]
-        params = trial.system_attrs.get("fixed_params") or trial.params
-        study.optuna.enqueue_trial(params, user_attrs=again)
+    if trial.state.is_finished():  # by a dispatcher that has taken the study over
+        return
+    if _is_wanted_again(trial):
+        study.optuna.enqueue_trial(_values_again(trial), user_attrs=_attributes_again(trial))
     storage.set_trial_user_attr(trial_id, attributes.OUTCOME, Outcome.INTERRUPTED)
     storage.set_trial_user_attr(trial_id, attributes.REASON, reason)
     storage.set_trial_state_values(trial_id, TrialState.FAIL)
+
+
+def _is_wanted_again(trial: FrozenTrial) -> bool:
+    """Whether it has a candidate, or was queued with one or with some of its values before its draw."""
+    wanted = {attributes.CANDIDATE, attributes.GIVEN, attributes.RETRY_OF}
+    return bool(wanted & set(trial.user_attrs)) or "fixed_params" in trial.system_attrs
+
+
+def _values_again(trial: FrozenTrial) -> dict[str, Any]:
+    """All values of its candidate; before there is one those that were asked for."""
+    asked: dict[str, Any] = trial.system_attrs.get("fixed_params", {})
+    return trial.params if attributes.CANDIDATE in trial.user_attrs else asked
+
+
+def _attributes_again(trial: FrozenTrial) -> dict[str, Any]:
+    """Its given candidate, and whose seed it has: none, if it was stopped before it came to a candidate."""
+    attrs = trial.user_attrs
+    again = {attributes.GIVEN: attrs[attributes.GIVEN]} if attributes.GIVEN in attrs else {}
+    if {attributes.CANDIDATE, attributes.GIVEN, attributes.RETRY_OF} & set(attrs):
+        again[attributes.RETRY_OF] = attrs.get(attributes.RETRY_OF, trial.number)
+    return again
 
 
 def _attributes_of(candidate: Candidate) -> dict[str, Any]:

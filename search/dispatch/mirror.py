@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.study import attributes
 from search.study.samplers import telling
@@ -76,11 +76,25 @@ class StudyMirror:
 
     def _take_in(self, trials: Sequence[FrozenTrial]) -> None:
         first = len(self._memory.get_trials(deepcopy=False))
-        sampled = {trial.number for trial in telling([trial for trial in trials if trial.params])}
+        sampled = {trial.number for trial in telling([trial for trial in trials if _is_seen_by_tpe(trial)])}
         for number, trial in enumerate(trials, first):
-            self._memory.add_trial(_lightened(trial, trial.number in sampled))
+            self._add(_lightened(trial, trial.number in sampled))
             self._rows[number] = Row(attributes.trial_id(trial), trial.number)
         self._n_known += len(trials)
+
+    def _add(self, trial: FrozenTrial) -> None:
+        """Adds a trial; one that Optuna refuses leaves an empty one in its place, so that the numbers stay in step.
+
+        Such as a finished trial whose value somebody had queued from outside the range.
+        """
+        try:
+            self._memory.add_trial(trial)
+        except ValueError:
+            self._memory.add_trial(create_trial(state=TrialState.FAIL))
+
+
+def _is_seen_by_tpe(trial: FrozenTrial) -> bool:
+    return bool(trial.params) and trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 def _lightened(trial: FrozenTrial, is_telling: bool) -> FrozenTrial:

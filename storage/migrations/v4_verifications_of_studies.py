@@ -123,7 +123,7 @@ def _fill_studies(connection: sa.Connection) -> None:
         if name is None:
             continue
         study_id, first_run_at = study_ids.get(name, (None, None))
-        if first_run_at is not None and began_at >= first_run_at:
+        if study_id is not None and (first_run_at is None or began_at >= first_run_at):
             values: dict[str, Any] = {"study_id": study_id}
         else:
             values = {"label": f"{label} of study {name}, since deleted"[:_LABEL_LENGTH]}

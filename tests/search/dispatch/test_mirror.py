@@ -4,9 +4,9 @@ import pytest
 from optuna.trial import TrialState
 from sqlalchemy import event
 
-from search.dispatch.dispatcher import Dispatcher, Limits
+from search.dispatch.dispatcher import Dispatcher, Limits, requeue_abandoned
 from search.dispatch.intake import Intake
-from search.dispatch.ledger import Ledger
+from search.dispatch.ledger import Ledger, interrupt
 from search.dispatch.listener import Listener
 from search.dispatch.live import LiveTrial
 from search.dispatch.mirror import StudyMirror
@@ -153,3 +153,71 @@ def test_a_resumed_study_knows_what_it_knew(study: SearchStudy) -> None:
     assert [t.state for t in mirror._memory.trials] == [t.state for t in study.snapshot.all]
     assert [t.intermediate_values for t in mirror._memory.trials] == [t.intermediate_values for t in study.snapshot.all]
     assert mirror.ask().number == len(study.snapshot.all)
+
+
+@pytest.mark.parametrize("asked", [{"schedule": "nosuch"}, {"lr": -1.0}])
+@pytest.mark.filterwarnings("ignore:Fixed parameter")
+def test_what_cannot_be_drawn_is_passed_over(study: SearchStudy, asked: dict[str, object]) -> None:
+    """Somebody queued a value that no range has: it is refused once, and blocks nothing."""
+    open_study(study.store, study.name).optuna.enqueue_trial(asked)
+    intake, _ = intake_of(study)
+    assert intake.draw() is None
+    assert drawn(intake, 1)[0].number > 0
+    refused = study.trial(0)
+    assert outcome_of(refused) is Outcome.REJECTED
+    assert refused.user_attrs[attributes.REASON].startswith("what was queued cannot be drawn: ")
+    assert StudyMirror(resume_study(study.store, study.name, {})).ask().number > 1
+
+
+@pytest.mark.filterwarnings("ignore:Fixed parameter")
+def test_a_value_from_outside_its_range_does_not_keep_a_study_from_going_on(study: SearchStudy) -> None:
+    open_study(study.store, study.name).optuna.enqueue_trial({"lr": 50.0})
+    for n_trials in (2, 3):
+        again = resume_study(study.store, study.name, {})
+        session = StudySession(study.store.engine, study.study_id)
+        Dispatcher(again, InlineEngine(small_digits()), Limits(n_trials), session, Listener()).run()
+        session.end()
+        assert again.n_past_gate() == n_trials
+
+
+@pytest.mark.parametrize("state", [TrialState.RUNNING, TrialState.FAIL])
+def test_what_another_has_taken_meanwhile_is_left_to_them(study: SearchStudy, state: TrialState) -> None:
+    other = open_study(study.store, study.name)
+    other.optuna.enqueue_trial({"lr": 0.1})
+    intake, _ = intake_of(study)
+    study.store.optuna.set_trial_state_values(attributes.trial_id(other.trial(0)), state)
+    assert intake.draw() is None
+    assert drawn(intake, 1)[0].number > 0
+    assert other.trial(0).user_attrs == {}
+    assert other.trial(0).state is state
+    assert StudyMirror(resume_study(study.store, study.name, {})).ask().number > 1
+
+
+def test_a_retry_has_all_values_of_its_candidate(study: SearchStudy) -> None:
+    """Also where somebody had queued but one of them."""
+    open_study(study.store, study.name).optuna.enqueue_trial({"lr": 0.05})
+    first = drawn(intake_of(study)[0], 1)[0]
+    interrupt(study, first.row.trial_id, "stopped")
+    study.refresh()
+    again = drawn(intake_of(study)[0], 1)[0]
+    assert again.candidate == first.candidate
+    assert again.first_number == first.number
+
+
+def test_what_was_queued_survives_a_stop_before_its_candidate(study: SearchStudy) -> None:
+    open_study(study.store, study.name).optuna.enqueue_trial({"lr": 0.05})
+    mirror = StudyMirror(study)
+    assert Ledger(study, mirror).claim(mirror.ask())  # and is killed here
+    assert requeue_abandoned(study) == 1
+    mirror = StudyMirror(study)
+    again = mirror.frozen(mirror.ask())
+    assert again.system_attrs["fixed_params"] == {"lr": 0.05}
+    assert attributes.RETRY_OF not in again.user_attrs
+
+
+def test_what_another_dispatcher_has_ended_is_not_queued_twice(study: SearchStudy) -> None:
+    trial = drawn(intake_of(study)[0], 1)[0]
+    assert requeue_abandoned(study) == 1  # by the one that took the study over
+    n_trials = study.store.optuna.get_n_trials(study.study_id)
+    interrupt(study, trial.row.trial_id, "stopped")
+    assert study.store.optuna.get_n_trials(study.study_id) == n_trials
