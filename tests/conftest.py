@@ -15,7 +15,7 @@ from storage.store import Store
 from tests.helpers.cli import QUICK, run_here, share_kernels
 from tests.helpers.databases import new_study, url_of
 from tests.helpers.inline import InlineEngine
-from trainer.fused.library import library
+from trainer.fused.kernels import load_kernels
 
 # For the processes that tests start: those of parallel tests would wait for each other's threads, and busily.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -34,7 +34,7 @@ def _quiet_and_on_one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def _kernels_loaded_once() -> None:
     """From the user's cache, before any test has one of its own: a library must outlive the process that loaded it."""
-    library()
+    load_kernels()
 
 
 @pytest.fixture

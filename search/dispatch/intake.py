@@ -48,7 +48,8 @@ class Intake:
         except (ValueError, MnistSearchError) as error:
             if self._mirror.row(shadow) is None:
                 raise
-            self._n_misses += 1  # what somebody has queued may hold anything
+            self.n_rejected += 1  # what somebody has queued may hold anything
+            self._n_misses += 1
             self._ledger.refuse(shadow, f"what was queued cannot be drawn: {error}")
             return None
         if not mark_budget(shadow, candidate, self._study.settings.max_params):

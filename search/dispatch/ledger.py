@@ -185,12 +185,12 @@ def interrupt(study: SearchStudy, trial_id: int, reason: str) -> None:
 def _is_wanted_again(trial: FrozenTrial) -> bool:
     """Whether it has a candidate, or was queued with one or with some of its values before its draw."""
     wanted = {attributes.CANDIDATE, attributes.GIVEN, attributes.RETRY_OF}
-    return bool(wanted & set(trial.user_attrs)) or "fixed_params" in trial.system_attrs
+    return bool(wanted & set(trial.user_attrs)) or attributes.FIXED_PARAMS in trial.system_attrs
 
 
 def _values_again(trial: FrozenTrial) -> dict[str, Any]:
     """All values of its candidate; before there is one those that were asked for."""
-    asked: dict[str, Any] = trial.system_attrs.get("fixed_params", {})
+    asked: dict[str, Any] = trial.system_attrs.get(attributes.FIXED_PARAMS, {})
     return trial.params if attributes.CANDIDATE in trial.user_attrs else asked
 
 

@@ -11,7 +11,7 @@ from torch import multiprocessing
 
 from search.engines.protocol import EngineError
 from trainer.data.images import TrainingData
-from trainer.fused.library import library
+from trainer.fused.kernels import load_kernels
 from trainer.workers.messages import Answer, Broken, Diverged, Finished, Job
 from trainer.workers.processes import interrupts_held_back
 from trainer.workers.worker import WorkerSettings, work
@@ -32,7 +32,7 @@ class LocalEngine:
     """Worker processes on this machine, one for each of `devices`. The data is shared with them, not copied."""
 
     def __init__(self, data: TrainingData, devices: list[str], dtype: torch.dtype) -> None:
-        library()  # compiled here once, so that the workers find it done
+        load_kernels()  # compiled here once, so that the workers find it done
         self._n_idle_deaths = 0
         self._data = data.share_memory()
         self._context = multiprocessing.get_context("spawn")

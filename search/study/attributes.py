@@ -37,7 +37,9 @@ ACTIVE_CORE_SECONDS = "active_core_seconds"
 """Processor time of all trainings of the study by then."""
 WEIGHTS = "weights_artifact"
 
-# A trial's system attribute.
+# A trial's system attributes.
+FIXED_PARAMS = "fixed_params"
+"""Optuna's own: the values that a trial was queued with."""
 CONSTRAINTS = "constraints"
 """The list that Optuna 4 wrote, and that optuna-dashboard 0.21 still reads."""
 

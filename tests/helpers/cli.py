@@ -14,7 +14,7 @@ from models.presets import get_preset
 from search.cli.app import main
 from search.engines.opening import ENGINES
 from tests.helpers.inline import InlineEngine
-from trainer.fused.library import library
+from trainer.fused.kernels import load_kernels
 from trainer.hardware.machine import cache_folder
 from trainer.training.precision import choose_precision
 
@@ -80,7 +80,7 @@ def _worked_out() -> dict[str, bytes]:
 
 def share_kernels(folder: Path) -> None:
     """Puts the kernels where a process looks whose cache lies in `folder`: compiling them takes seconds."""
-    kernels = library()
+    kernels = load_kernels()
     place = folder / cache_folder().name
     if kernels is not None and not (place / Path(kernels._name).name).exists():
         place.mkdir(exist_ok=True, mode=0o700)

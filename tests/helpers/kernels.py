@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from models.template import Template
-from trainer.fused import library
+from trainer.fused import kernels
 
 needs_compiler = pytest.mark.skipif(
-    library.library() is None, reason="no C compiler here (or the kernels are switched off)"
+    kernels.load_kernels() is None, reason="no C compiler here (or the kernels are switched off)"
 )
 ORDERS = [order for n in (1, 2, 3) for order in permutations(("bn", "relu", "dropout"), n)]
 STILL_ORDERS = [order for order in ORDERS if "dropout" not in order]

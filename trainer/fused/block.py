@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
 
-from trainer.fused.library import library
+from trainer.fused.kernels import load_kernels
 
 # The steps of `block.c`; "pre" is before batch norm, "post" after it.
 _PRE_RELU, _PRE_DROP, _NORM, _POST_RELU, _POST_DROP, _POOL, _FROZEN = (1 << i for i in range(7))
@@ -144,7 +144,7 @@ _ADDRESSES = {"block_forward": 10, "block_backward": 11}
 
 
 def _run(name: str, info: Any, *pointers: int | None) -> None:
-    kernels = library()
+    kernels = load_kernels()
     assert kernels is not None, "a fused block is only made where the kernels are"
     function = getattr(kernels, name)
     if function.argtypes is None:

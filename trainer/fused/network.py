@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from trainer.fused.block import Block
-from trainer.fused.library import library
+from trainer.fused.kernels import load_kernels
 
 
 def fuse(network: nn.Module) -> nn.Module:
@@ -14,12 +14,12 @@ def fuse(network: nn.Module) -> nn.Module:
     each; everything else, and evaluation where gradients are wanted, goes through the modules of `network`. Returns
     `network` itself where the kernels cannot be had.
     """
-    return FusedNetwork(network) if isinstance(network, nn.Sequential) and library() is not None else network
+    return FusedNetwork(network) if isinstance(network, nn.Sequential) and load_kernels() is not None else network
 
 
 def has_kernels() -> bool:
     """Whether `fuse` makes a difference on a CPU of this machine."""
-    return library() is not None
+    return load_kernels() is not None
 
 
 class FusedNetwork(nn.Module):

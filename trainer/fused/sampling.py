@@ -5,7 +5,7 @@ import ctypes
 import torch
 from torch.nn.functional import affine_grid, grid_sample
 
-from trainer.fused.library import library
+from trainer.fused.kernels import load_kernels
 
 _BAD_INDEX = 2
 
@@ -27,7 +27,7 @@ def sample(
     `pixels` (N, H, W) is uint8 and `index` (B,) chooses from it; `fill` (0 to 255) is what comes in from outside.
     On a CPU with the kernels this is one pass; elsewhere torch's grid_sample does the same.
     """
-    kernels = library()
+    kernels = load_kernels()
     if kernels is None or pixels.device.type != "cpu":
         return _sample_by_torch(pixels[index], theta, fill) * scale + shift
     N, H, W = pixels.shape

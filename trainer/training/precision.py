@@ -19,7 +19,7 @@ from models.candidate import Candidate
 from models.errors import MnistSearchError
 from models.schedules import Constant
 from trainer.data.images import Images, TrainingData
-from trainer.fused.library import library
+from trainer.fused.kernels import load_kernels
 from trainer.hardware.device import prepare_device
 from trainer.hardware.machine import cache_folder, cpu_fingerprint
 from trainer.training.train import Training
@@ -142,7 +142,7 @@ def _synthetic(n: int) -> TrainingData:
 
 def _key(candidate: Candidate, device: str, n_threads: int) -> str:
     """Changes with whatever a step's time depends on: device, torch, kernels, network, batch size, threads."""
-    kernels = library()
+    kernels = load_kernels()
     parts = (
         torch.cuda.get_device_name(device) if device.startswith("cuda") else cpu_fingerprint(),
         torch.__version__,

@@ -162,6 +162,7 @@ def test_what_cannot_be_drawn_is_passed_over(study: SearchStudy, asked: dict[str
     open_study(study.store, study.name).optuna.enqueue_trial(asked)
     intake, _ = intake_of(study)
     assert intake.draw() is None
+    assert intake.n_rejected == 1
     assert drawn(intake, 1)[0].number > 0
     refused = study.trial(0)
     assert outcome_of(refused) is Outcome.REJECTED

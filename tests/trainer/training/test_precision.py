@@ -105,7 +105,7 @@ def test_another_shape_is_measured_for_itself(monkeypatch: pytest.MonkeyPatch) -
     choose_precision("auto", "cpu", CANDIDATE, measure=measured)
     choose_precision("auto", "cpu", larger, measure=measured)
     choose_precision("auto", "cpu", CANDIDATE, n_threads=2, measure=measured)
-    monkeypatch.setattr(precision, "library", lambda: None)
+    monkeypatch.setattr(precision, "load_kernels", lambda: None)
     choose_precision("auto", "cpu", CANDIDATE, measure=measured)
     monkeypatch.setattr(torch, "__version__", "9.9")
     choose_precision("auto", "cpu", CANDIDATE, measure=measured)

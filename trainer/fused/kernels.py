@@ -1,6 +1,6 @@
 """The compiled kernels: built once per machine by the system's C compiler, and loaded.
 
-Nothing here is needed: `library()` is None where no compiler is, and the trainer then does the same with torch.
+Nothing here is needed: `load_kernels()` is None where no compiler is, and the trainer then does the same with torch.
 """
 
 import ctypes
@@ -32,7 +32,7 @@ _COMPILE_SECONDS = 120
 
 
 @functools.cache
-def library() -> ctypes.CDLL | None:
+def load_kernels() -> ctypes.CDLL | None:
     """The kernels, or None where they cannot be built or are switched off."""
     if os.environ.get(SWITCH) == "0":
         return None

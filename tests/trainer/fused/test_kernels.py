@@ -11,7 +11,7 @@ import torch
 
 from models.build import build
 from tests.helpers.kernels import ARCH, needs_compiler
-from trainer.fused import library
+from trainer.fused import kernels
 from trainer.fused.network import fuse
 from trainer.fused.sampling import sample
 
@@ -19,18 +19,18 @@ from trainer.fused.sampling import sample
 @pytest.fixture
 def looked_for_anew() -> Iterator[None]:
     """As in a process that has not looked for the kernels yet."""
-    library.library.cache_clear()
+    kernels.load_kernels.cache_clear()
     yield
-    library.library.cache_clear()
-    library.library()  # where it was, before a test has a cache of its own
+    kernels.load_kernels.cache_clear()
+    kernels.load_kernels()  # where it was, before a test has a cache of its own
 
 
 @pytest.mark.usefixtures("looked_for_anew")
-@pytest.mark.parametrize("change", [{library.SWITCH: "0"}, {"CC": "no-such-compiler", "PATH": "/nowhere"}])
+@pytest.mark.parametrize("change", [{kernels.SWITCH: "0"}, {"CC": "no-such-compiler", "PATH": "/nowhere"}])
 def test_without_kernels_torch_does_it(change: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in change.items():
         monkeypatch.setenv(name, value)
-    assert library.library() is None
+    assert kernels.load_kernels() is None
     network = build(ARCH, 0.1)
     assert fuse(network) is network
     network(torch.ones(2, 1, 28, 28)).sum().backward()
@@ -40,7 +40,7 @@ def test_without_kernels_torch_does_it(change: dict[str, str], monkeypatch: pyte
 
 @needs_compiler
 def test_compiles_into_the_cache_folder(tmp_path: Path) -> None:
-    code = "from trainer.fused.library import library; assert library() is not None"
+    code = "from trainer.fused.kernels import load_kernels; assert load_kernels() is not None"
     env = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
     root = Path(__file__).parents[3]
     workers = [subprocess.Popen([sys.executable, "-c", code], env=env, cwd=root) for _ in range(2)]
