@@ -92,11 +92,12 @@ def main() -> None:
         )
         for seen in views
     ]
+    command = f"`python -m benchmarks.sampler_view --seeds {options.seeds}`"
     text = (
-        f"# TPE that looks at a part of a study\n\n{machine_line()}. `python -m benchmarks.sampler_view`: "
-        f"{options.seeds} studies of {options.trials} trials each way.\nTrue errors (made up), in points: the best "
-        f"candidate's, and the mean of the latest {_N_LATEST} past the gate, each ± its\nstandard deviation over "
-        "studies. Seeing a part minus seeing all: "
+        f"# TPE that looks at a part of a study\n\n{machine_line()}.\n{command}: {options.seeds} studies of "
+        f"{options.trials} trials each way. True errors (made up), in points: the best\n"
+        f"candidate's, and the latest {_N_LATEST} past the gate in the mean, each ± its deviation over studies.\n"
+        "Seeing a part minus seeing all: "
         + ", ".join(f"{key} {_difference_text(of, views, key)}" for key in ("best", "latest"))
         + ".\n"
     )
