@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import torch
 from torch import nn, optim
 
 import trainer.training.train
@@ -28,6 +27,7 @@ from models.recipe import Recipe
 from models.schedules import Cosine, OneCycle
 from search.measures.statistics import deviation, difference
 from trainer.training.optim import make_optimizer
+from trainer.training.runner import Work
 from trainer.training.train import Training
 
 RESULTS = Path(__file__).parent / "results" / "ablation.jsonl"
@@ -48,9 +48,9 @@ CHANGES: dict[str, dict[str, Any]] = {
 """Variants that a recipe can express."""
 
 
-def _spare_norms(network: nn.Module, recipe: Recipe) -> optim.Optimizer:
+def _spare_norms(network: nn.Module, recipe: Recipe, *how: Any) -> optim.Optimizer:
     """The recipe's optimiser, its weight decay kept off BatchNorm and biases."""
-    optimizer = make_optimizer(network, recipe)
+    optimizer = make_optimizer(network, recipe, *how)
     [group] = optimizer.param_groups
     kernels = [p for p in group["params"] if p.ndim > 1]
     others = [p for p in group["params"] if p.ndim <= 1]
@@ -71,18 +71,11 @@ def _build_kaiming(*arguments: Any) -> nn.Sequential:
 class HalfEarly(Training):
     """Sees a random half of the images in each epoch of the first third of the training."""
 
-    n_begun = 0
-
-    def _batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        is_early = self.n_begun < self._recipe.epochs // 3
-        self.n_begun += 1
-        batches = super()._batches()
-        for number, batch in enumerate(batches):
-            if is_early and number >= self._batches_per_epoch // 2:
-                for _ in range(number, self._batches_per_epoch):
-                    self._pace.after_batch()  # the schedule is that of whole epochs
-                return
-            yield batch
+    def _works_of_an_epoch(self, evaluates: bool) -> Iterator[Work]:
+        works, n = list(super()._works_of_an_epoch(evaluates)), self._batches_per_epoch
+        is_early = self._n_epochs_done < self._recipe.epochs // 3
+        # The schedule is that of whole epochs: the rates of the batches left out are passed over.
+        yield from works[: n // 2] + works[n:] if is_early else works
 
 
 PATCHES: dict[str, AbstractContextManager[object]] = {

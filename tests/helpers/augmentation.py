@@ -3,7 +3,7 @@
 import torch
 
 from models.recipe import Recipe
-from trainer.training.augment import draw_images
+from trainer.training.augment import changed_images, draw_changes
 
 B = 6
 SIDE = 28
@@ -15,6 +15,11 @@ def noise(n: int = B) -> torch.Tensor:
     coarse = torch.rand(n, 1, 7, 7, generator=torch.Generator().manual_seed(0))
     fine = torch.nn.functional.interpolate(coarse, size=(SIDE, SIDE), mode="bicubic")
     return (fine[:, 0].clamp(0, 1) * 255).to(torch.uint8)
+
+
+def draw_images(pixels: torch.Tensor, index: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> torch.Tensor:
+    """The images of `index` out of `pixels`, changed at random, of 0..1."""
+    return changed_images(pixels, index, draw_changes(len(index), recipe, generator), recipe.fill)
 
 
 def augmented(recipe: Recipe, pixels: torch.Tensor | None = None, seed: int = 0) -> torch.Tensor:

@@ -1,20 +1,37 @@
 """A network that trains through the fused kernels."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import nn
+from torch.nn.functional import batch_norm
 
 from trainer.fused.block import Block
 from trainer.fused.kernels import load_kernels
 
 
-def fuse(network: nn.Module) -> nn.Module:
+@dataclass(frozen=True)
+class Noise:
+    """Where dropout comes from. By default from torch's global generator, as in torch."""
+
+    generator: torch.Generator | None = None
+    """On the network's device. The kernels of a CPU draw a seed from it."""
+    keep: torch.Tensor | None = None
+    """The share of activations that is kept (1,), read at each use in the place of the modules' own; the kernels go by
+    those."""
+
+
+def fuse(network: nn.Module, noise: Noise | None = None) -> nn.Module:
     """A module that trains and evaluates as `network` does, faster on a CPU; it shares its parameters and buffers.
 
     Runs of batch norm, ReLU and dropout (each at most once, in any order) with a 2x2 max-pool behind are one operation
-    each; everything else, and evaluation where gradients are wanted, goes through the modules of `network`. Returns
-    `network` itself where the kernels cannot be had.
+    each; everything else, and evaluation where gradients are wanted, goes through the modules of `network`. Batches
+    that batch norm was shown are counted in the fused operations alone. Returns `network` itself where the kernels
+    cannot be had and no noise is given.
     """
-    return FusedNetwork(network) if isinstance(network, nn.Sequential) and load_kernels() is not None else network
+    if not isinstance(network, nn.Sequential) or (load_kernels() is None and noise is None):
+        return network
+    return FusedNetwork(network, noise or Noise())
 
 
 def has_kernels() -> bool:
@@ -25,15 +42,18 @@ def has_kernels() -> bool:
 class FusedNetwork(nn.Module):
     """`inner`, with its runs of small steps fused."""
 
-    def __init__(self, inner: nn.Sequential) -> None:
+    def __init__(self, inner: nn.Sequential, noise: Noise) -> None:
         super().__init__()
         self.inner = inner
+        self._noise = noise
         self._stages = _stages(list(inner))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if x.device.type != "cpu" or (not self.training and torch.is_grad_enabled()):
+        if self.training:
+            return self._train(x)
+        if x.device.type != "cpu" or torch.is_grad_enabled():
             return self.inner(x)  # type: ignore[no-any-return]
-        return self._train(x) if self.training else self._evaluate(x)
+        return self._evaluate(x)
 
     def _evaluate(self, x: torch.Tensor) -> torch.Tensor:
         for modules, block in self._stages:
@@ -45,23 +65,41 @@ class FusedNetwork(nn.Module):
         return x
 
     def _train(self, x: torch.Tensor) -> torch.Tensor:
-        seeds = iter(_draw_seeds(sum(block is not None and block.is_random for _, block in self._stages)))
         for modules, block in self._stages:
             if block is not None and block.accepts(x):
-                x = block(x, next(seeds) if block.is_random else 0)
+                x = block(x, self._draw_seed() if block.is_random else 0)
             else:
                 for module in modules:
-                    x = module(x)
+                    x = self._through(module, x)
         return x
 
+    def _through(self, module: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        if type(module) is nn.Dropout:
+            return self._dropped(x, module.p)
+        if type(module) is nn.BatchNorm2d and _is_follower(module):
+            # As the module does, but for counting batches: on a GPU that would be a kernel for each layer and batch.
+            statistics, affine = (module.running_mean, module.running_var), (module.weight, module.bias)
+            return batch_norm(x, *statistics, *affine, True, module.momentum or 0.0, module.eps)
+        return module(x)  # type: ignore[no-any-return]
 
-def _draw_seeds(n: int) -> list[int]:
-    """n seeds of 62 bits from torch's global generator, so that torch.manual_seed governs dropout as it always does."""
-    return torch.randint(1 << 62, (n,)).tolist() if n else []
+    def _dropped(self, x: torch.Tensor, p: float) -> torch.Tensor:
+        if not p:
+            return x
+        keep = self._noise.keep
+        noise = torch.empty_like(x)
+        if keep is None:
+            return x * noise.bernoulli_(1 - p, generator=self._noise.generator).div_(1 - p)
+        return x * noise.bernoulli_(keep, generator=self._noise.generator).div_(keep)
+
+    def _draw_seed(self) -> int:
+        """A seed of 62 bits for the kernels."""
+        return int(torch.randint(1 << 62, (1,), generator=self._noise.generator))
 
 
 def _stages(modules: list[nn.Module]) -> list[tuple[list[nn.Module], Block | None]]:
     """The modules in order, cut into runs that a block can do and single ones that it cannot."""
+    if load_kernels() is None:
+        return [(modules, None)]
     stages: list[tuple[list[nn.Module], Block | None]] = []
     while modules:
         n = _run_length(modules)

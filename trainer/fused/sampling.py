@@ -1,6 +1,7 @@
 """Rotating, moving and scaling a batch of images straight from the data set's bytes, in one pass."""
 
 import ctypes
+from functools import cache
 
 import torch
 from torch.nn.functional import affine_grid, grid_sample
@@ -48,6 +49,21 @@ def sample(
 
 def _sample_by_torch(pixels: torch.Tensor, theta: torch.Tensor, fill: int) -> torch.Tensor:
     images = pixels.unsqueeze(1).float()  # (B, 1, H, W)
-    grid = affine_grid(theta, list(images.shape), align_corners=False)
+    B, _, H, W = images.shape
+    grid = _grid(H, W, images.device).expand(B, -1, -1).bmm(theta.transpose(1, 2)).view(B, H, W, 2)
     # grid_sample brings in zeros from outside, so what should come in is made the zero for the moment.
+    if not fill:
+        return grid_sample(images, grid, align_corners=False)
     return grid_sample(images - fill, grid, align_corners=False) + fill
+
+
+@cache
+def _grid(height: int, width: int, device: torch.device) -> torch.Tensor:
+    """The homogeneous places (1, H * W, 3) of a picture's pixels, which affine_grid would make anew for each batch."""
+    places = torch.empty(1, height * width, 3)
+    unmoved = affine_grid(torch.eye(2, 3).unsqueeze(0), [1, 1, height, width], align_corners=False)
+    places[..., :2], places[..., 2] = unmoved.view(1, -1, 2), 1
+    on_device = places.to(device)
+    if device.type == "cuda":
+        torch.cuda.current_stream(device).synchronize()  # other streams are to use it too
+    return on_device

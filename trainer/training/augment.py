@@ -1,10 +1,11 @@
-"""Random changes of training images, a batch at a time on the device.
+"""Random changes of training images: drawn for a whole epoch, done a batch at a time on the device.
 
 Every image gets its own draw. Rotation, scale and translation are one bilinear resampling (as torchvision's
 RandomAffine with interpolation=BILINEAR); brightness and contrast are as in its ColorJitter.
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 
@@ -12,17 +13,52 @@ from models.recipe import Recipe
 from trainer.fused.sampling import sample
 
 
-def draw_images(pixels: torch.Tensor, index: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> torch.Tensor:
-    """The images of `index` (B,) out of `pixels` (N, 28, 28) uint8, as (B, 1, 28, 28) of 0..1, changed at random.
+@dataclass(frozen=True)
+class Changes:
+    """What is done to each of N images; None where a recipe has no such change."""
 
-    Every change lies within the recipe's ranges; where these are all zero the images are as they were.
+    theta: torch.Tensor | None = None
+    """Maps (N, 2, 3) from output to input positions, in the units of affine_grid (half a side is 1)."""
+    brightness: torch.Tensor | None = None
+    """Factors (N,)."""
+    contrast: torch.Tensor | None = None
+    """Factors (N,)."""
+
+    def at(self, places: torch.Tensor) -> "Changes":
+        """Those of the images at these places (B,)."""
+        chosen = (None if t is None else t.index_select(0, places) for t in self.tensors())
+        return Changes(*chosen)
+
+    def tensors(self) -> tuple[torch.Tensor | None, ...]:
+        """Its fields, in order."""
+        return self.theta, self.brightness, self.contrast
+
+
+def draw_changes(n: int, recipe: Recipe, generator: torch.Generator) -> Changes:
+    """Changes of n images within the recipe's ranges."""
+    is_moved = recipe.rotation_degrees or recipe.translation_share or recipe.scale_share
+    return Changes(
+        _draw_theta(n, recipe, generator) if is_moved else None,
+        1 + _uniform(n, recipe.brightness, generator) if recipe.brightness else None,
+        1 + _uniform(n, recipe.contrast, generator) if recipe.contrast else None,
+    )
+
+
+def changed_images(
+    pixels: torch.Tensor, index: torch.Tensor, changes: Changes, fill: int, mean: float = 0.0, std: float = 1.0
+) -> torch.Tensor:
+    """The images of `index` (B,) out of `pixels` (N, 28, 28) uint8, changed, as (B, 1, 28, 28) of (0..1 - mean) / std.
+
+    `changes` are those of the B images; `fill` (0 to 255) is what comes in from outside.
     """
-    if recipe.rotation_degrees or recipe.translation_share or recipe.scale_share:
-        theta = _draw_theta(len(index), recipe, generator)
-        images = sample(pixels, index, theta, recipe.fill, 1 / 255, 0.0)
+    is_jittered = changes.brightness is not None or changes.contrast is not None
+    # The last step of all is scaling: it is part of the resampling where nothing stands between.
+    scale, shift = (1 / 255, 0.0) if is_jittered else (1 / (255 * std), -mean / std)
+    if changes.theta is not None:
+        images = sample(pixels, index, changes.theta, fill, scale, shift)
     else:
-        images = pixels[index].unsqueeze(1).float().div_(255)
-    return _jitter(images, recipe, generator)
+        images = pixels[index].unsqueeze(1).float().mul_(scale).add_(shift)
+    return (_jitter(images, changes) - mean) / std if is_jittered else images
 
 
 def _draw_theta(n: int, recipe: Recipe, generator: torch.Generator) -> torch.Tensor:
@@ -36,18 +72,14 @@ def _draw_theta(n: int, recipe: Recipe, generator: torch.Generator) -> torch.Ten
     return torch.stack([cos, -sin, sin * dy - cos * dx, sin, cos, -sin * dx - cos * dy], dim=1).view(n, 2, 3)
 
 
-def _jitter(images: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> torch.Tensor:
-    if recipe.brightness:
-        images = (images * _factors(images, recipe.brightness, generator)).clamp(0, 1)
-    if recipe.contrast:
+def _jitter(images: torch.Tensor, changes: Changes) -> torch.Tensor:
+    if changes.brightness is not None:
+        images = (images * changes.brightness.view(-1, 1, 1, 1)).clamp(0, 1)
+    if changes.contrast is not None:
         mean = images.mean(dim=(1, 2, 3), keepdim=True)
-        images = ((images - mean) * _factors(images, recipe.contrast, generator) + mean).clamp(0, 1)
+        images = ((images - mean) * changes.contrast.view(-1, 1, 1, 1) + mean).clamp(0, 1)
     return images
 
 
 def _uniform(n: int, half_range: float, generator: torch.Generator) -> torch.Tensor:
-    return (torch.rand(n, generator=generator, device=generator.device) * 2 - 1) * half_range
-
-
-def _factors(images: torch.Tensor, half_range: float, generator: torch.Generator) -> torch.Tensor:
-    return 1 + _uniform(len(images), half_range, generator).view(-1, 1, 1, 1)
+    return (torch.rand(n, generator=generator) * 2 - 1) * half_range

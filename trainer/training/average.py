@@ -4,31 +4,30 @@ from copy import deepcopy
 
 import torch
 from torch import nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from trainer.training.flat import flatten
+
+
+def taken_shares(decay: float, epoch: int, batches_per_epoch: int) -> list[float]:
+    """The share of the new weights that an average takes in at each batch of an epoch (from 1).
+
+    What it keeps of itself grows to `decay`: it is (1 + n) / (10 + n) with n states in the average, and nothing at the
+    first. Without that the first weights, which know nothing, would weigh on a short training to its end.
+    """
+    first = (epoch - 1) * batches_per_epoch
+    return [max(1 - decay, 9 / (10 + n)) if n else 1.0 for n in range(first, first + batches_per_epoch)]
 
 
 class WeightAverage:
-    """Keeps a copy, `network`, whose weights and batch statistics are averages of those it was shown.
+    """Keeps a copy, `network`, whose weights and batch statistics are averages of those it was shown."""
 
-    The decay grows to `decay`: it is (1 + n) / (10 + n) with n states in the average. Without that the first weights,
-    which know nothing, would weigh on a short training to its end.
-    """
-
-    def __init__(self, network: nn.Sequential, decay: float) -> None:
+    def __init__(self, network: nn.Sequential, weights: torch.Tensor) -> None:
+        """`weights` are those of `network`, as `flatten` gave them."""
         self.network = deepcopy(network)
-        self._decay = decay
-        # A Python number: a GPU would have to be waited for at every batch, as torch's AveragedModel does.
-        self._n_states = 0
+        self.weights = flatten(self.network)
+        self._source = weights
 
     @torch.no_grad()
-    def update(self, network: nn.Module) -> None:
-        """Takes in the weights as they are now."""
-        n = self._n_states
-        kept_share = min(self._decay, (1 + n) / (10 + n)) if n else 0.0
-        pairs = list(zip(self.network.state_dict().values(), network.state_dict().values(), strict=True))
-        floats = [pair for pair in pairs if pair[0].is_floating_point()]
-        get_ema_multi_avg_fn(kept_share)([average for average, _ in floats], [value for _, value in floats], n)
-        for average, value in pairs:
-            if not average.is_floating_point():  # BatchNorm's number of batches
-                average.copy_(value)
-        self._n_states += 1
+    def update(self, taken: torch.Tensor) -> None:
+        """Takes in the weights as they are now by this share (1,), on their device."""
+        self.weights.lerp_(self._source, taken)

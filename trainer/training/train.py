@@ -1,32 +1,39 @@
 """One training: a candidate, data and a seed in; a record per epoch out."""
 
 import math
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy
 
 from models.build import build
 from models.candidate import Candidate
-from trainer.data.images import Images, TrainingData
-from trainer.fused.network import fuse
-from trainer.training.augment import draw_images
-from trainer.training.average import WeightAverage
-from trainer.training.optim import Pace, make_optimizer
+from trainer.data.images import TrainingData
+from trainer.fused.network import Noise, fuse
+from trainer.training.average import WeightAverage, taken_shares
+from trainer.training.clock import Clock
+from trainer.training.evaluation import Evaluation
+from trainer.training.flat import flatten
+from trainer.training.optim import begin_state, make_optimizer
+from trainer.training.plan import EpochPlan, PlanOnDevice, draw_plan
+from trainer.training.rates import Rates
 from trainer.training.records import DivergedError, EpochRecord
+from trainer.training.runner import Runner, Work
+from trainer.training.runners import make_runner
+from trainer.training.seeds import DROPOUT, epoch_seed
+from trainer.training.state import TrainingState
+from trainer.training.step import Step
 
-_CPU_EVALUATION_BATCH = 250  # its activations stay in the second-level cache
-_EVALUATION_BATCH = 2000
 _SMALLEST_BATCH = 2  # BatchNorm has no variance of one image where its map is a single value, as after a GAP
 
 
 class Training:
     """A training that yields its epochs one by one: `for record in training: ...`, then `training.result`.
 
-    The same candidate, data, seed, device and dtype give the same records on the same machine. To that end the
-    global torch generator is seeded (dropout has no other); one training at a time in a process.
+    Or driven by hand, so that several can go on at once: `start_epoch`, `is_epoch_ready`, `end_epoch` until `is_over`.
+    The same candidate, data, seed, device and dtype give the same records on the same machine, whatever else the
+    process does: all that is drawn at random has generators of the training's own.
     """
 
     def __init__(
@@ -37,25 +44,30 @@ class Training:
         device: str = "cpu",
         dtype: torch.dtype = torch.float32,
         on_batch: Callable[[int, int], None] | None = None,
+        runner: Runner | None = None,
     ) -> None:
-        torch.manual_seed(seed)
-        self._recipe = candidate.recipe
-        self._data = data.to(device)
+        """`on_batch` is called with each batch's number in its epoch, from 1, and the batches of an epoch.
+
+        What it raises comes out of `start_epoch`, and the training is then to be thrown away. `runner` does the work;
+        by default the device's own.
+        """
+        self._recipe = recipe = candidate.recipe
+        self._seed = seed
         self._device = device
-        self._dtype = dtype
         self._on_batch = on_batch
-        self._generator = torch.Generator(device).manual_seed(seed)
-        network = build(candidate.arch, candidate.recipe.dropout).to(device)
-        self._network = network.to(memory_format=torch.channels_last)
-        # On a CPU the same network, sharing its weights, with fused steps between the convolutions.
-        self._trained = fuse(self._network) if device == "cpu" else self._network
-        decay = candidate.recipe.ema_decay
-        self._average = WeightAverage(self._network, decay) if decay else None
-        self._evaluated = fuse(self.result) if device == "cpu" else self.result
-        self._optimizer = make_optimizer(self._network, candidate.recipe)
-        self._batch_size = max(_SMALLEST_BATCH, candidate.recipe.batch_size)
-        self._batches_per_epoch = max(1, math.ceil((len(data.train) - 1) / self._batch_size))
-        self._pace = Pace(self._optimizer, candidate.recipe, self._batches_per_epoch)
+        self._runner = runner or make_runner(device)
+        self._n_train = len(data.train)
+        self._batch_size = max(_SMALLEST_BATCH, recipe.batch_size)
+        self._batches_per_epoch = max(1, math.ceil((self._n_train - 1) / self._batch_size))
+        self._rates = Rates(recipe, self._batches_per_epoch)
+        self._n_epochs_done = 0
+        with self._runner.place():
+            self._generator = torch.Generator(device)
+            self._network = _initial(candidate, seed).to(device).to(memory_format=torch.channels_last)
+            self._weights = flatten(self._network)
+            self._average = WeightAverage(self._network, self._weights) if recipe.ema_decay else None
+            self._plan = PlanOnDevice(self._draw_plan(), device)
+            self._make_works(data.to(device), dtype)
 
     @property
     def result(self) -> nn.Sequential:
@@ -63,91 +75,94 @@ class Training:
         return self._average.network if self._average is not None else self._network
 
     @property
+    def is_over(self) -> bool:
+        """Whether all epochs are done."""
+        return self._n_epochs_done >= self._recipe.epochs
+
+    @property
     def predictions(self) -> bytes:
         """The class that the last epoch's network gave each evaluation image, a byte each."""
-        return self._answers.to("cpu", torch.uint8).numpy().tobytes()
+        with self._runner.place():
+            return self._evaluation.answers.to("cpu", torch.uint8).numpy().tobytes()
 
     def weights(self) -> dict[str, torch.Tensor]:
         """A copy of the state dict of `result`, on the CPU."""
-        state = self.result.state_dict()
-        return {name: tensor.cpu().clone(memory_format=torch.contiguous_format) for name, tensor in state.items()}
+        with self._runner.place():
+            state = {name: tensor.cpu() for name, tensor in self.result.state_dict().items()}
+        n_batches = self._n_epochs_done * self._batches_per_epoch
+        return {
+            # The one whole number in it is batch norm's count of batches, which is not kept on the device.
+            name: tensor.clone(memory_format=torch.contiguous_format)
+            if tensor.is_floating_point()
+            else torch.full_like(tensor, n_batches)
+            for name, tensor in state.items()
+        }
+
+    def state(self) -> TrainingState:
+        """A copy of all there is to it between two epochs, on the CPU."""
+        with self._runner.place():
+            average, *others = (None if t is None else t.detach().cpu().clone() for t in self._kept())
+            weights, *optimizer = (t for t in others if t is not None)
+        return TrainingState(self._n_epochs_done, weights, average, tuple(optimizer), self._rates.plateau)
+
+    def restore(self, state: TrainingState) -> None:
+        """Goes to where a training of the same candidate, data and seed was between two epochs."""
+        kept = (state.average, state.weights, *state.optimizer)
+        with self._runner.place(), torch.no_grad():
+            for ours, theirs in zip(self._kept(), kept, strict=True):
+                if ours is not None and theirs is not None:
+                    ours.copy_(theirs)
+        self._n_epochs_done = state.epoch
+        self._rates.plateau = state.plateau
 
     def __iter__(self) -> Iterator[EpochRecord]:
-        for epoch in range(1, self._recipe.epochs + 1):
-            yield self._run_epoch(epoch)
+        while not self.is_over:
+            self.start_epoch()
+            yield self.end_epoch()
 
-    def _run_epoch(self, epoch: int) -> EpochRecord:
-        start, core_start = time.perf_counter(), time.process_time()
-        train_loss, train_accuracy = self.train_epoch()
-        if not math.isfinite(train_loss):
-            raise DivergedError(epoch)
-        eval_loss, eval_accuracy = self._evaluate(self._data.evaluation)
-        if not math.isfinite(eval_loss):
-            raise DivergedError(epoch)
-        lr = self._last_lr
-        self._pace.after_epoch(train_loss)
-        seconds, core_seconds = time.perf_counter() - start, time.process_time() - core_start
-        return EpochRecord(epoch, train_loss, train_accuracy, eval_loss, eval_accuracy, lr, seconds, core_seconds)
+    def start_epoch(self) -> None:
+        """Begins the next epoch. On a GPU its work is only enqueued; elsewhere it is done when this returns."""
+        self._clock = Clock()
+        with self._clock.counted():
+            self._begin_pass()
+            self._runner.begin(self._works_of_an_epoch(evaluates=True))
+
+    def is_epoch_ready(self) -> bool:
+        """Whether `end_epoch` has nothing to wait for. To be asked now and then: it enqueues what is still to be."""
+        with self._clock.counted():
+            return self._runner.is_done()
+
+    def end_epoch(self) -> EpochRecord:
+        """What the epoch came to. Raises DivergedError if a loss was not finite."""
+        with self._clock.counted():
+            train_loss, n_correct, eval_loss, n_right = self._ended()
+            epoch = self._n_epochs_done + 1
+            if not (math.isfinite(train_loss) and math.isfinite(eval_loss)):
+                raise DivergedError(epoch)
+            self._n_epochs_done = epoch
+            self._rates.after_epoch(train_loss / self._n_train)
+        return EpochRecord(
+            epoch,
+            train_loss / self._n_train,
+            n_correct / self._n_train,
+            eval_loss / self._evaluation.n_images,
+            n_right / self._evaluation.n_images,
+            self._last_rate,
+            self._clock.seconds,
+            self._clock.core_seconds,
+        )
 
     def train_epoch(self) -> tuple[float, float]:
-        """Mean loss and accuracy over one pass through the training images.
+        """Mean loss and accuracy over one pass through the training images, by the plan of the next epoch.
 
         A whole training is `for record in training`; this is for timing the passes alone. All work is done when it
         returns, on a GPU too.
         """
-        self._trained.train()
-        # Sums stay on the device until the end of the epoch, so that no batch waits for them.
-        loss_sum = torch.zeros((), dtype=torch.float64 if self._device == "cpu" else torch.float32, device=self._device)
-        n_correct = torch.zeros((), dtype=torch.int64, device=self._device)
-        for number, (images, labels) in enumerate(self._batches(), 1):
-            logits = self._forward(images)
-            loss = cross_entropy(logits, labels, label_smoothing=self._recipe.label_smoothing)
-            self._optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            self._optimizer.step()
-            self._last_lr = self._optimizer.param_groups[0]["lr"]
-            self._pace.after_batch()
-            if self._average is not None:
-                self._average.update(self._network)
-            loss_sum += loss.detach() * len(labels)
-            n_correct += (logits.argmax(1) == labels).sum()
-            if self._on_batch is not None:
-                self._on_batch(number, self._batches_per_epoch)
-        n = len(self._data.train)
-        return loss_sum.item() / n, n_correct.item() / n
-
-    def _batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Shuffled batches: images (B, 1, 28, 28) of 0..1 in float32, and labels (B,).
-
-        None is of a single image (see `_SMALLEST_BATCH`): one left over joins the batch before, so that every image is
-        learnt from, and a batch size of 1 is taken for 2.
-        """
-        train = self._data.train
-        order = torch.randperm(len(train), generator=self._generator, device=self._device)
-        batches = order.split(self._batch_size)
-        if len(batches) > 1 and len(batches[-1]) == 1:
-            batches = (*batches[:-2], torch.cat(batches[-2:]))
-        for index in batches:
-            yield draw_images(train.pixels, index, self._recipe, self._generator), train.labels[index]
-
-    def _forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Logits (B, 10) in float32 of training images (B, 1, 28, 28) of 0..1."""
-        enabled = self._dtype != torch.float32
-        with torch.autocast(self._device.partition(":")[0], self._dtype, enabled=enabled):
-            logits: torch.Tensor = self._trained(self._normalised(images))
-        return logits.float()
-
-    def _normalised(self, images: torch.Tensor) -> torch.Tensor:
-        return (images - self._data.mean) / self._data.std
-
-    @torch.no_grad()
-    def _evaluate(self, images: Images) -> tuple[float, float]:
-        """Mean loss and accuracy of `result` on images it does not learn from."""
-        logits = self.logits(images.pixels)
-        loss = cross_entropy(logits, images.labels)
-        self._answers = logits.argmax(1)
-        n_correct = (self._answers == images.labels).sum().item()
-        return loss.item(), n_correct / len(images)  # not a mean in float32, which gives .9902 as .99019998
+        self._begin_pass()
+        self._runner.begin(self._works_of_an_epoch(evaluates=False))
+        loss_sum, n_correct, *_ = self._ended()
+        self._n_epochs_done += 1
+        return loss_sum / self._n_train, n_correct / self._n_train
 
     @torch.no_grad()
     def logits(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -155,6 +170,86 @@ class Training:
 
         Always in float32, whatever the training ran in: what is measured is the network that is exported.
         """
-        network = self._evaluated.eval()
-        batches = pixels.to(self._device).split(_CPU_EVALUATION_BATCH if self._device == "cpu" else _EVALUATION_BATCH)
-        return torch.cat([network(self._normalised(batch.unsqueeze(1).float() / 255)) for batch in batches])
+        with self._runner.place():
+            return self._evaluation.logits(pixels.to(self._device))
+
+    def _make_works(self, data: TrainingData, dtype: torch.dtype) -> None:
+        noise = Noise(self._generator, torch.full((1,), 1 - self._recipe.dropout, device=self._device))
+        self._rate = torch.zeros(1, device=self._device)
+        self._optimizer = make_optimizer(self._network, self._recipe, self._rate, self._runner.captures)
+        self._optimizer_state = begin_state(self._optimizer, self._rate)
+        self._evaluation = Evaluation(fuse(self.result) if self._device == "cpu" else self.result, data)
+        lengths = sorted(set(self._batch_lengths()))
+        network = fuse(self._network, noise)
+        self._step = Step(
+            network, self._average, self._optimizer, self._rate, self._plan, data, self._recipe, dtype, lengths[-1]
+        )
+        # Read from the device at the end of an epoch, all at once.
+        self._sums = torch.cat([self._step.sums, self._evaluation.sums])
+        self._sums_here = torch.empty_like(self._sums, device="cpu", pin_memory=self._device.startswith("cuda"))
+        self._steps = {n: self._recorded(partial(self._step, n)) for n in lengths}
+        self._evaluate = self._recorded(self._evaluation)
+
+    def _recorded(self, work: Work) -> Work:
+        """The work as it is done from now on; the training stands where it stood."""
+        if not self._runner.captures:
+            return work
+        before = self.state()
+        self._plan.load(self._draw_plan())
+        work()
+        self._plan.rewind()
+        recorded = self._runner.record(work, [self._generator])
+        self.restore(before)
+        return recorded
+
+    def _batch_lengths(self) -> list[int]:
+        """Of each batch of an epoch. None is of a single image (see `_SMALLEST_BATCH`): one left over joins the batch
+        before, so that every image is learnt from, and a batch size of 1 is taken for 2.
+        """
+        before = self._batches_per_epoch - 1
+        return [self._batch_size] * before + [self._n_train - before * self._batch_size]
+
+    def _begin_pass(self) -> None:
+        epoch = min(self._n_epochs_done + 1, self._recipe.epochs)
+        with self._runner.place():
+            plan = self._draw_plan()
+            self._plan.load(plan)
+            self._generator.manual_seed(epoch_seed(self._seed, epoch, DROPOUT))
+            self._step.sums.zero_()
+            self._evaluation.sums.zero_()
+
+    def _draw_plan(self) -> EpochPlan:
+        epoch, n = min(self._n_epochs_done + 1, self._recipe.epochs), self._batches_per_epoch
+        rates, taken = self._rates.of_epoch(epoch), taken_shares(self._recipe.ema_decay, epoch, n)
+        self._last_rate = rates[-1]
+        return draw_plan(self._recipe, self._n_train, self._seed, epoch, rates, taken)
+
+    def _works_of_an_epoch(self, evaluates: bool) -> Iterator[Work]:
+        self._step.network.train()
+        for number, length in enumerate(self._batch_lengths(), 1):
+            yield self._steps[length]
+            if self._on_batch is not None:
+                self._on_batch(number, self._batches_per_epoch)
+        if evaluates:
+            yield self._evaluate
+        yield self._send_sums
+
+    def _send_sums(self) -> None:
+        torch.cat([self._step.sums, self._evaluation.sums], out=self._sums)
+        self._sums_here.copy_(self._sums, non_blocking=True)
+
+    def _ended(self) -> list[float]:
+        self._runner.wait()
+        return self._sums_here.tolist()
+
+    def _kept(self) -> list[torch.Tensor | None]:
+        average = self._average.weights if self._average is not None else None
+        return [average, self._weights, *self._optimizer_state]
+
+
+def _initial(candidate: Candidate, seed: int) -> nn.Sequential:
+    """The network before its training, with the weights that follow from the seed."""
+    # torch's layers draw from the global generator: it is left as it was.
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        return build(candidate.arch, candidate.recipe.dropout)

@@ -8,8 +8,7 @@ import torch
 
 import trainer.training.augment
 from models.recipe import Recipe
-from tests.helpers.augmentation import ALL_RANGES, SIDE, B, augmented, noise
-from trainer.training.augment import draw_images
+from tests.helpers.augmentation import ALL_RANGES, SIDE, B, augmented, draw_images, noise
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from models.build import build
 from models.candidate import Candidate
 from tests.helpers.trainings import FAST, WITH_BN, trained
 from trainer.data.images import TrainingData
-from trainer.training.average import WeightAverage
 from trainer.training.train import Training
 
 
@@ -34,16 +32,6 @@ def test_what_is_evaluated_is_the_average_of_the_weights(data: TrainingData, dec
     # It is no longer the network of the last batch: neither its weights nor its batch statistics.
     assert not torch.allclose(result["1_conv.weight"].double(), seen[-1]["1_conv.weight"], rtol=1e-3)
     assert not torch.allclose(result["1_bn.running_var"].double(), seen[-1]["1_bn.running_var"], rtol=1e-3)
-
-
-def test_averaging_reads_nothing_back_from_the_device() -> None:
-    """A GPU need not be waited for: on the meta device there is nothing to be read, and torch refuses to try."""
-    with torch.device("meta"):
-        network = build(WITH_BN)
-    average = WeightAverage(network, 0.9)
-    for _ in range(3):
-        average.update(network)
-    assert {tensor.device.type for tensor in average.network.state_dict().values()} == {"meta"}
 
 
 def test_averaging_does_not_steer_the_training(data: TrainingData) -> None:

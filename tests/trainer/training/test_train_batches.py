@@ -36,7 +36,7 @@ def test_a_batch_size_of_one_is_taken_for_two(data: TrainingData, n_images: int,
     called: list[tuple[int, int]] = []
     recipe = Recipe(epochs=2, batch_size=1, lr=0.01)
     training = Training(Candidate(arch, recipe), first(data, n_images), 0, on_batch=lambda *batch: called.append(batch))
-    assert [len(labels) for _, labels in training._batches()] == sizes
+    assert training._batch_lengths() == sizes
     for record in training:
         assert record.train_accuracy == round(record.train_accuracy * n_images) / n_images
     assert called == [(number, len(sizes)) for _ in range(2) for number in range(1, len(sizes) + 1)]
@@ -60,7 +60,7 @@ def test_every_image_is_seen_once_an_epoch(data: TrainingData, monkeypatch: pyte
 
     training = Training(Candidate(PLAIN, replace(FAST, lr=1e-6)), few, 0)
     with monkeypatch.context() as patch:
-        patch.setattr("trainer.training.train.cross_entropy", note)
+        patch.setattr("trainer.training.step.cross_entropy", note)
         for _ in range(2):
             training.train_epoch()
     assert [len(batch) for batch in seen] == [64, 65, 64, 65]

@@ -1,0 +1,134 @@
+"""CudaRunner: a training on a stream of its own, each kind of step captured once as a CUDA graph and replayed.
+
+The rules of capture are those of torch's notes on CUDA semantics (docs.pytorch.org/docs/stable/notes/cuda.html,
+"CUDA Graphs"). What follows from them here:
+
+- Nothing of a captured work reads a value back to the host, and no Python number in it changes: all that differs from
+  step to step is in tensors that stay where they are (`plan.py`).
+- A generator that it draws from is registered with its graph, so that every replay draws anew, from its state.
+- Graphs of one training share a memory pool. They are replayed one at a time, and what must outlive a replay is copied
+  out of the pool by the work itself.
+- `torch.cuda.graph` is not used: it waits for the whole device at each capture, all other trainings on it included.
+"""
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from functools import cache
+from itertools import islice
+from typing import Any
+
+import torch
+
+from trainer.training.runner import Work
+
+SWITCH = "MNIST_SEARCH_GRAPHS"
+"""Environment variable: `0` turns CUDA graphs off; every operation is then launched by itself."""
+
+_CHUNK = 256
+"""Works that are enqueued at a time. A stream that has a thousand waiting makes the host wait too."""
+
+
+class CudaRunner:
+    """Works on a stream. Two chunks of them are enqueued ahead at most."""
+
+    def __init__(self, stream: torch.cuda.Stream, captures: bool) -> None:
+        self.captures = captures
+        self._stream = stream
+        self._pool = torch.cuda.graph_pool_handle() if captures else None
+        self._works: Iterator[Work] = iter(())
+        self._ends: list[torch.cuda.Event] = []  # of the chunks under way
+        self._is_all_enqueued = True
+
+    def place(self) -> AbstractContextManager[object]:
+        return torch.cuda.stream(self._stream)
+
+    def record(self, work: Work, generators: Sequence[torch.Generator]) -> Work:
+        return capture(work, generators, self._stream, self._pool) if self.captures else work
+
+    def begin(self, works: Iterator[Work]) -> None:
+        self._works, self._is_all_enqueued = works, False
+        self.is_done()
+
+    def is_done(self) -> bool:
+        self._ends = [end for end in self._ends if not end.query()]
+        while not self._is_all_enqueued and len(self._ends) < 2:
+            self._enqueue()
+        return self._is_all_enqueued and not self._ends
+
+    def wait(self) -> None:
+        while not self.is_done():
+            self._ends[0].synchronize()
+
+    def _enqueue(self) -> None:
+        n = 0
+        with self.place():
+            for work in islice(self._works, _CHUNK):
+                work()
+                n += 1
+            end = torch.cuda.Event()
+            end.record(self._stream)
+        self._ends.append(end)
+        self._is_all_enqueued = n < _CHUNK
+
+
+def capture(work: Work, generators: Sequence[torch.Generator], stream: torch.cuda.Stream, pool: Any = None) -> Work:
+    """The replay of a work that was done before on this stream, so that all it makes only once is made."""
+    graph = torch.cuda.CUDAGraph()
+    for generator in generators:
+        graph.register_generator_state(generator)
+    stream.synchronize()
+    with torch.cuda.stream(stream):
+        graph.capture_begin(pool=pool)
+        try:
+            work()
+        except BaseException:
+            _abandon(graph)
+            raise
+        graph.capture_end()
+    return graph.replay
+
+
+def _abandon(graph: torch.cuda.CUDAGraph) -> None:
+    """Ends a capture that failed: while one is under way nothing else works in the process."""
+    try:
+        graph.capture_end()
+    except Exception:  # it has failed already, and why is raised by the one who calls
+        return
+
+
+@cache
+def why_no_graphs(device: str) -> str | None:
+    """Why trainings on a GPU are not captured: None where they are. Tried once, on a small sum of random numbers."""
+    if os.environ.get(SWITCH) == "0":
+        return f"{SWITCH} is 0"
+    try:
+        return None if _replays_draw_anew(device) else "a replay does not draw anew"
+    except RuntimeError as error:
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _replays_draw_anew(device: str) -> bool:
+    """Whether two replays give what two runs of the same work would: other numbers each time, those of the seed."""
+    stream = torch.cuda.Stream(device)
+    with torch.cuda.stream(stream), warnings.catch_warnings():
+        generator = torch.Generator(device)
+        out, total = torch.zeros(64, device=device), torch.zeros(64, device=device)
+
+        def work() -> None:
+            out.copy_(torch.empty_like(out).bernoulli_(0.5, generator=generator))
+            total.add_(out)
+
+        generator.manual_seed(0)
+        work()
+        first = out.clone()
+        work()
+        expected = total.clone()
+        replay = capture(work, [generator], stream)
+        generator.manual_seed(0)
+        total.zero_()
+        replay()
+        is_same = torch.equal(out, first)
+        replay()
+        return is_same and torch.equal(total, expected) and not torch.equal(out, first)

@@ -1,0 +1,43 @@
+"""TrainingState: all there is to a training between two epochs, so that it can be kept, moved and gone on with."""
+
+import io
+from dataclasses import asdict, dataclass
+
+import torch
+
+from trainer.training.rates import PlateauState
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """A training after `epoch` epochs. With the candidate, the data and the seed it was made of, it is the whole of it.
+
+    What is drawn at random follows from seed and epoch (`seeds.py`): no generator is part of it.
+    """
+
+    epoch: int
+    weights: torch.Tensor
+    """All floating-point values of the network, as `flatten` lays them out."""
+    average: torch.Tensor | None
+    """Those of the moving average, if there is one."""
+    optimizer: tuple[torch.Tensor, ...]
+    plateau: PlateauState
+
+    def to_bytes(self) -> bytes:
+        """The state as a file."""
+        buffer = io.BytesIO()
+        tensors = {"weights": self.weights, "average": self.average, "optimizer": list(self.optimizer)}
+        torch.save({"epoch": self.epoch, "plateau": asdict(self.plateau), **tensors}, buffer)
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "TrainingState":
+        """The state that `to_bytes` wrote. Nothing in the file is executed."""
+        kept = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        return cls(
+            kept["epoch"],
+            kept["weights"],
+            kept["average"],
+            tuple(kept["optimizer"]),
+            PlateauState(**kept["plateau"]),
+        )
