@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from trainer.data.images import FILES, IDX_DATASETS, Images, TrainingData, has_idx_dataset, load_idx_dataset
+from trainer.data.noise import noise_images
 
 EPOCH_IMAGES = 60_000
 """An epoch of MNIST's training images."""
@@ -27,10 +27,9 @@ def load_images(folder: Path | None) -> BenchImages:
         dataset = load_idx_dataset("mnist", folder)
         return BenchImages(_few_to_judge(dataset.train), f"mnist in {folder}")
     where = f"mnist is not in {folder}" if folder is not None else "no folder with mnist was named"
-    generator = torch.Generator().manual_seed(0)
-    pixels = torch.randint(256, (EPOCH_IMAGES, 28, 28), dtype=torch.uint8, generator=generator)
-    noise = Images(pixels, torch.randint(10, (EPOCH_IMAGES,), generator=generator))
-    return BenchImages(_few_to_judge(noise), f"noise in MNIST's shape, which trains as fast: {where}")
+    return BenchImages(
+        _few_to_judge(noise_images(EPOCH_IMAGES)), f"noise in MNIST's shape, which trains as fast: {where}"
+    )
 
 
 def _few_to_judge(train: Images) -> TrainingData:

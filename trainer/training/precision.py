@@ -4,24 +4,24 @@ Weights, their updates and batch statistics are float32 in every format.
 """
 
 import hashlib
-import json
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
 
 from models.candidate import Candidate
 from models.errors import MnistSearchError
 from models.schedules import Constant
-from trainer.data.images import Images, TrainingData
+from trainer.data.noise import noise_data
 from trainer.fused.kernels import load_kernels
 from trainer.hardware.device import prepare_device
-from trainer.hardware.machine import cache_folder, cpu_fingerprint
+from trainer.hardware.kept import keep, read_kept
+from trainer.hardware.machine import cpu_fingerprint
 from trainer.training.train import Training
 
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -76,21 +76,21 @@ def choose_precision(
     names = valid_formats(device)
     if len(names) == 1:
         return Precision(_DTYPES[names[0]], f"the one format used on {device}")
-    steady = _steady(candidate)
-    path = cache_folder() / f"precision-{_key(steady, device, n_threads)}.json"
-    seconds = _read(path, names)
+    alike = steady(candidate)
+    name = f"precision-{_key(alike, device, n_threads)}"
+    seconds = _seconds_of(read_kept(name), names)
     if seconds is None:
         with _threads(n_threads):
-            seconds = (measure or measure_steps)(steady, device, names)
-        _write(path, seconds)
+            seconds = (measure or measure_steps)(alike, device, names)
+        keep(name, seconds)
     return fastest(seconds)
 
 
 def valid_formats(device: str) -> list[str]:
-    """The formats worth measuring on a device. float16 is none: its gradients would need a scaled loss."""
-    if device.startswith("cuda"):
-        # Before Ampere bfloat16 is emulated.
-        return ["float32", "bfloat16"] if torch.cuda.get_device_capability(device) >= (8, 0) else ["float32"]
+    """The formats worth measuring on a device. float16 is none: its gradients would need a scaled loss.
+
+    On a GPU float32 alone, until the accuracy of bfloat16 there is shown to be the same (`benchmarks/gpu`).
+    """
     return ["float32", "bfloat16"] if device == "cpu" else ["float32"]
 
 
@@ -113,7 +113,7 @@ def measure_steps(candidate: Candidate, device: str, names: list[str]) -> dict[s
     prepare_device(device)
     batch_size = max(2, candidate.recipe.batch_size)  # a training takes a batch size of 1 for 2
     n_steps = max(1, min(8, _IMAGES_A_ROUND // batch_size))
-    data = _synthetic(n_steps * batch_size)
+    data = noise_data(n_steps * batch_size)
     trainings = {name: Training(candidate, data, 0, device, _DTYPES[name]) for name in names}
     clock = time.process_time if device == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
     taken: dict[str, list[float]] = {name: [] for name in names}
@@ -128,16 +128,9 @@ def measure_steps(candidate: Candidate, device: str, names: list[str]) -> dict[s
     return {name: median(seconds) for name, seconds in taken.items()}
 
 
-def _steady(candidate: Candidate) -> Candidate:
+def steady(candidate: Candidate) -> Candidate:
     """The candidate with whatever does not change the time of a step set to one value, so that it is measured once."""
     return replace(candidate, recipe=replace(candidate.recipe, epochs=1, lr=1e-3, schedule=Constant()))
-
-
-def _synthetic(n: int) -> TrainingData:
-    generator = torch.Generator().manual_seed(0)
-    pixels = torch.randint(256, (n, 28, 28), dtype=torch.uint8, generator=generator)
-    images = Images(pixels, torch.randint(10, (n,), generator=generator))
-    return TrainingData(images, Images(images.pixels[:1], images.labels[:1]), mean=0.5, std=0.3)
 
 
 def _key(candidate: Candidate, device: str, n_threads: int) -> str:
@@ -153,25 +146,13 @@ def _key(candidate: Candidate, device: str, n_threads: int) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def _read(path: Path, names: list[str]) -> dict[str, float] | None:
-    """What was measured earlier; None if that is not there, or is damaged."""
+def _seconds_of(kept: Any, names: list[str]) -> dict[str, float] | None:
+    """What was kept, if it is the seconds of these formats."""
     try:
-        kept = json.loads(path.read_bytes())
         seconds = {name: float(kept[name]) for name in names}
-    except (OSError, ValueError, TypeError, LookupError):
+    except (ValueError, TypeError, LookupError):
         return None
     return seconds if all(0 < value < float("inf") for value in seconds.values()) else None
-
-
-def _write(path: Path, seconds: Mapping[str, float]) -> None:
-    """Keeps what was measured, whole or not at all; a folder that cannot be written to is no fault."""
-    partial = path.with_suffix(f".{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        partial.write_text(json.dumps(seconds), encoding="utf-8")
-        partial.replace(path)
-    except OSError:
-        return
 
 
 @contextmanager
