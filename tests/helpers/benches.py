@@ -16,7 +16,7 @@ class Standing:
 
 def team(name: str, costs: list[tuple[float, float]], n_workers: int = 1, is_sources: bool = False) -> Team:
     contenders = cast(list[Contender], [Standing() for _ in range(n_workers)])
-    return Team(name, contenders, is_sources, 1280, [Cost(*cost) for cost in costs])
+    return Team(name, contenders, is_sources, n_images=1280, costs=[Cost(*cost) for cost in costs])
 
 
 def facts_of(*teams: Team) -> dict[str, Any]:

@@ -62,8 +62,9 @@ def _team_facts(team: Team, quickest: Team, cheapest: Team, one: Team) -> dict[s
     facts = {
         "name": team.name,
         "is_sources": team.is_sources,
-        "workers": team.n_workers,
-        "round_images": team.n_images * team.n_workers,
+        "workers": len(team.contenders),
+        "slots": team.n_slots,
+        "round_images": team.n_images * team.n_trainings,
         "images_per_second": median(rates),
         "core_seconds": median(cores),
         "times_sources_per_second": _spread(rates, _rates(quickest)),
@@ -74,14 +75,14 @@ def _team_facts(team: Team, quickest: Team, cheapest: Team, one: Team) -> dict[s
     }
     if not team.is_sources:
         facts["times_one_worker"] = _spread(rates, _rates(one))
-        one_cores = [team.n_workers * cost.core_seconds for cost in one.costs]
+        one_cores = [team.n_trainings * cost.core_seconds for cost in one.costs]
         facts["times_one_worker_by_core_seconds"] = _spread(one_cores, cores)
     return facts
 
 
 def _rates(team: Team) -> list[float]:
     """Images a second of all its workers together, round by round."""
-    return [team.n_workers * EPOCH_IMAGES / cost.seconds for cost in team.costs]
+    return [team.n_trainings * EPOCH_IMAGES / cost.seconds for cost in team.costs]
 
 
 def _cores(team: Team) -> list[float]:

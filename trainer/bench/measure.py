@@ -16,6 +16,7 @@ from trainer.bench.ways import BATCH_SIZE, PRESET, OurWorker, SourcesLoop, Way
 from trainer.hardware.device import worker_devices
 from trainer.training.precision import Precision, choose_precision
 from trainer.workers.processes import interrupts_held_back
+from trainer.workers.slot_count import choose_slots
 
 SOURCES = "the sources' loop"
 SOURCES_ALONE = "same, 1 thread"
@@ -38,13 +39,16 @@ class Team:
     name: str
     contenders: list[Contender]
     is_sources: bool = False
+    n_slots: int = 1
+    """Trainings that each contender does at once."""
     n_images: int = 0
     """Of an epoch of each contender in a round."""
     costs: list[Cost] = field(default_factory=list)
 
     @property
-    def n_workers(self) -> int:
-        return len(self.contenders)
+    def n_trainings(self) -> int:
+        """Trainings of all of them at once."""
+        return len(self.contenders) * self.n_slots
 
 
 @dataclass(frozen=True)
@@ -86,16 +90,16 @@ def bench_device(
     return DeviceBench(device, chosen, teams)
 
 
-def team_sizes(device: str) -> list[int]:
-    """How many of our workers train at once: one, and one a core; several a GPU, which one does not fill."""
+def team_sizes(device: str, n_slots: int) -> list[tuple[int, int]]:
+    """Workers and slots of each of our teams: one worker, then one a core, or a GPU with all its slots."""
     n = len(worker_devices(device, None))
-    return sorted({1, n, 2 * n, 4 * n} if device == "cuda" else {1, n})
+    return list(dict.fromkeys([(1, 1), (1, n_slots), (n, n_slots)]))
 
 
 @contextlib.contextmanager
 def _teams(device: str, images: BenchImages, dtype: torch.dtype) -> Iterator[list[Team]]:
     """The sources' loop and our workers, alive and waiting; all of them are ended behind it."""
-    sizes = team_sizes(device)
+    sizes = team_sizes(device, choose_slots(PRESET.candidate, worker_devices(device, 1)[0], dtype).n)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mnist-search-bench-")))
         write_for_torchvision(images.data.train, folder)
@@ -111,22 +115,28 @@ def _teams(device: str, images: BenchImages, dtype: torch.dtype) -> Iterator[lis
         sources = [start(name, partial(SourcesLoop, folder, device, n)) for name, n in loops.items()]
         for loop in sources:
             loop.started()
-        workers = []
-        for number, slot in enumerate(worker_devices(device, sizes[-1]), 1):
-            workers.append(start(f"worker {number}", partial(OurWorker, data, slot, dtype)))
-            if number == 1:
-                workers[0].started()  # alone, so that the start of one worker is measured
-        for worker in workers[1:]:
-            worker.started()
+        workers: dict[int, list[Contender]] = {}
+        for n_slots in dict.fromkeys(n for _, n in sizes):
+            n_workers = max(n for n, of in sizes if of == n_slots)
+            workers[n_slots] = []
+            for number, place in enumerate(worker_devices(device, n_workers), 1):
+                workers[n_slots].append(start(f"worker {number}", partial(OurWorker, data, place, dtype, n_slots)))
+                if number == 1:
+                    workers[n_slots][0].started()  # alone, so that the start of one worker is measured
+            for worker in workers[n_slots][1:]:
+                worker.started()
         yield [
             *(Team(loop.name, [loop], is_sources=True) for loop in sources),
-            *(Team(team_name(n), workers[:n]) for n in sizes),
+            *(Team(team_name(n, slots), workers[slots][:n], n_slots=slots) for n, slots in sizes),
         ]
 
 
-def team_name(n_workers: int) -> str:
-    """`one worker`, `2 workers`."""
-    return "one worker" if n_workers == 1 else f"{n_workers} workers"
+def team_name(n_workers: int, n_slots: int = 1) -> str:
+    """`one worker`, `2 workers`; `16 slots`, `2 workers of 16 slots`."""
+    workers = "one worker" if n_workers == 1 else f"{n_workers} workers"
+    if n_slots == 1:
+        return workers
+    return f"{n_slots} slots" if n_workers == 1 else f"{workers} of {n_slots} slots"
 
 
 def _warm_up(team: Team, n_available: int, n_asked: int | None, seconds: float) -> int:

@@ -14,6 +14,7 @@ from models.build import build
 from models.presets import get_preset
 from trainer.data.images import Images, TrainingData
 from trainer.hardware.device import prepare_device
+from trainer.training.side_by_side import train_side_by_side
 from trainer.training.train import Training
 
 PRESET = get_preset("a-step5")
@@ -83,17 +84,22 @@ def _train_as_the_sources(
 
 
 class OurWorker:
-    """Training as a worker of a search does it: on one thread, in the given number format; without evaluation."""
+    """Training as a worker of a search does it: on one thread, in the given number format, in so many slots at once.
 
-    def __init__(self, data: TrainingData, device: str, dtype: torch.dtype) -> None:
+    Without evaluation, but for a single image.
+    """
+
+    def __init__(self, data: TrainingData, device: str, dtype: torch.dtype, n_slots: int = 1) -> None:
         prepare_device(device)
         torch.set_num_threads(1)
         self._data = data.to(device)
         self._device, self._dtype = device, dtype
+        self._n_slots = n_slots
         self.prepare = cache(self._prepare)
 
     def _prepare(self, n_images: int) -> Callable[[], object]:
         train, data = self._data.train, self._data
         few = Images(train.pixels[:n_images], train.labels[:n_images])
         part = TrainingData(few, data.evaluation, data.mean, data.std)
-        return Training(PRESET.candidate, part, 0, self._device, self._dtype).train_epoch
+        trainings = [Training(PRESET.candidate, part, i, self._device, self._dtype) for i in range(self._n_slots)]
+        return partial(train_side_by_side, trainings)

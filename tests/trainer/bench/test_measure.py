@@ -1,9 +1,10 @@
 """The arithmetic of a round."""
 
 import pytest
+import torch
 
 from trainer.bench.images import EPOCH_IMAGES
-from trainer.bench.measure import Cost, scaled, together
+from trainer.bench.measure import Cost, scaled, team_name, team_sizes, together
 
 
 def test_the_start_of_an_epoch_is_counted_once() -> None:
@@ -19,3 +20,9 @@ def test_the_rates_of_several_workers_add_up() -> None:
     cost = together([Cost(20, 18), Cost(30, 28)])
     assert (cost.seconds, cost.core_seconds) == pytest.approx((24, 23))
     assert together([Cost(20, 18)]) == Cost(20, 18)
+
+
+def test_a_gpu_has_one_slot_then_all_then_all_of_every_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    for n_gpus, expected in ((1, ["one worker", "16 slots"]), (2, ["one worker", "16 slots", "2 workers of 16 slots"])):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda n=n_gpus: n)
+        assert [team_name(*size) for size in team_sizes("cuda", 16)] == expected

@@ -44,7 +44,7 @@ def test_a_real_run(measured: dict[str, Any]) -> None:
     assert set(device["step_seconds"]) == {"float32", "bfloat16"}
     assert min(device["memory_bytes"], device["start_seconds"], device["start_core_seconds"]) > 0
     for way in device["ways"]:
-        assert way["round_images"] == 1280 * way["workers"]
+        assert way["round_images"] == 1280 * way["workers"] * way["slots"]
         assert len(way["round_core_seconds"]) == len(way["round_images_per_second"]) == 2
 
 
