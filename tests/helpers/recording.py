@@ -59,7 +59,8 @@ class RecordingRunner:
 
     captures = True
 
-    def __init__(self) -> None:
+    def __init__(self, steps_at_once: int = 1) -> None:
+        self.steps_at_once = steps_at_once
         self.recordings: list[Recording] = []
 
     def place(self) -> AbstractContextManager[object]:

@@ -14,6 +14,8 @@ class Runner(Protocol):
 
     captures: bool
     """Whether works are recorded once, and their recordings are done."""
+    steps_at_once: int
+    """How many steps of one length are one work."""
 
     def place(self) -> AbstractContextManager[object]:
         """Where everything of the training must be made and done."""
@@ -35,6 +37,7 @@ class AtOnce:
     """Does each work before the next one is looked at."""
 
     captures = False
+    steps_at_once = 1
 
     def place(self) -> AbstractContextManager[object]:
         return nullcontext()

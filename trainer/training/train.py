@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import groupby
 
 import torch
 from torch import nn
@@ -46,10 +47,10 @@ class Training:
         on_batch: Callable[[int, int], None] | None = None,
         runner: Runner | None = None,
     ) -> None:
-        """`on_batch` is called with each batch's number in its epoch, from 1, and the batches of an epoch.
+        """`on_batch` is called with the number of batches done in an epoch, and those that it has.
 
-        What it raises comes out of `start_epoch`, and the training is then to be thrown away. `runner` does the work;
-        by default the device's own.
+        Behind each batch; on a GPU behind those that are enqueued together. What it raises comes out of `start_epoch`,
+        and the training is then to be thrown away. `runner` does the work; by default the device's own.
         """
         self._recipe = recipe = candidate.recipe
         self._seed = seed
@@ -187,7 +188,7 @@ class Training:
         # Read from the device at the end of an epoch, all at once.
         self._sums = torch.cat([self._step.sums, self._evaluation.sums])
         self._sums_here = torch.empty_like(self._sums, device="cpu", pin_memory=self._device.startswith("cuda"))
-        self._steps = {n: self._recorded(partial(self._step, n)) for n in lengths}
+        self._steps = {group: self._recorded(partial(self._do_steps, *group)) for group in sorted(set(self._groups()))}
         self._evaluate = self._recorded(self._evaluation)
 
     def _recorded(self, work: Work) -> Work:
@@ -198,7 +199,7 @@ class Training:
         self._plan.load(self._draw_plan())
         work()
         self._plan.rewind()
-        recorded = self._runner.record(work, [self._generator])
+        recorded = self._runner.record(work, [self._generator] if self._recipe.dropout else [])
         self.restore(before)
         return recorded
 
@@ -208,6 +209,19 @@ class Training:
         """
         before = self._batches_per_epoch - 1
         return [self._batch_size] * before + [self._n_train - before * self._batch_size]
+
+    def _groups(self) -> list[tuple[int, int]]:
+        """The works of an epoch: batches of a length, and how many of them are one work."""
+        at_once = self._runner.steps_at_once
+        groups: list[tuple[int, int]] = []
+        for length, batches in groupby(self._batch_lengths()):
+            n = len(list(batches))
+            groups += [(length, at_once)] * (n // at_once) + [(length, 1)] * (n % at_once)
+        return groups
+
+    def _do_steps(self, length: int, n: int) -> None:
+        for _ in range(n):
+            self._step(length)
 
     def _begin_pass(self) -> None:
         epoch = min(self._n_epochs_done + 1, self._recipe.epochs)
@@ -226,8 +240,10 @@ class Training:
 
     def _works_of_an_epoch(self, evaluates: bool) -> Iterator[Work]:
         self._step.network.train()
-        for number, length in enumerate(self._batch_lengths(), 1):
-            yield self._steps[length]
+        number = 0
+        for length, n in self._groups():
+            yield self._steps[length, n]
+            number += n
             if self._on_batch is not None:
                 self._on_batch(number, self._batches_per_epoch)
         if evaluates:
