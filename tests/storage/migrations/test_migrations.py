@@ -13,14 +13,14 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import Engine, create_engine, inspect, text
 
-from storage.epochs import add_epoch, epochs_of
+from storage.epochs import epochs_of
 from storage.migrations import MIGRATIONS, VERSION, v2_training_runs, v3_verifications
 from storage.migrations import v4_verifications_of_studies as v4
 from storage.sessions import StudySession, active_seconds
 from storage.store import Store
 from storage.tables import OWN_TABLES
 from storage.verifications import verification_runs_of, verifications_of
-from tests.helpers.databases import new_study, record, url_of
+from tests.helpers.databases import add_epoch, new_study, record, url_of
 
 OLD = Path(__file__).parents[2] / "data" / "version-3" / "old.db.gz"
 OURS = [table.name for table in OWN_TABLES]
