@@ -6,7 +6,7 @@ from typing import Any
 
 import optuna
 from optuna.trial import TrialState
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, text
 
 from storage.store import Store
 from storage.trial_changes import TrialChanges
@@ -31,6 +31,17 @@ def record(epoch: int, **changes: float) -> dict[str, Any]:
     """An epoch with values of its own, none of which is a short decimal."""
     values = {name: (epoch + i) / 7 for i, name in enumerate(FIELDS)}
     return {**values, **changes, "epoch": epoch}
+
+
+def as_version_1(store: Store) -> None:
+    """Makes today's tables those of the first version: what came later is taken away."""
+    with store.engine.begin() as connection:
+        for table in ("verification_runs", "verifications", "training_runs"):
+            connection.execute(text(f"DROP TABLE {table}"))
+        connection.execute(text("ALTER TABLE epoch_records DROP COLUMN core_seconds"))
+        for column in ("workers", "slots"):
+            connection.execute(text(f"ALTER TABLE run_sessions DROP COLUMN {column}"))
+        connection.execute(text("UPDATE mnist_search_schema SET version = 1"))
 
 
 def add_epoch(engine: Engine, trial_id: int, epoch: dict[str, Any]) -> None:
