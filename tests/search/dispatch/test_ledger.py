@@ -101,6 +101,20 @@ def test_every_trial_keeps_on_what_and_with_which_seed_it_was_trained(store: Sto
     assert {attrs["trained_on"] for attrs in kept.values()} == {"a few digits"}
 
 
+def test_a_trial_that_is_stopped_before_its_first_answer_keeps_its_seed(store: Store) -> None:
+    class Stopping(Listener):
+        def changed(self, state: SearchState) -> None:
+            if state.running:
+                dispatcher.stop()
+
+    study, engine = begin(store), many(2)
+    dispatcher = dispatcher_of(study, engine, 4, Stopping())
+    dispatcher.run()
+    assert engine.n_batches == 0
+    [stopped] = study.trials(Outcome.INTERRUPTED)
+    assert stopped.user_attrs["training_seed"] == engine.jobs[0].seed
+
+
 def test_an_end_is_told_when_it_is_written(store: Store) -> None:
     study, engine = begin(store, epochs=3), many(3)
     engine.slots[2].breaks_at = {0}
