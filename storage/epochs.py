@@ -13,10 +13,9 @@ _FIELDS = (
 )  # fmt: skip
 
 
-def add_epoch(engine: Engine, trial_id: int, record: Mapping[str, Any]) -> None:
-    """Keeps one epoch; a second record of the same epoch takes the place of the first."""
-    with Session(engine) as session, session.begin():
-        session.merge(EpochRow(trial_id=trial_id, **{name: record[name] for name in _FIELDS}))
+def epoch_values(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of one epoch, the trial it belongs to left out. `TrialChanges.epoch` writes them."""
+    return {name: record[name] for name in _FIELDS}
 
 
 def epochs_of(engine: Engine, trial_id: int) -> list[dict[str, Any]]:

@@ -26,7 +26,8 @@ _PROCESS_BEGAN = time.time()
 class StudySession:
     """An open session: `beat` now and then, `end` when done.
 
-    Raises StudyBusyError if another one is open, or (from `beat`) if this one was taken over while it stood still.
+    Raises StudyBusyError if another one is open, or (from `beat` and `drives`) if this one was taken over while it
+    stood still.
     """
 
     def __init__(self, engine: Engine, study_id: int) -> None:
@@ -36,6 +37,7 @@ class StudySession:
         self._before = active_seconds(engine, study_id)
         self._started = time.monotonic()
         self._last_beat = self._started
+        self._driven: tuple[int, int] | None = None
         self._id = self._open()
 
     @property
@@ -49,6 +51,16 @@ class StudySession:
             self._last_beat = time.monotonic()
             if not self._update(beat_at=time.time()):
                 raise StudyBusyError(TAKEN_OVER)
+
+    def drives(self, workers: int, slots: int) -> None:
+        """Says how many worker processes this dispatcher drives, and how many candidates they train at once.
+
+        Written if it is not what was said before.
+        """
+        if (workers, slots) != self._driven:
+            if not self._update(workers=workers, slots=slots):
+                raise StudyBusyError(TAKEN_OVER)
+            self._driven = workers, slots
 
     def end(self) -> None:
         """Closes the session, so that the next may open."""
@@ -102,10 +114,21 @@ def active_seconds(engine: Engine, study_id: int) -> float:
 
 def is_open(engine: Engine, study_id: int) -> bool:
     """Whether a dispatcher works on the study now."""
+    return _living(engine, study_id) is not None
+
+
+def driven(engine: Engine, study_id: int) -> tuple[int, int] | None:
+    """How many workers and slots the dispatcher drives that works on the study now; None if none does, or says so."""
+    row = _living(engine, study_id)
+    return None if row is None or row.workers is None or row.slots is None else (row.workers, row.slots)
+
+
+def _living(engine: Engine, study_id: int) -> SessionRow | None:
+    """The open session of a study, if its dispatcher lives."""
     query = select(SessionRow).where(SessionRow.study_id == study_id, SessionRow.open == 1)
     with Session(engine) as session:
         row = session.scalar(query)
-        return row is not None and _is_alive(row)
+        return row if row is not None and _is_alive(row) else None
 
 
 def _is_alive(row: SessionRow) -> bool:

@@ -62,6 +62,9 @@ class SessionRow(Base):
     started_at: Mapped[float] = mapped_column(Float(53))
     beat_at: Mapped[float] = mapped_column(Float(53))
     open: Mapped[int | None]
+    workers: Mapped[int | None]
+    """Worker processes that this dispatcher drives, and candidates that they train at once; None until it says so."""
+    slots: Mapped[int | None]
 
 
 class TrainingRunRow(Base):

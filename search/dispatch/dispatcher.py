@@ -1,6 +1,7 @@
 """The dispatcher: the one process that talks to Optuna and writes the database, while workers train."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -68,12 +69,12 @@ class Dispatcher:
     ) -> None:
         """`provenance` says on what the workers train; it is kept with every trial."""
         self._study = study
-        self._provenance = provenance
         self._engine = engine
         self._limits = limits
         self._session = session
         self._listener = listener
         self._running: dict[int, _Running] = {}
+        self._ended: list[tuple[_Running, TrialEnded]] = []
         self._started = time.monotonic()
         self._stopping = False
         self._n_failures = 0
@@ -81,7 +82,7 @@ class Dispatcher:
         self._exhausted: MnistSearchError | None = None
         requeue_abandoned(study)
         mirror = StudyMirror(study)
-        self._ledger = Ledger(study, mirror)
+        self._ledger = Ledger(study, mirror, provenance)
         self._intake = Intake(study, mirror, self._ledger)
         self._state = self._first_state()
 
@@ -100,12 +101,14 @@ class Dispatcher:
             while not self._is_over():
                 self._session.beat()  # first: who has lost the study must not write another word
                 self._draw()
-                for answer in self._engine.poll(0 if self._has_room() else _POLL_SECONDS):
-                    self._handle(answer)
+                self._handle_all(self._engine.poll(0 if self._has_room() else _POLL_SECONDS))
                 self._state.session_seconds = time.monotonic() - self._started
                 self._listener.changed(self._state)
+            self._write()
         except (StudyBusyError, UpdateFinishedTrialError) as error:
-            self._running.clear()  # the other dispatcher has ended them, and queued their candidates again
+            # The other dispatcher has ended them, and queued their candidates again.
+            self._running.clear()
+            self._ended.clear()
             raise StudyBusyError(TAKEN_OVER) from error
         finally:
             self._interrupt_running()
@@ -151,13 +154,30 @@ class Dispatcher:
         self._running[trial.number] = _Running(trial)
         self._state.running[trial.number] = RunningTrial(trial.number, trial.candidate.arch.params)
         seed = self._seed(trial)
-        self._ledger.note(trial, attributes.TRAINED_ON, self._provenance)
-        self._ledger.note(trial, attributes.TRAINING_SEED, seed)
+        self._ledger.note(trial, attributes.TRAINING_SEED, seed)  # known after the trial: it goes with the next answers
         self._engine.submit(Job(trial.number, trial.candidate.to_dict(), seed))
 
     def _seed(self, trial: LiveTrial) -> int:
         """The training's seed, from the study's and the trial's number (the first one's, for a candidate run again)."""
         return int(np.random.SeedSequence([self._study.settings.seed, trial.first_number]).generate_state(1)[0])
+
+    def _handle_all(self, answers: Sequence[Answer]) -> None:
+        """Handles what came in together, and writes what came of it in one transaction."""
+        if not answers:
+            return
+        try:
+            for answer in answers:
+                self._handle(answer)
+        finally:  # also where an answer ends the search: those before it are kept
+            self._write()
+
+    def _write(self) -> None:
+        """Writes what is kept in memory, and then tells of the trials that ended: nothing is claimed that is not so."""
+        self._ledger.write()
+        while self._ended:
+            _, ended = self._ended.pop(0)
+            self._count(ended.number, ended.outcome)
+            self._listener.ended(self._state, ended)
 
     def _handle(self, answer: Answer) -> None:
         match answer:
@@ -214,15 +234,16 @@ class Dispatcher:
         del self._running[number]
         del self._state.running[number]
         self._n_failures = 0
-        self._count(number, outcome)
         n_params, n_epochs = running.trial.candidate.arch.params, len(running.accuracies)
         ended = TrialEnded(number, outcome, n_params, accuracy, n_epochs, running.seconds, reason)
-        self._listener.ended(self._state, ended)
+        self._ended.append((running, ended))
 
     def _interrupt_running(self) -> None:
-        for running in self._running.values():
+        unwritten = (running for running, _ in self._ended)
+        for running in (*self._running.values(), *unwritten):
             interrupt(self._study, running.trial.row.trial_id, "stopped before its end; queued to be run again")
         self._running.clear()
+        self._ended.clear()
         self._state.running.clear()
 
     def _first_state(self) -> SearchState:

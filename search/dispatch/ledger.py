@@ -1,4 +1,8 @@
-"""Ledger: the one writer of trials. It records what a trial came to in the database, and tells the mirror."""
+"""Ledger: the one writer of trials. It records what a trial came to in the database, and tells the mirror.
+
+A draw is written at once; what comes of it is collected, and written by `write` in one transaction for all that came
+in together: of a batch of answers the database has everything or nothing, whenever this process is killed.
+"""
 
 import tempfile
 from collections.abc import Sequence
@@ -18,7 +22,8 @@ from search.measures.objective import is_held, sustained_accuracy
 from search.study import attributes
 from search.study.outcomes import Outcome
 from search.study.study import SearchStudy
-from storage.epochs import add_epoch
+from storage.store import Store
+from storage.trial_changes import TrialChanges
 from storage.trials import trial_number
 from trainer.training.records import EpochRecord
 
@@ -47,11 +52,14 @@ class Clock:
 class Ledger:
     """Writes the trials of one study."""
 
-    def __init__(self, study: SearchStudy, mirror: StudyMirror) -> None:
+    def __init__(self, study: SearchStudy, mirror: StudyMirror, provenance: str = "") -> None:
+        """`provenance` says on what the workers train; it is kept with every trial that is to be trained."""
         self._study = study
+        self._provenance = provenance
         self._store = study.store
         self._optuna = study.store.optuna
         self._mirror = mirror
+        self._changes = TrialChanges()
 
     def claim(self, shadow: optuna.Trial) -> bool:
         """Whether a drawn trial is ours: one that waited may have been taken or ended by somebody since."""
@@ -70,14 +78,13 @@ class Ledger:
         """Ends a trial that waited with something that is no candidate."""
         row = self._mirror.row(shadow)
         assert row is not None
-        self._optuna.set_trial_user_attr(row.trial_id, attributes.REASON, " ".join(reason.split()))
-        self._optuna.set_trial_user_attr(row.trial_id, attributes.OUTCOME, Outcome.REJECTED)
-        self._optuna.set_trial_state_values(row.trial_id, TrialState.FAIL)
+        _end_without_value(self._store, row.trial_id, Outcome.REJECTED, " ".join(reason.split()))
         self._mirror.tell(shadow, TrialState.FAIL)
 
     def begin(self, shadow: optuna.Trial, candidate: Candidate) -> Row:
         """Writes a trial whose candidate is to be trained."""
-        return self._enter(shadow, _attributes_of(candidate), TrialState.RUNNING)
+        attrs = {**_attributes_of(candidate), attributes.TRAINED_ON: self._provenance}
+        return self._enter(shadow, attrs, TrialState.RUNNING)
 
     def miss(self, shadow: optuna.Trial, candidate: Candidate, outcome: Outcome, reason: str) -> None:
         """Writes a trial whose candidate is not to be trained, and which ends with that."""
@@ -85,33 +92,46 @@ class Ledger:
         self._enter(shadow, attrs, _STATES[outcome])
         self._mirror.tell(shadow, _STATES[outcome])
 
+    def write(self) -> None:
+        """Writes what was kept of trials since the last time, in one transaction.
+
+        Raises UpdateFinishedTrialError if a dispatcher that took the study over has ended one of them: then nothing
+        is written, and nothing is tried again.
+        """
+        changes, self._changes = self._changes, TrialChanges()
+        changes.write(self._store.engine)
+
     def note(self, trial: LiveTrial, key: str, value: Any) -> None:
-        """Keeps an attribute of a trial."""
-        self._optuna.set_trial_user_attr(trial.row.trial_id, key, value)
+        """Keeps an attribute of a trial, until `write` in memory."""
+        self._changes.user_attr(trial.row.trial_id, key, value)
 
     def epoch(self, trial: LiveTrial, record: EpochRecord) -> bool:
-        """Keeps an epoch and returns whether the pruner wants the trial stopped."""
-        add_epoch(self._store.engine, trial.row.trial_id, record.to_dict())
-        self._optuna.set_trial_intermediate_value(trial.row.trial_id, record.epoch, record.eval_accuracy)
+        """Keeps an epoch, until `write` in memory, and returns whether the pruner wants the trial stopped."""
+        self._changes.epoch(trial.row.trial_id, record.to_dict())
+        self._changes.report(trial.row.trial_id, record.epoch, record.eval_accuracy)
         trial.shadow.report(record.eval_accuracy, record.epoch)
         return trial.shadow.should_prune()
 
     def trained(
         self, trial: LiveTrial, accuracies: Sequence[float], weights: bytes, seconds: float, clock: Clock
     ) -> float:
-        """Keeps a candidate that was trained to the end with its weights; returns its sustained accuracy."""
+        """Keeps a candidate that was trained to the end with its weights; returns its sustained accuracy.
+
+        The weights become a file at once, all the rest waits for `write`. Raises OSError, with nothing kept, if the
+        file cannot be written.
+        """
         settings = self._study.settings
         value = sustained_accuracy(accuracies, settings.sustain)
+        self.note(trial, attributes.WEIGHTS, self._keep(trial, "weights.pt", weights))
         self.note(trial, attributes.BEST_ACCURACY, max(accuracies))
         self.note(trial, attributes.HELD, is_held(accuracies, settings.sustain, settings.target))
         self.note(trial, attributes.ACTIVE_SECONDS, clock.active_seconds)
         self.note(trial, attributes.ACTIVE_CORE_SECONDS, clock.core_seconds)
-        self.note(trial, attributes.WEIGHTS, self._keep(trial, "weights.pt", weights))
         self._end(trial, Outcome.TRAINED, "", seconds, value)
         return value
 
     def end(self, trial: LiveTrial, outcome: Outcome, reason: str, seconds: float) -> None:
-        """Ends a trial that was not trained to the end."""
+        """Ends a trial that was not trained to the end: in memory, until `write` in the database."""
         self._end(trial, outcome, reason, seconds)
 
     def _end(self, trial: LiveTrial, outcome: Outcome, reason: str, seconds: float, value: float | None = None) -> None:
@@ -120,10 +140,10 @@ class Ledger:
         self.note(trial, attributes.SECONDS, seconds)
         self.note(trial, attributes.OUTCOME, outcome)
         ended = self._mirror.tell(trial.shadow, _STATES[outcome], value)
-        self._optuna.set_trial_state_values(trial.row.trial_id, ended.state, ended.values)
+        self._changes.end(trial.row.trial_id, ended.state, ended.values)
 
     def _enter(self, shadow: optuna.Trial, attrs: dict[str, Any], state: TrialState) -> Row:
-        """Writes a drawn trial: in one transaction, if it did not wait in the queue."""
+        """Writes a drawn trial, in one transaction."""
         frozen = self._mirror.frozen(shadow)
         row = self._mirror.row(shadow)
         if row is not None:
@@ -143,26 +163,36 @@ class Ledger:
 
     def _fill(self, row: Row, frozen: FrozenTrial, attrs: dict[str, Any], state: TrialState) -> None:
         """Writes what was drawn into the row of a trial that waited."""
+        drawn = TrialChanges()
         for name, distribution in frozen.distributions.items():
             value = distribution.to_internal_repr(frozen.params[name])
-            self._optuna.set_trial_param(row.trial_id, name, value, distribution)
+            drawn.param(row.trial_id, name, value, distribution)
         for key, value in frozen.system_attrs.items():
-            self._optuna.set_trial_system_attr(row.trial_id, key, value)
+            drawn.system_attr(row.trial_id, key, value)
         for key, value in attrs.items():
-            self._optuna.set_trial_user_attr(row.trial_id, key, value)
-        if state is not TrialState.RUNNING:
-            self._optuna.set_trial_state_values(row.trial_id, state)
+            drawn.user_attr(row.trial_id, key, value)
+        if state.is_finished():
+            drawn.end(row.trial_id, state)
+        drawn.write(self._store.engine)
 
     def _keep(self, trial: LiveTrial, file_name: str, content: bytes) -> str:
+        """Puts a file into the artifact store, and returns its number there.
+
+        The file comes first: a kill before the transaction leaves one that no trial names, and never a trial that
+        names one that is not there. Optuna notes in an attribute what the file is: it is given the shadow for that,
+        and what it wrote there goes into the transaction.
+        """
+        before = self._mirror.frozen(trial.shadow).system_attrs
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / file_name
             path.write_bytes(content)
-            return upload_artifact(
-                artifact_store=self._store.artifacts(),
-                file_path=str(path),
-                study_or_trial=self._optuna.get_trial(trial.row.trial_id),
-                storage=self._optuna,
+            artifact_id = upload_artifact(
+                artifact_store=self._store.artifacts(), file_path=str(path), study_or_trial=trial.shadow
             )
+        for key, value in self._mirror.frozen(trial.shadow).system_attrs.items():
+            if key not in before:
+                self._changes.system_attr(trial.row.trial_id, key, value)
+        return artifact_id
 
 
 def interrupt(study: SearchStudy, trial_id: int, reason: str) -> None:
@@ -171,15 +201,21 @@ def interrupt(study: SearchStudy, trial_id: int, reason: str) -> None:
     First queued, then ended: whoever is killed in between leaves a candidate queued twice, of which the second
     is recognised as a duplicate, and never one that is lost.
     """
-    storage = study.store.optuna
-    trial = storage.get_trial(trial_id)
+    trial = study.store.optuna.get_trial(trial_id)
     if trial.state.is_finished():  # by a dispatcher that has taken the study over
         return
     if _is_wanted_again(trial):
         study.optuna.enqueue_trial(_values_again(trial), user_attrs=_attributes_again(trial))
-    storage.set_trial_user_attr(trial_id, attributes.OUTCOME, Outcome.INTERRUPTED)
-    storage.set_trial_user_attr(trial_id, attributes.REASON, reason)
-    storage.set_trial_state_values(trial_id, TrialState.FAIL)
+    _end_without_value(study.store, trial_id, Outcome.INTERRUPTED, reason)
+
+
+def _end_without_value(store: Store, trial_id: int, outcome: Outcome, reason: str) -> None:
+    """Ends a trial at once."""
+    changes = TrialChanges()
+    changes.user_attr(trial_id, attributes.OUTCOME, outcome)
+    changes.user_attr(trial_id, attributes.REASON, reason)
+    changes.end(trial_id, TrialState.FAIL)
+    changes.write(store.engine)
 
 
 def _is_wanted_again(trial: FrozenTrial) -> bool:

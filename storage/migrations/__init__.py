@@ -8,12 +8,18 @@ from collections.abc import Callable
 
 from alembic.operations import Operations
 
-from storage.migrations import v2_training_runs, v3_verifications, v4_verifications_of_studies
+from storage.migrations import (
+    v2_training_runs,
+    v3_verifications,
+    v4_verifications_of_studies,
+    v5_workers_and_slots,
+)
 
 MIGRATIONS: dict[int, Callable[[Operations], None]] = {
     2: v2_training_runs.upgrade,
     3: v3_verifications.upgrade,
     4: v4_verifications_of_studies.upgrade,
+    5: v5_workers_and_slots.upgrade,
 }
 """By the version each leads to, from the one before. Version 1 had epoch_records and run_sessions."""
 

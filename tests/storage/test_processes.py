@@ -14,10 +14,10 @@ from sqlalchemy import event
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.sql import ClauseElement
 
-from storage.epochs import add_epoch, epochs_of
-from storage.sessions import StudySession, active_seconds, is_open
+from storage.epochs import epochs_of
+from storage.sessions import StudySession, active_seconds, driven, is_open
 from storage.store import Store
-from tests.helpers.databases import new_trial, record, url_of
+from tests.helpers.databases import add_epoch, new_trial, record, url_of
 
 
 @pytest.mark.parametrize("dialect", [mysql.dialect(), postgresql.dialect()], ids=["mysql", "postgresql"])
@@ -34,9 +34,9 @@ def test_our_statements_are_said_in_every_dialect(store: Store, study_id: int, d
     said.clear()
     session = StudySession(store.engine, study_id)
     session._update(beat_at=time.time())
+    session.drives(1, 2)
+    driven(store.engine, study_id)
     session.end()
-    for epoch in (1, 2):
-        add_epoch(store.engine, trial, record(epoch))
     epochs_of(store.engine, trial)
     active_seconds(store.engine, study_id)
     is_open(store.engine, study_id)

@@ -19,7 +19,7 @@ from search.study.study import SearchStudy
 from storage.errors import StorageError
 from storage.private_copy import copy_database
 from storage.store import Store
-from tests.helpers.databases import new_study, url_of
+from tests.helpers.databases import as_version_1, new_study, url_of
 from tests.helpers.made_studies import made_study
 
 only_root = pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root may become another user")
@@ -184,10 +184,7 @@ def test_after_its_owner_was_killed(folder: Path, mounted: Path, beside: tuple[s
 def test_tables_of_an_older_program(folder: Path, mounted: Path) -> None:
     original = Store(url_of(folder / "theirs" / "s.db"))
     new_study(original, "first")
-    with original.engine.begin() as connection:
-        connection.execute(text("DROP TABLE verification_runs"))
-        connection.execute(text("DROP TABLE verifications"))
-        connection.execute(text("UPDATE mnist_search_schema SET version = 2"))
+    as_version_1(original)
     original.close()
     before = state(folder / "theirs")
     copied = Store(url_of(mounted / "s.db"), for_reading=True)

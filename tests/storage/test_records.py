@@ -5,9 +5,8 @@ from dataclasses import replace
 import optuna
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 
-from storage.epochs import add_epoch, core_seconds_of, epochs_of, n_epochs_of
+from storage.epochs import core_seconds_of, epochs_of, n_epochs_of
 from storage.sessions import StudySession
 from storage.store import Store
 from storage.verifications import (
@@ -18,7 +17,7 @@ from storage.verifications import (
     verification_runs_of,
     verifications_of,
 )
-from tests.helpers.databases import FIELDS, new_study, new_trial, record
+from tests.helpers.databases import FIELDS, add_epoch, new_study, new_trial, record
 
 
 def test_epochs_come_back_as_they_were(store: Store) -> None:
@@ -57,7 +56,7 @@ def test_a_record_must_be_whole(store: Store, field: str) -> None:
 
 
 def test_no_epochs_of_a_trial_that_is_not_there(store: Store) -> None:
-    with pytest.raises(IntegrityError, match="FOREIGN KEY constraint failed"):
+    with pytest.raises(KeyError, match="Record does not exist"):
         add_epoch(store.engine, 99, record(1))
 
 

@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 
 from storage import sessions
 from storage.errors import StudyBusyError
-from storage.sessions import StudySession, active_seconds, is_open
+from storage.sessions import StudySession, active_seconds, driven, is_open
 from storage.store import Store
 from storage.tables import SessionRow
-from tests.helpers.databases import new_study
+from tests.helpers.databases import WritingTransactions, new_study
 
 
 def put_session(store: Store, study_id: int, **changes: Any) -> None:
@@ -191,3 +191,49 @@ def test_a_killed_session_counts_to_its_last_sign_of_life(store: Store, study_id
     session = StudySession(store.engine, study_id)
     assert 30 <= session.active_seconds < 31
     session.end()
+
+
+# What a dispatcher drives
+
+
+def test_what_a_living_dispatcher_drives_is_known(store: Store, study_id: int) -> None:
+    other = new_study(store, "other")._study_id
+    assert driven(store.engine, study_id) is None
+    session = StudySession(store.engine, study_id)
+    assert driven(store.engine, study_id) is None, "nobody has said yet"
+    session.drives(2, 32)
+    assert driven(store.engine, study_id) == (2, 32)
+    session.drives(2, 16)
+    assert driven(store.engine, study_id) == (2, 16)
+    assert driven(store.engine, other) is None
+    session.end()
+    assert driven(store.engine, study_id) is None
+    second = StudySession(store.engine, study_id)
+    assert driven(store.engine, study_id) is None, "the next one has yet to say"
+    second.end()
+
+
+def test_what_a_dead_dispatcher_drove_is_not_driven(store: Store, study_id: int) -> None:
+    put_session(store, study_id, host=socket.gethostname(), pid=dead_pid(), workers=1, slots=64)
+    assert driven(store.engine, study_id) is None
+
+
+def test_what_is_driven_is_written_when_it_changes(store: Store, study_id: int) -> None:
+    session = StudySession(store.engine, study_id)
+    transactions = WritingTransactions(store)
+    for slots in (8, 8, 8, 16, 16):
+        session.drives(1, slots)
+    assert transactions.n == 2
+    session.end()
+
+
+def test_whoever_was_taken_over_drives_nothing(store: Store, study_id: int) -> None:
+    stopped = StudySession(store.engine, study_id)
+    with store.engine.begin() as connection:
+        connection.execute(text("UPDATE run_sessions SET beat_at = :t"), {"t": time.time() - 1000})
+    owner = StudySession(store.engine, study_id)
+    owner.drives(1, 4)
+    with pytest.raises(StudyBusyError, match="another process has taken this study over"):
+        stopped.drives(2, 8)
+    assert driven(store.engine, study_id) == (1, 4)
+    owner.end()

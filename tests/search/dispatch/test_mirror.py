@@ -2,7 +2,6 @@
 
 import pytest
 from optuna.trial import TrialState
-from sqlalchemy import event
 
 from search.dispatch.dispatcher import Dispatcher, Limits, requeue_abandoned
 from search.dispatch.intake import Intake
@@ -18,6 +17,7 @@ from search.study.study import SearchStudy, create_study, open_study, resume_stu
 from storage import sessions
 from storage.sessions import StudySession
 from storage.store import Store
+from tests.helpers.databases import WritingTransactions
 from tests.helpers.inline import InlineEngine, small_digits
 
 MAX_PARAMS = 8_000
@@ -41,23 +41,6 @@ def drawn(intake: Intake, n: int) -> list[LiveTrial]:
     while len(passed) < n:
         passed += filter(None, [intake.draw()])
     return passed
-
-
-class WritingTransactions:
-    """Counts the transactions of a database that change something."""
-
-    def __init__(self, store: Store) -> None:
-        self.n = 0
-        self._writes = False
-        event.listen(store.engine, "before_cursor_execute", self._note)
-        event.listen(store.engine, "commit", self._count)
-
-    def _note(self, _connection: object, _cursor: object, statement: str, *_: object) -> None:
-        self._writes |= statement.lstrip().upper().startswith(("INSERT", "UPDATE", "DELETE"))
-
-    def _count(self, _connection: object) -> None:
-        self.n += self._writes
-        self._writes = False
 
 
 def test_a_draw_and_its_gate_are_one_transaction(study: SearchStudy) -> None:

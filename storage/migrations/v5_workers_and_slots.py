@@ -1,0 +1,10 @@
+"""Version 5: a session says how many workers and slots its dispatcher drives."""
+
+import sqlalchemy as sa
+from alembic.operations import Operations
+
+
+def upgrade(op: Operations) -> None:
+    """Adds the columns; nobody can say any more what older sessions drove."""
+    for name in ("workers", "slots"):
+        op.add_column("run_sessions", sa.Column(name, sa.Integer, nullable=True))
