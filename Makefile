@@ -5,8 +5,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 TRIALS ?= 200
 ARGS ?=
+DATA ?= $(MNIST_SEARCH_DATA)
 
-.PHONY: search test check lint proofs wheel clean
+.PHONY: search test check lint proofs gpu wheel clean
 
 search: $(VENV)/installed       ## search for small networks (TRIALS=200, more options in ARGS)
 	$(BIN)/mnist-search run --trials $(TRIALS) $(ARGS)
@@ -23,6 +24,10 @@ lint: $(VENV)/installed-dev     ## style and types
 
 proofs: $(VENV)/installed-dev   ## the slow tests: full trainings and soaks, minutes each
 	$(BIN)/python -m pytest -m slow
+
+gpu: $(VENV)/installed-dev      ## on a GPU: its tests, then its benchmark into benchmarks/results/gpu.md (DATA=folder with MNIST)
+	$(BIN)/python -m pytest -m gpu
+	$(BIN)/python -m benchmarks.gpu --data-dir "$(DATA)" --out benchmarks/results/gpu.md
 
 wheel: $(VENV)/installed-dev    ## build dist/*.whl
 	$(BIN)/python -m build --wheel

@@ -6,16 +6,15 @@ The rules of capture are those of torch's notes on CUDA semantics (docs.pytorch.
 - Nothing of a captured work reads a value back to the host, and no Python number in it changes: all that differs from
   step to step is in tensors that stay where they are (`plan.py`).
 - A generator that it draws from is registered with its graph, so that every replay draws anew, from its state.
-- Graphs of one training share a memory pool. They are replayed one at a time, and what must outlive a replay is copied
+- Graphs of one slot share a memory pool. They are replayed one at a time, and what must outlive a replay is copied
   out of the pool by the work itself.
 - `torch.cuda.graph` is not used: it waits for the whole device at each capture, all other trainings on it included.
 """
 
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 from typing import Any
 
@@ -31,16 +30,49 @@ STEPS_A_GRAPH = 8
 a graph where its generator stands. By estimate, not by measurement."""
 _CHUNK = 64
 """Works that are enqueued at a time. A stream that has a thousand waiting makes the host wait too."""
+_REGISTERS_ITSELF = "2.14"
+"""From this torch on a generator that is drawn from is registered with the graph without being told."""
+
+
+class CaptureError(RuntimeError):
+    """A work could not be captured as a CUDA graph. What the process does on the GPU from now on may fail too."""
+
+    def __init__(self, error: Exception) -> None:
+        reason = " ".join(str(error).split())
+        super().__init__(f"CUDA graph capture failed: {reason}; {SWITCH}=0 trains without graphs")
+
+
+class Lane:
+    """What a slot of a GPU has for life: a stream, and a memory pool for the graphs of its trainings.
+
+    Torch has 32 streams a GPU and hands them out in turn: a stream for each training would soon be a neighbour's. And
+    the pool of graphs that are gone is used again by nobody, until all cached memory is given back.
+    """
+
+    def __init__(self, device: str) -> None:
+        self.stream = torch.cuda.Stream(device)
+        self.pool: Any = None
+        if why_no_graphs(device) is None:
+            self.pool = torch.cuda.graph_pool_handle()
+            # A pool without a graph may not be captured into again, so one is always there.
+            with torch.cuda.stream(self.stream):
+                anchor = torch.zeros(1, device=device)
+                self._anchor = anchor, capture(partial(_clear, anchor), [], self.stream, self.pool)
+
+
+def _clear(tensor: torch.Tensor) -> None:
+    tensor.zero_()
 
 
 class CudaRunner:
-    """Works on a stream. Two chunks of them are enqueued ahead at most."""
+    """Works on the stream of a lane. Two chunks of them are enqueued ahead at most."""
 
-    def __init__(self, stream: torch.cuda.Stream, captures: bool, steps_at_once: int = STEPS_A_GRAPH) -> None:
-        self.captures = captures
-        self.steps_at_once = steps_at_once if captures else 1
-        self._stream = stream
-        self._pool = torch.cuda.graph_pool_handle() if captures else None
+    def __init__(self, lane: Lane, captures: bool = True, steps_at_once: int = STEPS_A_GRAPH) -> None:
+        """Captures only where the lane has a pool."""
+        self.captures = captures and lane.pool is not None
+        self.steps_at_once = steps_at_once if self.captures else 1
+        self._lane = lane
+        self._stream = lane.stream
         self._works: Iterator[Work] = iter(())
         self._ends: list[torch.cuda.Event] = []  # of the chunks under way
         self._is_all_enqueued = True
@@ -49,7 +81,7 @@ class CudaRunner:
         return torch.cuda.stream(self._stream)
 
     def record(self, work: Work, generators: Sequence[torch.Generator]) -> Work:
-        return capture(work, generators, self._stream, self._pool) if self.captures else work
+        return capture(work, generators, self._stream, self._lane.pool) if self.captures else work
 
     def begin(self, works: Iterator[Work]) -> None:
         self._works, self._is_all_enqueued = works, False
@@ -71,26 +103,35 @@ class CudaRunner:
             for work in islice(self._works, _CHUNK):
                 work()
                 n += 1
-            end = torch.cuda.Event()
+            end = torch.cuda.Event(blocking=True)  # the host sleeps when it waits for it
             end.record(self._stream)
         self._ends.append(end)
         self._is_all_enqueued = n < _CHUNK
 
 
 def capture(work: Work, generators: Sequence[torch.Generator], stream: torch.cuda.Stream, pool: Any = None) -> Work:
-    """The replay of a work that was done before on this stream, so that all it makes only once is made."""
+    """The replay of a work that was done before on this stream, so that all it makes only once is made.
+
+    Raises CaptureError if it cannot be, and torch.OutOfMemoryError.
+    """
     graph = torch.cuda.CUDAGraph()
-    for generator in generators:
-        graph.register_generator_state(generator)
+    if torch.__version__ < _REGISTERS_ITSELF:
+        for generator in generators:
+            graph.register_generator_state(generator)
     stream.synchronize()
     with torch.cuda.stream(stream):
-        graph.capture_begin(pool=pool)
         try:
-            work()
-        except BaseException:
-            _abandon(graph)
+            graph.capture_begin(pool=pool)
+            try:
+                work()
+            except BaseException:
+                _abandon(graph)
+                raise
+            graph.capture_end()
+        except torch.OutOfMemoryError:
             raise
-        graph.capture_end()
+        except RuntimeError as error:
+            raise CaptureError(error) from error
     return graph.replay
 
 
@@ -98,7 +139,7 @@ def _abandon(graph: torch.cuda.CUDAGraph) -> None:
     """Ends a capture that failed: while one is under way nothing else works in the process."""
     try:
         graph.capture_end()
-    except Exception:  # it has failed already, and why is raised by the one who calls
+    except RuntimeError:  # it has failed already, and why is raised by the one who calls
         return
 
 
@@ -109,19 +150,20 @@ def why_no_graphs(device: str) -> str | None:
         return f"{SWITCH} is 0"
     try:
         return None if _replays_draw_anew(device) else "a replay does not draw anew"
-    except RuntimeError as error:
+    except (RuntimeError, AttributeError) as error:
         return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _replays_draw_anew(device: str) -> bool:
     """Whether two replays give what two runs of the same work would: other numbers each time, those of the seed."""
     stream = torch.cuda.Stream(device)
-    with torch.cuda.stream(stream), warnings.catch_warnings():
+    with torch.cuda.stream(stream):
         generator = torch.Generator(device)
+        keep = torch.full((1,), 0.5, device=device)
         out, total = torch.zeros(64, device=device), torch.zeros(64, device=device)
 
         def work() -> None:
-            out.copy_(torch.empty_like(out).bernoulli_(0.5, generator=generator))
+            out.copy_(torch.empty_like(out).bernoulli_(keep, generator=generator))
             total.add_(out)
 
         generator.manual_seed(0)

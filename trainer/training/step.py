@@ -41,6 +41,7 @@ class Step:
         self._mean, self._std = data.mean, data.std
         self._recipe = recipe
         self._dtype = dtype
+        self._one = torch.ones((), device=rate.device)
         self._ahead = torch.arange(longest, device=rate.device)
         self.sums = zero_sums(rate.device)
         """(2,): the losses of the images, and how many answers were right."""
@@ -53,7 +54,7 @@ class Step:
         logits = self._forward(images)
         loss = cross_entropy(logits, labels, label_smoothing=self._recipe.label_smoothing)
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward(self._one)
         self._rate.copy_(self._plan.rate())
         self._optimizer.step()
         if self._average is not None:

@@ -26,6 +26,8 @@ from trainer.training.seeds import DROPOUT, epoch_seed
 from trainer.training.state import TrainingState
 from trainer.training.step import Step
 
+MEMORY_FORMAT = torch.channels_last
+"""Of activations and kernels. The compiled kernels of a CPU want it; for a GPU it was not compared yet."""
 _SMALLEST_BATCH = 2  # BatchNorm has no variance of one image where its map is a single value, as after a GAP
 
 
@@ -64,7 +66,7 @@ class Training:
         self._n_epochs_done = 0
         with self._runner.place():
             self._generator = torch.Generator(device)
-            self._network = _initial(candidate, seed).to(device).to(memory_format=torch.channels_last)
+            self._network = _initial(candidate, seed).to(device).to(memory_format=MEMORY_FORMAT)
             self._weights = flatten(self._network)
             self._average = WeightAverage(self._network, self._weights) if recipe.ema_decay else None
             self._plan = PlanOnDevice(self._draw_plan(), device)
@@ -188,7 +190,9 @@ class Training:
         # Read from the device at the end of an epoch, all at once.
         self._sums = torch.cat([self._step.sums, self._evaluation.sums])
         self._sums_here = torch.empty_like(self._sums, device="cpu", pin_memory=self._device.startswith("cuda"))
-        self._steps = {group: self._recorded(partial(self._do_steps, *group)) for group in sorted(set(self._groups()))}
+        self._steps = {
+            group: self._recorded(partial(_do_steps, self._step, *group)) for group in sorted(set(self._groups()))
+        }
         self._evaluate = self._recorded(self._evaluation)
 
     def _recorded(self, work: Work) -> Work:
@@ -218,10 +222,6 @@ class Training:
             n = len(list(batches))
             groups += [(length, at_once)] * (n // at_once) + [(length, 1)] * (n % at_once)
         return groups
-
-    def _do_steps(self, length: int, n: int) -> None:
-        for _ in range(n):
-            self._step(length)
 
     def _begin_pass(self) -> None:
         epoch = min(self._n_epochs_done + 1, self._recipe.epochs)
@@ -261,6 +261,11 @@ class Training:
     def _kept(self) -> list[torch.Tensor | None]:
         average = self._average.weights if self._average is not None else None
         return [average, self._weights, *self._optimizer_state]
+
+
+def _do_steps(step: Step, length: int, n: int) -> None:
+    for _ in range(n):
+        step(length)
 
 
 def _initial(candidate: Candidate, seed: int) -> nn.Sequential:

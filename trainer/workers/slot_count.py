@@ -1,5 +1,6 @@
 """How many trainings a worker does at once: as many as its device gains from, and has memory for."""
 
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -52,6 +53,7 @@ def choose_slots(candidate: Candidate, device: str, dtype: torch.dtype, measure:
     measured = _measured(read_kept(name))
     if measured is None:
         measured = (measure or measure_slots)(alike, device, dtype)
+        _give_back_memory(device)
         keep(name, {"rates": measured.rates, "bytes_each": measured.bytes_each})
     free, _ = torch.cuda.mem_get_info(device)
     return best_count(measured, round(_MEMORY_SHARE * free))
@@ -93,6 +95,7 @@ def measure_slots(
     """Trains 1, 2, 4, ... at once, until more gain nothing or do not fit."""
     n_images = n_batches * max(2, candidate.recipe.batch_size)
     data = noise_data(n_images).to(device)
+    make(candidate, data, 0, device, dtype)  # the first one loads kernels, which is no part of what each takes
     trainings: list[Training] = []
     rates: Rates = {}
     bytes_each, n = 0, 1
@@ -111,6 +114,13 @@ def measure_slots(
         if not rates:
             raise
     return Measured(rates, bytes_each)
+
+
+def _give_back_memory(device: str) -> None:
+    """What ended trainings leave is kept for others of the process, and would not count as free."""
+    gc.collect()
+    if torch.cuda.is_available() and device.startswith("cuda"):
+        torch.cuda.empty_cache()
 
 
 def _memory_taken(device: str) -> int:

@@ -1,5 +1,7 @@
 """A training that was kept between two epochs goes on as if nothing had happened."""
 
+import gc
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -65,3 +67,16 @@ def test_a_training_leaves_the_global_generator_alone(data: TrainingData) -> Non
     before = torch.get_rng_state()
     list(Training(Candidate(WITH_BN, recipes()["all"]), data, 5))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_training_that_is_dropped_is_gone(data: TrainingData) -> None:
+    """Without waiting for Python's garbage collector: on a GPU it holds memory that the next one needs."""
+    training = Training(Candidate(WITH_BN, recipes()["all"]), data, 5)
+    list(training)
+    gone = weakref.ref(training)
+    gc.disable()
+    try:
+        del training
+        assert gone() is None
+    finally:
+        gc.enable()

@@ -81,12 +81,12 @@ def test_measuring_really_trains_more_and_more_at_once() -> None:
 def test_measuring_ends_where_the_memory_does() -> None:
     made: list[Training] = []
 
-    def until_three(*arguments: Any) -> Training:
-        if len(made) == 3:
+    def until_four(*arguments: Any) -> Training:
+        if len(made) == 4:  # one is to warm up
             raise torch.OutOfMemoryError("CUDA out of memory.")
         made.append(Training(*arguments))
         return made[-1]
 
     candidate = Candidate(WITH_BN, FAST)
-    measured = measure_slots(candidate, "cpu", torch.float32, n_batches=2, min_gain=0.0, make=until_three)
+    measured = measure_slots(candidate, "cpu", torch.float32, n_batches=2, min_gain=0.0, make=until_four)
     assert set(measured.rates) == {1, 2}

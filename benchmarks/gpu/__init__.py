@@ -1,0 +1,1 @@
+"""Everything about GPUs that is promised, checked and timed in one call: `python -m benchmarks.gpu`."""

@@ -1,0 +1,66 @@
+"""Number formats: speed, and accuracy over seeds. bfloat16 and TF32 are taken only if they gain and cost nothing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from statistics import fmean, stdev
+
+import torch
+
+from benchmarks.gpu.chip import PRESET
+from benchmarks.gpu.setting import Row, Setting
+from trainer.data.noise import noise_data
+from trainer.training.side_by_side import images_per_second, train_side_by_side
+from trainer.training.train import Training
+
+N_SEEDS = 8
+EPOCHS = 8
+SUSTAIN = 3
+
+
+def formats(setting: Setting) -> list[Row]:
+    """A row for each format: images a second with all slots, sustained accuracy over seeds; then the CPU's."""
+    rows = []
+    on_gpu = setting.device.startswith("cuda")
+    for name in ("float32", "tf32", "bfloat16") if on_gpu else ("float32", "bfloat16"):
+        dtype = torch.bfloat16 if name == "bfloat16" else torch.float32
+        with _tf32(name == "tf32"):
+            rate, accuracies = _speed(setting, dtype), _accuracies(setting, dtype)
+        spread = f"{100 * fmean(accuracies):.3f} % (sd {100 * stdev(accuracies):.3f}, n = {len(accuracies)})"
+        rows.append(Row(f"{name}, {setting.n_slots} slots", f"{rate:,.0f} images/s; {spread} after {EPOCHS} epochs"))
+    return rows
+
+
+def _speed(setting: Setting, dtype: torch.dtype) -> float:
+    n_images = (2 if setting.is_trial else 96) * PRESET.candidate.recipe.batch_size
+    data = noise_data(n_images).to(setting.device)
+    trainings = [Training(PRESET.candidate, data, i, setting.device, dtype) for i in range(setting.n_slots)]
+    images_per_second(trainings, n_images)
+    return images_per_second(trainings, n_images, 1 if setting.is_trial else 3)
+
+
+def _accuracies(setting: Setting, dtype: torch.dtype) -> list[float]:
+    """Sustained accuracies of a-step5 with a searched recipe's parts, a seed each, all at once."""
+    epochs = 3 if setting.is_trial else EPOCHS
+    recipe = replace(
+        PRESET.candidate.recipe, epochs=epochs, dropout=0.025, rotation_degrees=7.0, ema_decay=0.998, lr=0.05
+    )
+    candidate = replace(PRESET.candidate, recipe=recipe)
+    data = setting.data.to(setting.device)
+    trainings = [Training(candidate, data, seed, setting.device, dtype) for seed in range(N_SEEDS)]
+    accuracies: list[list[float]] = [[] for _ in trainings]
+    for _ in range(epochs):
+        for mine, record in zip(accuracies, train_side_by_side(trainings), strict=True):
+            mine.append(record.eval_accuracy)
+    return [fmean(mine[-SUSTAIN:]) for mine in accuracies]
+
+
+@contextmanager
+def _tf32(is_on: bool) -> Iterator[None]:
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.allow_tf32, matmul.allow_tf32
+    cudnn.allow_tf32 = matmul.allow_tf32 = is_on
+    try:
+        yield
+    finally:
+        cudnn.allow_tf32, matmul.allow_tf32 = before

@@ -1,0 +1,135 @@
+"""That a GPU trains what a CPU trains, and that a slot's numbers are its own."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from benchmarks.gpu.chip import PRESET
+from benchmarks.gpu.setting import Row, Setting
+from models.candidate import Candidate
+from models.presets import PRESETS
+from trainer.data.images import Images, TrainingData
+from trainer.training.cuda_runner import why_no_graphs
+from trainer.training.records import EpochRecord
+from trainer.training.side_by_side import train_side_by_side
+from trainer.training.train import Training
+
+_FIRST_STEPS = 5
+_ROUNDING = 1e-3
+"""Relative: float32 sums in another order, through some steps of a training."""
+
+
+def truth(setting: Setting) -> list[Row]:
+    """A row for each check."""
+    device, data = setting.device, _few(setting.data, 6400 if not setting.is_trial else 256)
+    reason = why_no_graphs(device) if device.startswith("cuda") else "it is no CUDA device"
+    return [
+        Row("steps are captured as CUDA graphs", reason or "yes", "yes", reason is None),
+        first_steps(device, data),
+        repeats(device, data),
+        neighbours(device, data, 3 if setting.is_trial else 8),
+        refill(device, data),
+        going_on(device, data),
+    ]
+
+
+def candidate_of(dropout: float = 0.05, epochs: int = 2) -> Candidate:
+    """a-step5 with all that a searched recipe has."""
+    recipe = replace(
+        PRESET.candidate.recipe, epochs=epochs, dropout=dropout, rotation_degrees=7.0, ema_decay=0.998, lr=0.05
+    )
+    return replace(PRESET.candidate, recipe=recipe)
+
+
+def first_steps(device: str, data: TrainingData) -> Row:
+    """The mean losses of the first steps, by CPU and device: the same batches, the same weights."""
+    batch = PRESET.candidate.recipe.batch_size
+    few = _few(data, _FIRST_STEPS * batch)
+    losses = []
+    for place in ("cpu", device):
+        training = Training(candidate_of(dropout=0.0), few, 0, place)
+        losses.append(training.train_epoch()[0])
+    difference = abs(losses[1] - losses[0]) / losses[0]
+    return Row(
+        f"loss of the first {_FIRST_STEPS} steps, CPU and {device}",
+        f"{losses[0]:.6f} and {losses[1]:.6f}, {difference:.1e} apart",
+        "equal to rounding",
+        is_met=difference < _ROUNDING,
+        is_check=True,
+    )
+
+
+def repeats(device: str, data: TrainingData) -> Row:
+    """The same seed twice."""
+    first, second, other = (_records(Training(candidate_of(), data, seed, device)) for seed in (1, 1, 2))
+    if first == other:
+        return Row(
+            "a seed gives the same run", "every seed gives the same run", "bit for bit", is_met=False, is_check=True
+        )
+    return _compared("a seed gives the same run", first, second)
+
+
+def neighbours(device: str, data: TrainingData, n: int) -> Row:
+    """A training alone, and the same with others at its side, of other shapes too."""
+    alone = _records(Training(candidate_of(), data, 1, device))
+    others = [Training(_wider(i), data, 7 + i, device) for i in range(n - 1)]
+    mine = Training(candidate_of(), data, 1, device)
+    records = []
+    while not mine.is_over:
+        mine.start_epoch()
+        train_side_by_side(others)
+        records.append(mine.end_epoch())
+    return _compared(f"a slot beside {n - 1} others", alone, _timeless(records))
+
+
+def refill(device: str, data: TrainingData) -> Row:
+    """A training in the middle of which another one ends and a third begins."""
+    alone = _records(Training(candidate_of(epochs=3), data, 1, device))
+    mine, records = Training(candidate_of(epochs=3), data, 1, device), []
+    neighbour = Training(_wider(1), data, 9, device)
+    for _ in range(3):
+        mine.start_epoch()
+        neighbour.start_epoch()
+        neighbour.end_epoch()
+        neighbour = Training(_wider(2), data, 10, device)  # captured while the other one runs
+        records.append(mine.end_epoch())
+    return _compared("a refill leaves the others alone", alone, _timeless(records))
+
+
+def going_on(device: str, data: TrainingData) -> Row:
+    """A training that is kept after an epoch and gone on with in another one."""
+    whole = _records(Training(candidate_of(epochs=3), data, 1, device))
+    first = Training(candidate_of(epochs=3), data, 1, device)
+    first.start_epoch()
+    first.end_epoch()
+    second = Training(candidate_of(epochs=3), data, 1, device)
+    second.restore(first.state())
+    rest = _records(second)
+    return _compared("a kept training goes on", whole[1:], rest)
+
+
+def _wider(i: int) -> Candidate:
+    """Another preset each time."""
+    names = [name for name, preset in PRESETS.items() if preset.candidate.arch.params < 10_000]
+    other = PRESETS[names[i % len(names)]].candidate
+    return replace(other, recipe=replace(other.recipe, epochs=4))
+
+
+def _few(data: TrainingData, n: int) -> TrainingData:
+    train, evaluation = data.train, data.evaluation
+    few = Images(train.pixels[:n], train.labels[:n])
+    return TrainingData(few, Images(evaluation.pixels[:1000], evaluation.labels[:1000]), data.mean, data.std)
+
+
+def _records(training: Training) -> list[EpochRecord]:
+    return _timeless(list(training))
+
+
+def _timeless(records: Sequence[EpochRecord]) -> list[EpochRecord]:
+    return [replace(record, seconds=0.0, core_seconds=0.0) for record in records]
+
+
+def _compared(what: str, first: Sequence[EpochRecord], second: Sequence[EpochRecord]) -> Row:
+    if first == second:
+        return Row(what, "the same bits", "bit for bit", is_met=True, is_check=True)
+    apart = max(abs(a.train_loss - b.train_loss) for a, b in zip(first, second, strict=True))
+    return Row(what, f"losses up to {apart:.1e} apart", "bit for bit", is_met=False, is_check=True)

@@ -1,0 +1,85 @@
+"""The GPU's benchmark: every line of it but the capture runs on a CPU; on a GPU its checks must hold."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.gpu.__main__ import parts
+from benchmarks.gpu.candidates import drawn
+from benchmarks.gpu.setting import Setting
+from benchmarks.gpu.truth import truth
+from trainer.data.noise import noise_data
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is here")
+
+
+def bench(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "benchmarks.gpu", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[1])
+
+
+def test_all_parts_run_on_a_cpu(tmp_path: Path) -> None:
+    done = bench("--device", "cpu", "--trial", "--out", str(tmp_path / "gpu.md"))
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "gpu.md").read_text()
+    assert page in done.stdout
+    assert "no number means anything" in page
+    assert "failed" not in page.replace("0 failed", "")
+    for what in ("a seed gives the same run", "2 slots", "bfloat16", "4 candidates of 2 epochs, pruned", "processes"):
+        assert what in page
+    assert page.count("the same bits") == 4
+    assert "mnist-search verify best --seeds 2" in page
+
+
+def test_a_part_that_breaks_leaves_the_others_their_turn(tmp_path: Path) -> None:
+    done = bench("--device", "cpu", "--trial", "--only", "chip", "--seconds", "-1")
+    assert done.returncode == 0
+    assert "copying on the device" in done.stdout  # it needs no time to be left
+    done = bench("--device", "cpu", "--trial", "--only", "formats", "--seconds", "1")
+    assert "not run: no time was left" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--device", "cpu"], "name a folder with MNIST by --data-dir, or try it on noise with --trial"),
+        (["--device", "cpu", "--data-dir", "nowhere"], "is missing"),
+        (["--device", "abacus"], "unknown device 'abacus'"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_line(arguments: list[str], said: str) -> None:
+    done = bench(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
+def test_without_a_gpu_it_says_so() -> None:
+    done = bench()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "benchmarks.gpu: no cuda device is here: use --device cpu, or auto\n"
+
+
+def test_the_candidates_are_those_of_a_search() -> None:
+    candidates = drawn(50, 8)
+    assert candidates == drawn(50, 8)
+    assert len({candidate.id for candidate in candidates}) == 50
+    assert all(candidate.arch.params < 10_000 for candidate in candidates)
+    assert any(candidate.recipe.dropout for candidate in candidates)
+
+
+def test_there_is_a_part_for_every_promise() -> None:
+    assert list(parts(None)) == [
+        "chip", "truth", "slots", "bench", "candidates", "search", "formats", "layout", "steps", "processes",
+    ]  # fmt: skip
+
+
+@pytest.mark.gpu
+@needs_gpu
+def test_a_gpu_trains_what_a_cpu_does_and_a_slot_is_its_own() -> None:
+    rows = truth(Setting("cuda:0", noise_data(7000), is_trial=False))
+    assert {row.what: row.is_met for row in rows if row.is_met is False} == {}
