@@ -56,6 +56,8 @@ class Training:
         self._batch_size = max(_SMALLEST_BATCH, candidate.recipe.batch_size)
         self._batches_per_epoch = max(1, math.ceil((len(data.train) - 1) / self._batch_size))
         self._pace = Pace(self._optimizer, candidate.recipe, self._batches_per_epoch)
+        self._n_begun = self._n_ended = 0
+        self._pending: EpochRecord | DivergedError | None = None
 
     @property
     def result(self) -> nn.Sequential:
@@ -73,8 +75,35 @@ class Training:
         return {name: tensor.cpu().clone(memory_format=torch.contiguous_format) for name, tensor in state.items()}
 
     def __iter__(self) -> Iterator[EpochRecord]:
-        for epoch in range(1, self._recipe.epochs + 1):
-            yield self._run_epoch(epoch)
+        while not self.is_over:
+            self.start_epoch()
+            yield self.end_epoch()
+
+    def start_epoch(self) -> None:
+        """Begins the next epoch. What `on_batch` raises comes out of here; the training is then to be thrown away."""
+        self._n_begun += 1
+        try:
+            self._pending = self._run_epoch(self._n_begun)
+        except DivergedError as error:
+            self._pending = error
+
+    def is_epoch_ready(self) -> bool:
+        """Whether `end_epoch` would not have to wait."""
+        return True
+
+    def end_epoch(self) -> EpochRecord:
+        """The record of the epoch that was begun. Raises DivergedError if its loss was not finite."""
+        record, self._pending = self._pending, None
+        assert record is not None, "no epoch was begun"
+        if isinstance(record, DivergedError):
+            raise record
+        self._n_ended += 1
+        return record
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its last epoch has ended."""
+        return self._n_ended >= self._recipe.epochs
 
     def _run_epoch(self, epoch: int) -> EpochRecord:
         start, core_start = time.perf_counter(), time.process_time()
