@@ -50,8 +50,13 @@ class StudySession:
             if not self._update(beat_at=time.time()):
                 raise StudyBusyError(TAKEN_OVER)
 
+    def drives(self, workers: int, slots: int) -> None:
+        """Stand-in: kept in this process alone."""
+        _DRIVEN[self._study_id] = workers, slots
+
     def end(self) -> None:
         """Closes the session, so that the next may open."""
+        _DRIVEN.pop(self._study_id, None)
         self._update(beat_at=time.time(), open=None)
 
     def _open(self) -> int:
@@ -98,6 +103,14 @@ def active_seconds(engine: Engine, study_id: int) -> float:
     query = select(func.sum(SessionRow.beat_at - SessionRow.started_at)).where(SessionRow.study_id == study_id)
     with Session(engine) as session:
         return session.scalar(query) or 0.0
+
+
+_DRIVEN: dict[int, tuple[int, int]] = {}
+
+
+def driven(engine: Engine, study_id: int) -> tuple[int, int] | None:
+    """Stand-in: the workers and slots of the dispatcher of this process that works on the study."""
+    return _DRIVEN.get(study_id)
 
 
 def is_open(engine: Engine, study_id: int) -> bool:
