@@ -1,6 +1,8 @@
 """The engine of this machine: real worker processes, their slots, and what becomes of those that die."""
 
+import threading
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,8 +12,8 @@ import torch
 from search.engines.local import LocalEngine
 from search.engines.protocol import EngineError
 from search.engines.worker_process import WorkerProcess
-from tests.helpers.dying import die
 from tests.helpers.inline import small_digits
+from tests.helpers.odd_workers import die, write_before_reading
 from tests.helpers.running import left_alive
 from tests.helpers.workers import Harmful, alone, ends_of, made_job, records_of, train_all_of
 from trainer.data.images import TrainingData
@@ -143,6 +145,26 @@ def test_workers_that_always_end_are_not_replaced_for_ever(n_jobs: int, n_broken
         ):
             engine.poll(60)
     assert heard == [Broken(0, "its worker ended with exit code 3")][:n_broken]
+
+
+class Verbose(LocalEngine):
+    """Its worker writes a lot before it reads."""
+
+    _work = staticmethod(write_before_reading)
+
+
+def test_dispatcher_and_worker_never_wait_for_each_other(data: TrainingData) -> None:
+    jobs = [replace(made_job(number), candidate={"is": "x" * 4_000}) for number in range(256)]
+    with closing(Verbose(data, ["cpu"], torch.float32)) as engine:
+        while engine.n_slots == 1:
+            engine.poll(60)
+        heard = list[Answer]()
+        # In a thread, so that a test that fails does not hang: 256 jobs are more than a line holds.
+        training = threading.Thread(target=lambda: heard.extend(train_all_of(engine, jobs)), daemon=True)
+        training.start()
+        training.join(60)
+        assert not training.is_alive()
+    assert ends_of(heard) == dict.fromkeys(range(256), Finished)
 
 
 def test_closing_ends_the_workers_whatever_they_do(data: TrainingData) -> None:

@@ -99,6 +99,7 @@ def test_a_stop_ends_an_epoch_half_way(data: TrainingData) -> None:
     watched, jobs = Watched(), [made_job(0, 20), made_job(1)]
     with slot_loop(data, 2, jobs, watched) as line:
         assert watched.is_there.wait(60)
+        assert line.poll(), "its first epoch was told of before the second began"
         line.send(Stop(0))
         line.send(made_job(2))
         watched.may_go_on.set()
