@@ -114,6 +114,8 @@ def test_nothing_is_said_of_a_job_that_is_stopped_and_its_slot_is_free(data: Tra
     endless, jobs = made_job(0, 1000), [made_job(1), made_job(2)]
     with closing(LocalEngine(data, ["cpu"], torch.float32, 2)) as engine:
         engine.submit(endless)
+        engine.submit(made_job(4, 1000))
+        engine.stop(4)  # while it waits: there is a single slot until the worker is ready
         heard = list[Answer]()
         while not any(isinstance(one, EpochDone) for one in heard):
             heard += engine.poll(60)
