@@ -38,9 +38,9 @@ _N_CANDIDATES = 40
 
 
 class MadeUpEngine:
-    """Two slots whose candidates are trained in no time, to made-up accuracies."""
+    """Two workers whose candidates are trained in no time, to made-up accuracies."""
 
-    n_slots = 2
+    n_workers = n_slots = 2
 
     def __init__(self) -> None:
         self._epochs: dict[int, int] = {}
@@ -52,9 +52,8 @@ class MadeUpEngine:
     def poll(self, timeout_seconds: float) -> list[Answer]:
         return [self._answer(number) for number in list(self._epochs)]
 
-    def reply(self, number: int, go_on: bool) -> None:
-        if not go_on:
-            del self._epochs[number]
+    def stop(self, number: int) -> None:
+        del self._epochs[number]
 
     def close(self) -> None:
         self._epochs.clear()

@@ -52,7 +52,7 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def inline_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands train in this process, for real and on all images they are given: no worker is waited for."""
-    monkeypatch.setitem(ENGINES, "local", lambda data, _devices, _dtype: InlineEngine(data))
+    monkeypatch.setitem(ENGINES, "local", lambda data, _devices, _dtype, _slots: InlineEngine(data))
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.gpu.__main__ import parts
+from benchmarks.gpu.__main__ import parts, rows_of
 from benchmarks.gpu.candidates import drawn
-from benchmarks.gpu.setting import Setting
+from benchmarks.gpu.setting import Row, Setting
 from benchmarks.gpu.truth import truth
 from trainer.data.noise import noise_data
 
@@ -21,25 +21,42 @@ def bench(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[1])
 
 
-def test_all_parts_run_on_a_cpu(tmp_path: Path) -> None:
-    done = bench("--device", "cpu", "--trial", "--out", str(tmp_path / "gpu.md"))
+def page_of(folder: Path, *arguments: str) -> str:
+    done = bench("--device", "cpu", "--trial", "--out", str(folder / "gpu.md"), *arguments)
     assert done.returncode == 0, done.stderr
-    page = (tmp_path / "gpu.md").read_text()
+    page = (folder / "gpu.md").read_text()
     assert page in done.stdout
     assert "no number means anything" in page
-    assert "failed" not in page.replace("0 failed", "")
-    for what in ("a seed gives the same run", "2 slots", "bfloat16", "4 candidates of 2 epochs, pruned", "processes"):
+    assert "failed" not in page.replace(", 0 failed", "")
+    return page
+
+
+def test_the_trainers_parts_run_on_a_cpu(tmp_path: Path) -> None:
+    page = page_of(tmp_path, "--only", *(name for name in parts(None) if name not in ("bench", "search")))
+    for what in ("copying on the device", "2 slots", "bfloat16", "4 candidates of 2 epochs, pruned", "processes"):
         assert what in page
     assert page.count("the same bits") == 4
+
+
+@pytest.mark.slow
+def test_the_other_parts_run_on_a_cpu(tmp_path: Path) -> None:
+    page = page_of(tmp_path, "--only", "bench", "search")
+    assert "bench: the sources' loop" in page
     assert "mnist-search verify best --seeds 2" in page
 
 
-def test_a_part_that_breaks_leaves_the_others_their_turn(tmp_path: Path) -> None:
-    done = bench("--device", "cpu", "--trial", "--only", "chip", "--seconds", "-1")
-    assert done.returncode == 0
-    assert "copying on the device" in done.stdout  # it needs no time to be left
+def test_a_part_for_which_no_time_is_left_is_left_out() -> None:
     done = bench("--device", "cpu", "--trial", "--only", "formats", "--seconds", "1")
+    assert done.returncode == 0
     assert "not run: no time was left" in done.stdout
+
+
+def test_a_part_that_breaks_is_a_row_and_a_failure() -> None:
+    def broken(setting: Setting) -> list[Row]:
+        raise ValueError("of\n  ours")
+
+    [row] = rows_of("part", 0, broken, Setting("cpu", noise_data(2), is_trial=True))
+    assert (row.measured, row.is_met, row.is_check) == ("failed: ValueError: of ours", False, True)
 
 
 @pytest.mark.parametrize(

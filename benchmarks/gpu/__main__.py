@@ -58,7 +58,7 @@ def main() -> int:
         row
         for name, (needed, part) in parts(options.data_dir).items()
         if not options.only or name in options.only
-        for row in _do(name, needed, part, setting)
+        for row in rows_of(name, needed, part, setting)
     ]
     page = f"{_head(setting)}\n\n{markdown_table(_COLUMNS, [row.cells() for row in rows])}"
     if options.out is not None:
@@ -67,7 +67,7 @@ def main() -> int:
     return int(any(row.is_met is False and row.is_check for row in rows))
 
 
-def _do(name: str, needed: float, part: Callable[[Setting], list[Row]], setting: Setting) -> list[Row]:
+def rows_of(name: str, needed: float, part: Callable[[Setting], list[Row]], setting: Setting) -> list[Row]:
     """A part's rows; one that breaks leaves the others their turn."""
     if setting.seconds_left < needed:
         return [Row(name, "not run: no time was left")]

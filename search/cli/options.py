@@ -53,7 +53,13 @@ Precision = Annotated[
     ),
 ]
 Workers = Annotated[
-    str, typer.Option("--workers", help="Trainings at once: a number, or auto (one for each core or GPU).")
+    str, typer.Option("--workers", help="Worker processes: a number, or auto (one for each core or GPU).")
+]
+Slots = Annotated[
+    str,
+    typer.Option(
+        "--slots", help="Trainings at once in each worker: a number, or auto (1 on a CPU, measured on a GPU)."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 What = Annotated[
@@ -65,6 +71,7 @@ What = Annotated[
     ),
 ]
 
+MAX_SLOTS = 256
 STORAGE_DEFAULT = "sqlite:///mnist-search.db"
 
 
@@ -81,4 +88,15 @@ def n_workers(text: str) -> int | None:
         return None
     if not text.isdecimal() or int(text) < 1:
         raise MnistSearchError(f"--workers {text}: use auto, or a number of at least 1")
+    return int(text)
+
+
+def n_slots(text: str) -> int | None:
+    """The number of `--slots`; None is auto. Raises MnistSearchError for what is no such number."""
+    from models.errors import MnistSearchError
+
+    if text == "auto":
+        return None
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_SLOTS:
+        raise MnistSearchError(f"--slots {text}: use auto, or a number from 1 to {MAX_SLOTS}")
     return int(text)

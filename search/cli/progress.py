@@ -12,12 +12,16 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from search.cli.worker_lines import fewer_slots_text, ready_text, team_text
 from search.dispatch.listener import Listener, SearchState, TrialEnded
-from search.measures.words import bytes_text, percent, plural, seconds_text
+from search.measures.words import percent, plural, seconds_text
 from search.study import attributes
 from search.study.outcomes import Outcome
+from trainer.workers.messages import Ready, Slots
 
 _REDRAW_SECONDS = 0.5
+_MAX_SHOWN = 8
+"""Trials in training that the live view shows, so that it fits a terminal of 24 lines."""
 
 
 @contextmanager
@@ -37,11 +41,15 @@ class PlainProgress(Listener):
     def started(self, state: SearchState) -> None:
         _print(
             f"study {state.study_name}: {state.n_done} of {state.n_total} candidates done, "
-            f"{plural(state.n_workers, 'worker')}, {plural(state.epochs, 'epoch')} each"
+            f"{team_text(state.n_workers, state.n_slots)}, {plural(state.epochs, 'epoch')} each"
         )
 
-    def worker_ready(self, start_seconds: float, memory_bytes: int) -> None:
-        _print(f"worker ready after {seconds_text(start_seconds)}, {bytes_text(memory_bytes)}")
+    def worker_ready(self, state: SearchState, worker: Ready) -> None:
+        team = f": {team_text(state.n_workers, state.n_slots)}" if state.n_slots > state.n_workers else ""
+        _print(ready_text(worker) + team)
+
+    def slots_fell(self, state: SearchState, worker: Slots) -> None:
+        _print(fewer_slots_text(worker))
 
     def ended(self, state: SearchState, trial: TrialEnded) -> None:
         best = f", best {percent(state.best.value)}" if state.best else ""
@@ -58,6 +66,9 @@ class LiveProgress(Listener):
     def __init__(self, live: Live) -> None:
         self._live = live
         self._drawn = 0.0
+
+    def slots_fell(self, state: SearchState, worker: Slots) -> None:
+        self._live.console.print(fewer_slots_text(worker), highlight=False)
 
     def changed(self, state: SearchState) -> None:
         if time.monotonic() - self._drawn >= _REDRAW_SECONDS:
@@ -85,11 +96,14 @@ def render(state: SearchState) -> Group:
         for outcome in (Outcome.TRAINED, Outcome.PRUNED, Outcome.REJECTED, Outcome.DIVERGED, Outcome.FAILED)
         if counts[outcome] or outcome in (Outcome.TRAINED, Outcome.PRUNED, Outcome.REJECTED)
     )
-    lines: list[RenderableType] = [head, Text(outcomes), Text(f"best      {_winner(state.best)}")]
+    lines: list[RenderableType] = [head]
+    if state.n_slots > state.n_workers:
+        lines.append(Text(team_text(state.n_workers, state.n_slots)))
+    lines += [Text(outcomes), Text(f"best      {_winner(state.best)}")]
     if state.smallest is not None:
         lines.append(Text(f"smallest  {_winner(state.smallest)} at {percent(state.target)} or above"))
     running = Table.grid(padding=(0, 2))
-    for trial in state.running.values():
+    for trial in list(state.running.values())[:_MAX_SHOWN]:
         accuracy = percent(trial.accuracy) if trial.accuracy is not None else "starting"
         running.add_row(
             f"trial {trial.number}",
@@ -98,7 +112,10 @@ def render(state: SearchState) -> Group:
             f"epoch {trial.epoch}/{state.epochs}",
             accuracy,
         )
-    return Group(*lines, running)
+    lines.append(running)
+    if len(state.running) > _MAX_SHOWN:
+        lines.append(Text(f"… and {len(state.running) - _MAX_SHOWN} more"))
+    return Group(*lines)
 
 
 def ended_text(trial: TrialEnded) -> str:

@@ -59,6 +59,7 @@ def command(
         ),
     ] = None,
     workers: options.Workers = "auto",
+    slots: options.Slots = "auto",
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     timeout: Annotated[
@@ -109,7 +110,7 @@ def command(
     from trainer.training.provenance import provenance
 
     _check_limits(trials, timeout)
-    n_workers = options.n_workers(workers)
+    n_workers, n_slots = options.n_workers(workers), options.n_slots(slots)
     resolved = resolve_device(device)
     check_precision(precision)
     settings = {
@@ -129,7 +130,7 @@ def command(
         queue(prepared.study, prepared.warm_start)
         limits, on = Limits(trials, timeout, stop_at_target), provenance(resolved, chosen)
         with (
-            open_engine(prepared.data, worker_devices(resolved, n_workers), chosen.dtype) as engine,
+            open_engine(prepared.data, worker_devices(resolved, n_workers), chosen.dtype, n_slots) as engine,
             progress_listener() as listener,
         ):
             dispatcher = Dispatcher(prepared.study, engine, limits, session, listener, on)

@@ -5,15 +5,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from search.cli.worker_lines import fewer_slots_text, ready_text
 from search.measures.objective import sustained_accuracy
-from search.measures.words import bytes_text, percent, seconds_text
+from search.measures.words import percent, plural, seconds_text
 from search.verification.trainings import SeedTraining, TrainingListener
+from trainer.workers.messages import Ready, Slots
+
+_MAX_SHOWN = 8
+"""Trainings under way that the live view shows, so that it fits a terminal of 24 lines."""
 
 
 @contextmanager
@@ -35,8 +40,11 @@ class PlainSeedProgress(TrainingListener):
         self._n_before = self._n_done = self._n_total = 0
         self._started = time.monotonic()
 
-    def worker_ready(self, start_seconds: float, memory_bytes: int) -> None:
-        self._say(f"worker ready after {seconds_text(start_seconds)}, {bytes_text(memory_bytes)}")
+    def worker_ready(self, worker: Ready) -> None:
+        self._say(ready_text(worker) + (f", {plural(worker.slots, 'slot')}" if worker.slots > 1 else ""))
+
+    def slots_fell(self, worker: Slots) -> None:
+        self._say(fewer_slots_text(worker))
 
     def began(self, n_done: int, n_total: int) -> None:
         self._n_before, self._n_done, self._n_total = n_done, n_done, n_total
@@ -91,14 +99,15 @@ class LiveSeedProgress(PlainSeedProgress):
             ProgressBar(max(1, self._n_total), self._n_done, width=24),
             f"{self._n_done}/{self._n_total}",
         )
-        for training in self._running.values():
+        for training in list(self._running.values())[:_MAX_SHOWN]:
             epochs, last = training.entry.candidate.recipe.epochs, training.records[-1]
             table.add_row(
                 f"{training.entry.label}, seed {training.seed_number}",
                 ProgressBar(epochs, last.epoch, width=24),
                 f"epoch {last.epoch}/{epochs}  {percent(last.eval_accuracy)}",
             )
-        self._live.update(table, refresh=True)
+        n_more = len(self._running) - _MAX_SHOWN
+        self._live.update(Group(table, f"… and {n_more} more") if n_more > 0 else table, refresh=True)
 
 
 def _key(training: SeedTraining) -> tuple[str, int]:

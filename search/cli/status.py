@@ -60,6 +60,8 @@ def _lines(facts: dict[str, Any], storage: str | None) -> list[str]:
     ]
     if facts["split"] == "test":
         lines.append("           judged by the test images: for comparison only, not clean")
+    if facts["is_running"] and facts["workers"] is not None:
+        lines.append(f"at work    {plural(facts['workers'], 'worker')}, {plural(facts['slots'], 'slot')}")
     if facts["running"]:
         state = "running   " if facts["is_running"] else "abandoned "  # the next run queues them again
         lines += [f"{state} {_running(trial)}" for trial in facts["running"]]

@@ -53,6 +53,7 @@ def command(
         ),
     ] = None,
     workers: options.Workers = "auto",
+    slots: options.Slots = "auto",
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     dataset: options.DatasetName = None,
@@ -77,7 +78,7 @@ def command(
     from trainer.training.provenance import provenance
 
     _check(what, top)
-    n_workers = options.n_workers(workers)
+    n_workers, n_slots = options.n_workers(workers), options.n_slots(slots)
     named = find_candidate(what, lambda: find_study(storage, study))
     nominees = _nominees(named, top, epochs, sustain or 1)
     store = named.study.store if named.study else Store(storage)
@@ -89,7 +90,7 @@ def command(
     _say(f"data: {found.notice}")
     chosen = choose_precision(precision, resolved, nominees[0].candidate)
     _say(f"precision: {chosen}")
-    machine = Machine(worker_devices(resolved, n_workers), chosen, provenance(resolved, chosen))
+    machine = Machine(worker_devices(resolved, n_workers), chosen, provenance(resolved, chosen), n_slots)
     with seed_progress(goal.sustain) as listener:
         verifier = Verifier(store, found.dataset, machine, goal.target, goal.sustain, listener)
         with interruptible(verifier.stop):

@@ -23,7 +23,7 @@ from storage.epochs import core_seconds_of
 from storage.errors import StudyBusyError
 from storage.sessions import TAKEN_OVER, StudySession
 from storage.trials import read_trials
-from trainer.workers.messages import Answer, Broken, Diverged, EpochDone, Finished, Job, Ready
+from trainer.workers.messages import Answer, Broken, Diverged, EpochDone, Finished, Job, Ready, Slots
 
 _POLL_SECONDS = 0.25
 _MAX_FAILURES_IN_A_ROW = 3
@@ -100,6 +100,7 @@ class Dispatcher:
         try:
             while not self._is_over():
                 self._session.beat()  # first: who has lost the study must not write another word
+                self._count_slots()
                 self._draw()
                 self._handle_all(self._engine.poll(0 if self._has_room() else _POLL_SECONDS))
                 self._state.session_seconds = time.monotonic() - self._started
@@ -180,9 +181,15 @@ class Dispatcher:
             self._listener.ended(self._state, ended)
 
     def _handle(self, answer: Answer) -> None:
+        if not isinstance(answer, (Ready, Slots)) and answer.number not in self._running:
+            return  # an answer before it, of the same batch, was the last word on this trial
         match answer:
-            case Ready(start_seconds, memory_bytes):
-                self._listener.worker_ready(start_seconds, memory_bytes)
+            case Ready():
+                self._count_slots()
+                self._listener.worker_ready(self._state, answer)
+            case Slots():
+                self._count_slots()
+                self._listener.slots_fell(self._state, answer)
             case EpochDone(number, _):
                 self._epoch(self._running[number], answer)
             case Finished(number, weights, _):
@@ -204,9 +211,8 @@ class Dispatcher:
         shown = self._state.running[answer.number]
         shown.epoch, shown.accuracy = record.epoch, record.eval_accuracy
         # After the last epoch there is nothing left to save by pruning: the candidate is trained.
-        go_on = not wants_stop or record.epoch == self._study.settings.epochs
-        self._engine.reply(answer.number, go_on)
-        if not go_on:
+        if wants_stop and record.epoch < self._study.settings.epochs:
+            self._engine.stop(answer.number)
             self._end(running, Outcome.PRUNED, f"below the median in epoch {record.epoch}")
 
     def _finish(self, running: _Running, weights: bytes) -> None:
@@ -253,7 +259,8 @@ class Dispatcher:
             n_total=max(self._limits.n_trials, n_done),
             epochs=settings.epochs,
             target=settings.target,
-            n_workers=self._engine.n_slots,
+            n_workers=self._engine.n_workers,
+            n_slots=self._engine.n_slots,
             counts=self._study.counts(),
             n_done=n_done,
             best=self._study.best(),
@@ -261,6 +268,12 @@ class Dispatcher:
         )
         state.n_done_before = n_done
         return state
+
+    def _count_slots(self) -> None:
+        """Notes how many trainings the engine runs at once, which its workers say when they are ready."""
+        state = self._state
+        state.n_workers, state.n_slots = self._engine.n_workers, self._engine.n_slots
+        self._session.drives(state.n_workers, state.n_slots)
 
     def _count(self, number: int, outcome: Outcome) -> None:
         state = self._state

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from optuna.trial import FrozenTrial
 
 from search.study.outcomes import Outcome
+from trainer.workers.messages import Ready, Slots
 
 
 @dataclass
@@ -26,6 +27,8 @@ class SearchState:
     epochs: int
     target: float
     n_workers: int
+    n_slots: int
+    """Candidates trained at once, by all workers together."""
     counts: dict[str, int]
     n_done: int = 0
     """Candidates past the gate that have ended, in the study as a whole."""
@@ -62,8 +65,11 @@ class Listener:
     def started(self, state: SearchState) -> None:
         """The search begins."""
 
-    def worker_ready(self, start_seconds: float, memory_bytes: int) -> None:
-        """A worker has its data and begins; `memory_bytes` is its resident memory, shared data included."""
+    def worker_ready(self, state: SearchState, worker: Ready) -> None:
+        """A worker has its data and begins; `state` counts its slots already."""
+
+    def slots_fell(self, state: SearchState, worker: Slots) -> None:
+        """A worker has memory for fewer trainings than it began with."""
 
     def changed(self, state: SearchState) -> None:
         """Something moved: an epoch, a new candidate, the clock."""

@@ -1,106 +1,142 @@
-"""The engine of this machine: one worker process a slot."""
+"""The engine of this machine: worker processes of one slot or more."""
 
-import contextlib
-import time
-from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from collections import deque
+from multiprocessing.connection import wait
 
 import torch
-from torch import multiprocessing
 
+from search.engines.losses import Given, Losses
 from search.engines.protocol import EngineError
+from search.engines.worker_process import Work, WorkerProcess
 from trainer.data.images import TrainingData
 from trainer.fused.kernels import load_kernels
-from trainer.workers.messages import Answer, Broken, Diverged, Finished, Job
-from trainer.workers.processes import interrupts_held_back
-from trainer.workers.worker import WorkerSettings, work
+from trainer.workers.messages import Answer, Broken, Diverged, EpochDone, Finished, Job, Leaving, Message, Ready, Slots
+from trainer.workers.settings import WorkerSettings
+from trainer.workers.worker import work
 
-_JOIN_SECONDS = 5
-_MAX_IDLE_DEATHS = 3
-
-
-@dataclass
-class _Slot:
-    settings: WorkerSettings
-    process: SpawnProcess
-    connection: Connection
-    job: int | None = None
+_RESEND_SECONDS = 0.01
 
 
 class LocalEngine:
-    """Worker processes on this machine, one for each of `devices`. The data is shared with them, not copied."""
+    """Worker processes on this machine, one for each of `devices`. The data is shared with them, not copied.
 
-    def __init__(self, data: TrainingData, devices: list[str], dtype: torch.dtype) -> None:
+    Each has `slots` slots, or as many as it finds right.
+    """
+
+    _work: Work = staticmethod(work)
+    """What its processes do."""
+
+    def __init__(self, data: TrainingData, devices: list[str], dtype: torch.dtype, slots: int | None = None) -> None:
         load_kernels()  # compiled here once, so that the workers find it done
-        self._n_idle_deaths = 0
         self._data = data.share_memory()
-        self._context = multiprocessing.get_context("spawn")
-        self._slots = [self._start(WorkerSettings(device, dtype)) for device in devices]
+        self._losses = Losses()
+        self._waiting: deque[Given] = deque()
+        self._error: EngineError | None = None
+        self._workers = [self._start(WorkerSettings(device, dtype, slots)) for device in devices]
+
+    @property
+    def n_workers(self) -> int:
+        return len(self._workers)
 
     @property
     def n_slots(self) -> int:
-        return len(self._slots)
+        return sum(worker.n_slots for worker in self._workers)
 
     def submit(self, job: Job) -> None:
-        slot = next(slot for slot in self._slots if slot.job is None)
-        slot.job = job.number
-        with contextlib.suppress(OSError):  # a worker that is gone shows itself at the next poll
-            slot.connection.send(job)
+        self._waiting.append(Given(job))
+        self._hand_out()
 
     def poll(self, timeout_seconds: float) -> list[Answer]:
-        ready = wait([slot.connection for slot in self._slots], timeout_seconds)
-        by_connection = {id(slot.connection): slot for slot in self._slots}
-        answers = (self._receive(by_connection[id(connection)]) for connection in ready)
-        return [answer for answer in answers if answer is not None]
+        if self._error is not None:
+            raise self._error
+        for worker in self._workers:
+            worker.flush()
+        if any(worker.is_behind for worker in self._workers):
+            timeout_seconds = min(timeout_seconds, _RESEND_SECONDS)
+        ready = wait([worker.connection for worker in self._workers], timeout_seconds)
+        answers: list[Answer] = []
+        try:
+            for worker in [worker for worker in self._workers if worker.connection in ready]:
+                self._listen(worker, answers)
+        except EngineError as error:
+            if not answers:
+                raise
+            self._error = error  # once what has come to its end before is kept
+        self._hand_out()
+        return answers
 
-    def reply(self, number: int, go_on: bool) -> None:
-        slot = next(slot for slot in self._slots if slot.job == number)
-        with contextlib.suppress(OSError):
-            slot.connection.send(go_on)
-        if not go_on:
-            slot.job = None
+    def stop(self, number: int) -> None:
+        self._waiting = deque(given for given in self._waiting if given.job.number != number)
+        for worker in self._workers:
+            if number in worker.jobs:
+                worker.stop(number)
+        self._hand_out()
 
     def close(self) -> None:
-        for slot in self._slots:
-            slot.process.terminate()
-        for slot in self._slots:
-            slot.process.join(_JOIN_SECONDS)
-            if slot.process.is_alive():
-                slot.process.kill()
-                slot.process.join()
-            slot.connection.close()
+        for worker in self._workers:
+            worker.terminate()
+        for worker in self._workers:
+            worker.bury()
 
-    def _receive(self, slot: _Slot) -> Answer | None:
+    def _hand_out(self) -> None:
+        """Gives workers the jobs that wait, as far as there is room for them."""
+        for given in list(self._waiting):
+            fit = [
+                worker
+                for worker in self._workers
+                if worker.n_free > 0 and not (given.is_suspect and worker.has_suspect)
+            ]
+            if fit:
+                self._waiting.remove(given)
+                max(fit, key=lambda worker: worker.n_free).give(given)
+
+    def _listen(self, worker: WorkerProcess, answers: list[Answer]) -> None:
+        """Takes in all that a worker has said; one that is gone is replaced."""
         try:
-            answer: Answer = slot.connection.recv()
+            while worker.last_words is None and worker.connection.poll():
+                for message in worker.connection.recv():
+                    answers += self._take_in(worker, message)
         except (EOFError, OSError):
-            return self._replace(slot)
-        self._n_idle_deaths = 0
-        if isinstance(answer, (Finished, Diverged, Broken)):
-            slot.job = None
-        if isinstance(answer, Broken) and answer.worker_ends:
-            self._replace(slot)
-        return answer
+            self._replace(worker, answers)
+        else:
+            if worker.last_words is not None:
+                self._replace(worker, answers)
 
-    def _replace(self, slot: _Slot) -> Broken | None:
-        """Starts a worker in the place of one that is gone."""
-        slot.process.join(_JOIN_SECONDS)
-        reason = f"its worker ended with exit code {slot.process.exitcode}"
-        lost, slot.job = slot.job, None
-        self._n_idle_deaths = self._n_idle_deaths + 1 if lost is None else 0
-        if self._n_idle_deaths >= _MAX_IDLE_DEATHS:
-            raise EngineError(f"workers end before they begin; the last one: {reason}")
-        fresh = self._start(slot.settings)
-        slot.connection.close()
-        slot.process, slot.connection = fresh.process, fresh.connection
-        return Broken(lost, reason) if lost is not None else None
+    def _take_in(self, worker: WorkerProcess, message: Message) -> list[Answer]:
+        """What a message comes to for the dispatcher: nothing, if its job is stopped or its epoch known."""
+        match message:
+            case Ready(slots=n) | Slots(n=n):
+                worker.n_slots = n
+                return [message]
+            case Leaving(reason):
+                worker.last_words = reason
+                return []
+            case EpochDone(number, record):
+                self._losses.sign_of_life()
+                given = worker.jobs.get(number)
+                return [message] if given is not None and given.is_news(record.epoch) else []
+            case Finished(number) | Diverged(number):
+                self._losses.sign_of_life()
+                return [message] if worker.jobs.pop(number, None) is not None else []
+            case Broken(number, reason):
+                self._losses.sign_of_life()
+                given = worker.jobs.pop(number, None)
+                return self._failed(given, reason) if given is not None else []
 
-    def _start(self, settings: WorkerSettings) -> _Slot:
-        ours, theirs = self._context.Pipe()
-        arguments = (theirs, self._data, settings, time.time())
-        process = self._context.Process(target=work, args=arguments, daemon=True)
-        with interrupts_held_back():
-            process.start()
-        theirs.close()
-        return _Slot(settings, process, ours)
+    def _replace(self, worker: WorkerProcess, answers: list[Answer]) -> None:
+        """Starts a worker in the place of one that is gone, whose jobs are run once more."""
+        reason = worker.bury()
+        self._losses.worker_lost(reason)
+        self._workers[self._workers.index(worker)] = self._start(worker.settings)
+        for given in worker.jobs.values():
+            given.is_suspect = True
+            answers += self._failed(given, reason)
+
+    def _failed(self, given: Given, reason: str) -> list[Answer]:
+        if not given.deserves_another_run():
+            return [Broken(given.job.number, reason)]
+        self._waiting.append(given)
+        return []
+
+    def _start(self, settings: WorkerSettings) -> WorkerProcess:
+        return WorkerProcess(self._work, self._data, settings)

@@ -10,12 +10,13 @@ from search.study.outcomes import Outcome, outcome_of
 from search.study.study import SearchStudy
 from search.verification.judged import Judged, judged_verifications
 from storage.epochs import epochs_of
-from storage.sessions import is_open
+from storage.sessions import driven, is_open
 
 
 def study_facts(study: SearchStudy) -> dict[str, Any]:
     """Counts by outcome, best so far, time to target, what runs now."""
     settings, store = study.settings, study.store
+    n_workers, n_slots = driven(store.engine, study.study_id) or (None, None)
     best, smallest = study.best(), study.smallest()
     return {
         "study": study.name,
@@ -30,6 +31,8 @@ def study_facts(study: SearchStudy) -> dict[str, Any]:
         **cost_facts(study),
         "verifications": [_proof_facts(one) for one in judged_verifications(study)],
         "is_running": is_open(store.engine, study.study_id),
+        "workers": n_workers,
+        "slots": n_slots,
         "running": [_running_facts(study, trial) for trial in study.running()],
     }
 

@@ -3,19 +3,19 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 
 from models.candidate import Candidate
 from models.errors import WorkFailedError
 from search.engines.protocol import Engine
 from trainer.training.records import EpochRecord
-from trainer.workers.messages import Answer, Broken, Diverged, EpochDone, Finished, Job, Ready
+from trainer.workers.messages import Answer, Broken, Diverged, EpochDone, Finished, Job, Ready, Slots
 
 _POLL_SECONDS = 0.25
-_MAX_BREAKS = 3
 
 
 class VerificationFailedError(WorkFailedError):
-    """Trainings break through no fault of the candidate; the seeds that are done are kept."""
+    """A training broke, and once more: that is no verdict on its candidate; the seeds that are done are kept."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,11 @@ class SeedTraining:
 class TrainingListener:
     """Hears how the trainings go; does nothing by itself."""
 
-    def worker_ready(self, start_seconds: float, memory_bytes: int) -> None:
+    def worker_ready(self, worker: Ready) -> None:
         """A worker has its data and begins."""
+
+    def slots_fell(self, worker: Slots) -> None:
+        """A worker has memory for fewer trainings than it began with."""
 
     def began(self, n_done: int, n_total: int) -> None:
         """So many trainings are wanted, of which some were done before."""
@@ -64,10 +67,9 @@ def train_all(
 ) -> Iterator[SeedTraining]:
     """Each training as it ends; fewer than all once `should_stop()`.
 
-    Raises VerificationFailedError if trainings break again and again: a worker that was killed is no verdict.
+    Raises VerificationFailedError if one breaks, which the engine has then tried twice: that is no verdict.
     """
-    waiting, running, n_breaks = deque(trainings), dict[int, SeedTraining](), 0
-    numbers = iter(range(len(waiting) + _MAX_BREAKS))
+    waiting, running, numbers = deque(trainings), dict[int, SeedTraining](), count()
     while waiting or running:
         if should_stop():
             return
@@ -75,26 +77,30 @@ def train_all(
             number, training = next(numbers), waiting.popleft()
             running[number] = training
             engine.submit(Job(number, training.entry.candidate.to_dict(), training.seed))
+        broken: VerificationFailedError | None = None
         for answer in engine.poll(_POLL_SECONDS):
             if isinstance(answer, Broken):
-                n_breaks += 1
-                if n_breaks >= _MAX_BREAKS:
-                    raise VerificationFailedError(f"{n_breaks} trainings broke; the last one: {answer.reason}")
-                waiting.append(_afresh(running.pop(answer.number)))
-            elif _take(answer, running, engine, listener):
+                training = running.pop(answer.number)
+                name = f"{training.entry.label}, seed {training.seed_number}"
+                broken = VerificationFailedError(f"{name} broke twice; the last time: {answer.reason}")
+            elif _take(answer, running, listener):
                 yield running.pop(answer.number)  # type: ignore[union-attr]
+        if broken is not None:
+            raise broken  # now that all is kept which ended along with it
 
 
-def _take(answer: Answer, running: dict[int, SeedTraining], engine: Engine, listener: TrainingListener) -> bool:
+def _take(answer: Answer, running: dict[int, SeedTraining], listener: TrainingListener) -> bool:
     """Takes in what a worker said; returns whether its training is over."""
     match answer:
-        case Ready(start_seconds, memory_bytes):
-            listener.worker_ready(start_seconds, memory_bytes)
+        case Ready():
+            listener.worker_ready(answer)
+            return False
+        case Slots():
+            listener.slots_fell(answer)
             return False
         case EpochDone(number, record):
             running[number].records.append(record)
             listener.epoch(running[number])
-            engine.reply(number, True)
             return False
         case Finished(number, _, predictions):
             running[number].predictions = predictions
@@ -103,7 +109,3 @@ def _take(answer: Answer, running: dict[int, SeedTraining], engine: Engine, list
         case _:
             raise TypeError(f"no answer to {answer!r}")
     return True
-
-
-def _afresh(training: SeedTraining) -> SeedTraining:
-    return SeedTraining(training.entry, training.seed_number, training.seed)

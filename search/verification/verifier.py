@@ -31,6 +31,8 @@ class Machine:
     devices: list[str]
     precision: Precision
     trained_on: str
+    slots: int | None = None
+    """Trainings at once in each worker; None leaves it to the workers."""
 
     @property
     def provenance(self) -> dict[str, str]:
@@ -41,7 +43,8 @@ class Machine:
 class Verifier:
     """Races and verifies candidates. Every training is kept as it ends, and never done twice.
 
-    Its methods raise KeyboardInterrupt once `stop` was called, and VerificationFailedError if trainings keep breaking.
+    Its methods raise KeyboardInterrupt once `stop` was called, and WorkFailedError if a training or the workers break
+    again and again.
     """
 
     def __init__(
@@ -122,7 +125,8 @@ class Verifier:
         return runs
 
     def _engine(self, split: str) -> AbstractContextManager[Engine]:
-        return open_engine(split_data(self._dataset, split), self._machine.devices, self._machine.precision.dtype)
+        on = self._machine
+        return open_engine(split_data(self._dataset, split), on.devices, on.precision.dtype, on.slots)
 
     def _record(self, nominee: Nominee) -> Verification:
         entry, study = nominee.entry, nominee.study

@@ -44,7 +44,7 @@ def run_here(arguments: list[str], folder: Path) -> None:
         patch.chdir(folder)
         patch.setenv("XDG_CACHE_HOME", str(folder))
         patch.setattr("trainer.training.precision._MEASURING_SECONDS", 0.05)
-        patch.setitem(ENGINES, "local", lambda data, _devices, _dtype: InlineEngine(data))
+        patch.setitem(ENGINES, "local", lambda data, _devices, _dtype, _slots: InlineEngine(data))
         share_kernels(folder)
         with pytest.raises(SystemExit) as stop:
             main(arguments)

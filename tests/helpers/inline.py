@@ -35,7 +35,7 @@ class InlineEngine:
         self.breaks_at: set[int] = set()
         """Positions in `jobs` of those that break."""
 
-    n_slots = 1
+    n_workers = n_slots = 1
 
     def submit(self, job: Job) -> None:
         assert self._answers is None, "the slot is taken"
@@ -50,9 +50,8 @@ class InlineEngine:
             self._answers = None
         return [answer]
 
-    def reply(self, number: int, go_on: bool) -> None:
-        if not go_on:
-            self._answers = None
+    def stop(self, number: int) -> None:
+        self._answers = None
 
     def close(self) -> None:
         self._answers = None
@@ -73,3 +72,24 @@ class InlineEngine:
         weights = io.BytesIO()
         torch.save(training.weights(), weights)
         yield Finished(job.number, weights.getvalue(), training.predictions)
+
+
+class BatchEngine(InlineEngine):
+    """Several slots in this process. Each poll gives all answers of all its jobs, from first to last, in one batch."""
+
+    def __init__(self, data: TrainingData, n_slots: int = 1) -> None:
+        super().__init__(data)
+        self.n_slots = n_slots
+        self._queue: list[Job] = []
+
+    def submit(self, job: Job) -> None:
+        assert len(self._queue) < self.n_slots, "the slots are taken"
+        self._queue.append(job)
+
+    def poll(self, timeout_seconds: float) -> list[Answer]:
+        answers: list[Answer] = []
+        while self._queue:
+            super().submit(self._queue.pop(0))
+            while self._answers is not None:
+                answers += super().poll(0)
+        return answers

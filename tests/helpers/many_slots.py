@@ -13,6 +13,8 @@ class ManySlots:
         self.n_batches = 0
         """How many polls had an answer."""
 
+    n_workers = 1
+
     @property
     def n_slots(self) -> int:
         return len(self.slots)
@@ -36,10 +38,8 @@ class ManySlots:
         self.n_batches += bool(answers)
         return answers
 
-    def reply(self, number: int, go_on: bool) -> None:
-        self._jobs[number].reply(number, go_on)
-        if not go_on:
-            del self._jobs[number]
+    def stop(self, number: int) -> None:
+        self._jobs.pop(number).stop(number)
 
     def close(self) -> None:
         for slot in self.slots:

@@ -1,8 +1,9 @@
-"""What a dispatcher and a worker say to each other: plain data, one message a line of work.
+"""What a dispatcher and a worker say to each other: plain data. Neither waits for the other's answer.
 
-dispatcher → worker    Job, then True (go on) or False (stop) after each EpochDone; None ends the worker
-worker → dispatcher    Ready, then for each job EpochDone... and one of Finished, Diverged, Broken
-                       (nothing more once it was told to stop)
+dispatcher → worker    Job and Stop, as they come; None ends the worker
+worker → dispatcher    lists of messages: Ready first, then for each job EpochDone... and one of Finished, Diverged,
+                       Broken (nothing more once it has seen the job's Stop); Slots when it has fewer of them;
+                       Leaving before it ends by itself
 """
 
 from dataclasses import dataclass
@@ -21,18 +22,35 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Stop:
+    """The job of this number is over: in the middle of an epoch on a CPU, before its next one on a GPU."""
+
+    number: int
+
+
+@dataclass(frozen=True)
 class Ready:
-    """The worker has its data and waits for a job."""
+    """The worker has its data and waits for jobs."""
 
     start_seconds: float
     """From the start of its process."""
     memory_bytes: int
     """Its peak resident memory so far, the data it shares with the others included."""
+    slots: int = 1
+    """How many jobs it trains at once."""
+
+
+@dataclass(frozen=True)
+class Slots:
+    """The worker trains fewer jobs at once from now on; those it has none for wait in it."""
+
+    n: int
+    reason: str
 
 
 @dataclass(frozen=True)
 class EpochDone:
-    """An epoch is over; the worker waits to be told whether to go on."""
+    """An epoch is over; the next one has begun, if there is one."""
 
     number: int
     record: EpochRecord
@@ -40,7 +58,7 @@ class EpochDone:
 
 @dataclass(frozen=True)
 class Finished:
-    """The last epoch was told to be kept; `weights` is the network's state dict, by torch.save."""
+    """The last epoch is over; `weights` is the network's state dict, by torch.save."""
 
     number: int
     weights: bytes
@@ -58,13 +76,21 @@ class Diverged:
 
 @dataclass(frozen=True)
 class Broken:
-    """The training raised what it should not, or the worker is gone; `reason` is one line."""
+    """The training raised what it should not, or its worker is gone; `reason` is one line."""
 
     number: int
     reason: str
-    worker_ends: bool = False
-    """Whether the worker ends with this: its device will not work for it again."""
 
 
-Answer = Ready | EpochDone | Finished | Diverged | Broken
-"""What a worker sends."""
+@dataclass(frozen=True)
+class Leaving:
+    """The worker ends with this: its device will not work for it again."""
+
+    reason: str
+
+
+Answer = Ready | Slots | EpochDone | Finished | Diverged | Broken
+"""What a dispatcher hears of a worker."""
+
+Message = Answer | Leaving
+"""What a worker sends, in lists."""

@@ -1,35 +1,31 @@
-"""A worker process: trains the candidates it is sent, one after the other. Knows nothing of studies or databases."""
+"""A worker process: trains the candidates it is sent. Knows nothing of studies or databases."""
 
-import io
 import signal
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 import torch
 
-from models.candidate import Candidate
+from models.presets import get_preset
 from trainer.data.images import TrainingData
 from trainer.hardware.device import prepare_device
-from trainer.training.records import DivergedError
 from trainer.training.train import Training
-from trainer.workers.messages import Broken, Diverged, EpochDone, Finished, Job, Ready
+from trainer.workers.messages import Ready
 from trainer.workers.processes import die_with_parent, peak_memory_bytes
-
-_DISPATCHER_GONE = (EOFError, ConnectionError)
-"""What a connection raises, at either end of a message, when nobody is left at its other side."""
-
-
-@dataclass(frozen=True)
-class WorkerSettings:
-    """Where and how a worker trains."""
-
-    device: str
-    dtype: torch.dtype
+from trainer.workers.settings import WorkerSettings
+from trainer.workers.slot_count import choose_slots
+from trainer.workers.slots import DISPATCHER_GONE, DeviceLostError, SlotLoop
 
 
-def work(connection: Connection, data: TrainingData, settings: WorkerSettings, started_at: float) -> None:
+def work(
+    connection: Connection,
+    data: TrainingData,
+    settings: WorkerSettings,
+    started_at: float,
+    make_training: Callable[..., Training] = Training,
+) -> None:
     """The life of a worker process, until it is sent None or its parent is gone. `started_at` is time.time().
 
     Ends with exit code 1 once its device is lost to it.
@@ -39,45 +35,12 @@ def work(connection: Connection, data: TrainingData, settings: WorkerSettings, s
     prepare_device(settings.device)
     torch.set_num_threads(1)  # there is a worker for every core; and sums are added up in the same order everywhere
     data = data.to(settings.device)
+    n_slots = settings.slots or choose_slots(get_preset("a-step5").candidate, settings.device, settings.dtype).n
     try:
-        connection.send(Ready(time.time() - started_at, peak_memory_bytes()))
-        while (job := connection.recv()) is not None:
-            _do(job, connection, data, settings)
-    except _DISPATCHER_GONE:
+        loop = SlotLoop(connection, data, settings, n_slots, make_training)
+        connection.send([Ready(time.time() - started_at, peak_memory_bytes(), n_slots)])
+        loop.run()
+    except DISPATCHER_GONE:
         return
-
-
-def _do(job: Job, connection: Connection, data: TrainingData, settings: WorkerSettings) -> None:
-    try:
-        _train(job, connection, data, settings)
-    except _DISPATCHER_GONE:
-        raise
-    except Exception as error:  # a fault of ours or of the machine: the search goes on without this one
-        is_lost = _is_device_lost(error)
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        connection.send(Broken(job.number, reason, worker_ends=is_lost))
-        if is_lost:
-            sys.exit(1)
-
-
-def _train(job: Job, connection: Connection, data: TrainingData, settings: WorkerSettings) -> None:
-    training = Training(Candidate.from_dict(job.candidate), data, job.seed, settings.device, settings.dtype)
-    try:
-        for record in training:
-            connection.send(EpochDone(job.number, record))
-            if not connection.recv():
-                return
-    except DivergedError as error:
-        connection.send(Diverged(job.number, error.epoch))
-        return
-    buffer = io.BytesIO()
-    torch.save(training.weights(), buffer)
-    connection.send(Finished(job.number, buffer.getvalue(), training.predictions))
-
-
-def _is_device_lost(error: Exception) -> bool:
-    """Whether whatever this process does on its GPU from now on will fail too, as after an illegal access there."""
-    if isinstance(error, torch.OutOfMemoryError):
-        return False
-    is_accelerators = isinstance(error, getattr(torch, "AcceleratorError", ()))
-    return is_accelerators or (isinstance(error, RuntimeError) and "CUDA" in str(error))
+    except DeviceLostError:
+        sys.exit(1)

@@ -4,12 +4,21 @@ import os
 import re
 import signal
 import subprocess
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
 
+from models.candidate import Candidate
+from search.study.outcomes import Outcome
+from search.study.study import open_study
+from storage.epochs import epochs_of
+from storage.store import Store
 from tests.helpers.cli import COMMAND, QUICK, call, environment, finish, start
 from tests.helpers.running import SLOWER, left_alive, outcomes, sql, states, wait_for_epoch, workers_of
+from trainer.data.digits import load_digits
+from trainer.data.split import split_data
+from trainer.training.train import Training
 
 
 def test_a_run_ends_with_its_status_and_plain_progress(tmp_path: Path) -> None:
@@ -24,6 +33,37 @@ def test_a_run_ends_with_its_status_and_plain_progress(tmp_path: Path) -> None:
     assert out.startswith(
         "study      digits: digits, fewer than 2,000 parameters, 1 epoch\ntrials     3 past the gate\n"
     )
+
+
+def test_one_worker_of_three_slots_trains_each_candidate_as_if_it_were_alone(
+    own_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ["--epochs", "3", "--pruner", "none", "--set", "dropout=0", "--precision", "float32"]
+    code, _, err = call(["run", "--trials", "6", "--workers", "1", "--slots", "3", *QUICK, *more], capsys)
+    assert code == 0, err
+    lines = err.splitlines()
+    assert lines[2] == "study digits: 0 of 6 candidates done, 1 worker, 3 epochs each"
+    assert [line for line in lines if re.fullmatch("worker ready after .*: 1 worker, 3 slots", line)]
+    study = open_study(Store("sqlite:///mnist-search.db"), "digits")
+    data = split_data(load_digits(), "holdout")
+    trained = study.trials(Outcome.TRAINED)
+    assert len(trained) == 6
+    for trial in trained:
+        candidate = Candidate.from_dict(trial.user_attrs["candidate"])
+        records = list(Training(candidate, data, trial.user_attrs["training_seed"]))
+        kept = epochs_of(study.store.engine, trial._trial_id)
+        assert [one["train_loss"] for one in kept] == [one.train_loss for one in records]
+    assert _most_at_once(study.store) == 3
+
+
+def _most_at_once(store: Store) -> int:
+    """How many trials ran at the same time at most."""
+    moments = [
+        moment
+        for begin, end in sql(Path(), "SELECT datetime_start, datetime_complete FROM trials WHERE state = 'COMPLETE'")
+        for moment in ((begin, 1), (end, -1))
+    ]
+    return max(accumulate(change for _, change in sorted(moments)))
 
 
 @pytest.mark.usefixtures("inline_engine")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from storage.sessions import StudySession
 from tests.helpers.cli import call
 from tests.helpers.made_studies import add_verification, made_study
 
@@ -25,3 +26,21 @@ def test_a_verification_that_was_gone_on_with_is_told_once(
     assert "over 5 seeds, 5 held\n           verified at 99.00%" in out
     code, out, _ = call(["status", "--json"], capsys)
     assert [one["n_seeds"] for one in json.loads(out)["verifications"]] == [2, 5]
+
+
+def test_the_workers_and_slots_of_the_dispatcher_at_work_are_told(
+    own_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = made_study(own_folder, 1)
+
+    def told() -> tuple[str, list[object]]:
+        lines = [line for line in call(["status"], capsys)[1].splitlines() if line.startswith("at work")]
+        facts = json.loads(call(["status", "--json"], capsys)[1])
+        return "".join(lines), [facts["workers"], facts["slots"]]
+
+    assert told() == ("", [None, None])
+    session = StudySession(study.store.engine, study.study_id)
+    session.drives(2, 17)
+    assert told() == ("at work    2 workers, 17 slots", [2, 17])
+    session.end()
+    assert told() == ("", [None, None])

@@ -78,6 +78,22 @@ def test_a_verification_says_what_it_found_and_takes_more_seeds_later(
     assert mine["sustained_accuracy"] == pytest.approx(mean)
 
 
+def test_a_worker_of_three_slots_comes_to_the_same(
+    capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
+    def facts_of(storage: str, *how: str) -> dict[str, Any]:
+        code, out, err = call([*VERIFY, *how, "--storage", f"sqlite:///{storage}", "--json"], capsys)
+        assert code == 0, err
+        assert not how or re.search("^worker ready after .*, 3 slots$", err, re.MULTILINE)
+        times = ("seconds", "core_seconds")
+        return {run["seed"]: {k: v for k, v in run.items() if k not in times} for run in json.loads(out)["runs"]}
+
+    of_slots = facts_of("slots.db", "--workers", "1", "--slots", "3")
+    request.getfixturevalue("inline_engine")
+    assert of_slots == facts_of("alone.db")
+    assert len(of_slots) == 5
+
+
 def judged(capsys: pytest.CaptureFixture[str], seeds: int, target: float) -> list[str]:
     """The verdict of so many seeds of the spec file and what follows it, trained when first asked for."""
     words = ["--precision", "float32", "--epochs", "1"]

@@ -5,13 +5,16 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from search.dispatch.dispatcher import SearchFailedError
-from search.study.outcomes import Outcome
+from search.dispatch.dispatcher import Dispatcher, Limits, SearchFailedError
+from search.dispatch.listener import Listener, SearchState
+from search.study.outcomes import Outcome, outcome_of
 from search.study.study import resume_study
 from storage.epochs import epochs_of
+from storage.sessions import StudySession, driven
 from storage.store import Store
-from tests.helpers.inline import InlineEngine, small_digits
+from tests.helpers.inline import BatchEngine, InlineEngine, small_digits
 from tests.helpers.searches import EASY, SMALL, begin, search
+from trainer.workers.messages import Answer, Ready, Slots
 
 
 def test_trials_counts_only_candidates_past_the_gate_and_rejected_ones_are_never_trained(store: Store) -> None:
@@ -89,6 +92,64 @@ def test_the_median_pruner_stops_weak_candidates_before_their_last_epoch(store: 
         n_epochs = len(epochs_of(store.engine, trial._trial_id))
         assert 2 <= n_epochs < 6
         assert trial.user_attrs["reason"] == f"below the median in epoch {n_epochs}"
+
+
+def test_what_is_said_of_a_trial_behind_its_end_in_the_same_batch_is_ignored(tmp_path: Path) -> None:
+    """A worker goes on until it sees the stop; and a search of one slot is the same whatever the timing."""
+
+    def search_with(name: str, engine: InlineEngine) -> list[tuple[object, ...]]:
+        ranges = {**EASY, "lr": "0.00001:0.5:log", "schedule": "constant"}
+        study = begin(Store(f"sqlite:///{tmp_path / name}"), ranges, epochs=6, pruner="median")
+        search(study, 14, engine)
+        return [
+            (trial.user_attrs["candidate_id"], outcome_of(trial), trial.values, trial.intermediate_values)
+            for trial in study.optuna.get_trials()
+        ]
+
+    one_by_one = search_with("a.db", InlineEngine(small_digits()))
+    at_once = search_with("b.db", BatchEngine(small_digits()))
+    assert Outcome.PRUNED in [outcome for _, outcome, *_ in one_by_one]
+    assert at_once == one_by_one
+
+
+class Growing(BatchEngine):
+    """Has three slots once its worker is ready, then two, then one of a worker that is replaced."""
+
+    def __init__(self) -> None:
+        super().__init__(small_digits())
+        self._says: list[tuple[int, list[Answer]]] = [
+            (3, [Ready(1.0, 1, 3)]), (2, [Slots(2, "no memory")]), (1, [])
+        ]  # fmt: skip
+        self.n_given: list[int] = []
+
+    def poll(self, timeout_seconds: float) -> list[Answer]:
+        if not self._says:
+            self.n_given.append(len(self._queue))
+            return super().poll(timeout_seconds) if timeout_seconds else []
+        self.n_slots, said = self._says.pop(0)
+        return [*said, *super().poll(0)]
+
+
+def test_the_search_follows_the_number_of_slots(store: Store) -> None:
+    study, heard = begin(store), list[tuple[str, int, int]]()
+
+    class Hearing(Listener):
+        def worker_ready(self, state: SearchState, worker: Ready) -> None:
+            heard.append(("ready", state.n_workers, state.n_slots))
+
+        def slots_fell(self, state: SearchState, worker: Slots) -> None:
+            heard.append((worker.reason, state.n_workers, state.n_slots))
+
+        def changed(self, state: SearchState) -> None:
+            assert driven(store.engine, study.study_id) == (1, state.n_slots)
+
+    session, engine = StudySession(store.engine, study.study_id), Growing()
+    state = Dispatcher(study, engine, Limits(8), session, Hearing()).run()
+    assert heard == [("ready", 1, 3), ("no memory", 1, 2)]
+    assert max(engine.n_given) == 1
+    assert (state.n_done, state.n_workers, state.n_slots) == (8, 1, 1)
+    assert driven(store.engine, study.study_id) == (1, 1)
+    session.end()
 
 
 def test_a_timeout_ends_the_session_and_keeps_what_is_finished(store: Store) -> None:

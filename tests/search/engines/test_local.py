@@ -1,79 +1,177 @@
-"""The engine of this machine: real worker processes, and what becomes of those that die."""
+"""The engine of this machine: real worker processes, their slots, and what becomes of those that die."""
 
-import json
-import os
-import signal
+import threading
 from contextlib import closing
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
-from search.engines.local import LocalEngine, _Slot
-from search.engines.opening import ENGINES
+from search.engines.local import LocalEngine
 from search.engines.protocol import EngineError
-from tests.helpers.cli import QUICK, call
+from search.engines.worker_process import WorkerProcess
 from tests.helpers.inline import small_digits
-from tests.helpers.running import left_alive, outcomes, sql
-from trainer.workers.messages import Job
-from trainer.workers.worker import WorkerSettings
+from tests.helpers.odd_workers import die, write_before_reading
+from tests.helpers.running import left_alive
+from tests.helpers.workers import Harmful, alone, ends_of, made_job, records_of, train_all_of
+from trainer.data.images import TrainingData
+from trainer.workers.messages import Answer, Broken, EpochDone, Finished, Ready
+from trainer.workers.worker import work
 
 
-class Killing(LocalEngine):
-    """Kills the worker that it gave its second job to."""
-
-    n_jobs = 0
-
-    def submit(self, job: Job) -> None:
-        super().submit(job)
-        self.n_jobs += 1
-        if self.n_jobs == 2:
-            [slot] = self._slots
-            assert slot.process.pid is not None
-            os.kill(slot.process.pid, signal.SIGKILL)
+@pytest.fixture(scope="module")
+def data() -> TrainingData:
+    return small_digits()
 
 
-def test_a_worker_that_is_killed_fails_its_trial_and_is_replaced(
-    own_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def pids_of(engine: LocalEngine) -> list[int]:
+    return [worker.process.pid for worker in engine._workers if worker.process.pid is not None]
+
+
+def test_three_slots_of_one_worker_train_what_three_workers_do(data: TrainingData) -> None:
+    jobs = [made_job(number, batch_size=8 * (number + 1)) for number in range(5)]
+    with closing(LocalEngine(data, ["cpu"], torch.float32, 3)) as one:
+        assert (one.n_workers, one.n_slots) == (1, 1), "until it is ready"
+        of_slots = train_all_of(one, jobs)
+        assert (one.n_workers, one.n_slots) == (1, 3)
+    with closing(LocalEngine(data, ["cpu"] * 3, torch.float32)) as three:
+        of_workers = train_all_of(three, jobs)
+        assert (three.n_workers, three.n_slots) == (3, 3)
+    assert ends_of(of_slots) == ends_of(of_workers) == dict.fromkeys(range(5), Finished)
+    for job in jobs:
+        assert records_of(of_slots, job.number) == records_of(of_workers, job.number) == alone(job, data)
+    assert {one for one in of_slots if isinstance(one, Finished)} == {
+        one for one in of_workers if isinstance(one, Finished)
+    }
+    assert [one.slots for one in of_slots if isinstance(one, Ready)] == [3]
+
+
+class Noting(LocalEngine):
+    """Notes which jobs each of its workers had that were lost."""
+
+    def __init__(self, *how: object) -> None:
+        self.lost: list[set[int]] = []
+        super().__init__(*how)  # type: ignore[arg-type]
+
+    def _replace(self, worker: WorkerProcess, answers: list[Answer]) -> None:
+        self.lost.append(set(worker.jobs))
+        super()._replace(worker, answers)
+
+
+def noting(harmful: Harmful, data: TrainingData, slots: int) -> Noting:
+    engine = type("Harmed", (Noting,), {"_work": staticmethod(partial(work, make_training=harmful))})
+    return engine(data, ["cpu"], torch.float32, slots)  # type: ignore[no-any-return]
+
+
+def test_who_is_with_a_worker_that_is_killed_once_is_trained_as_if_nothing_had_been(
+    data: TrainingData, tmp_path: Path
 ) -> None:
-    monkeypatch.setitem(ENGINES, "local", Killing)
-    code, _, err = call(["run", "--trials", "3", "--workers", "1", *QUICK], capsys)
-    assert code == 0, err
-    counted = outcomes(own_folder)
-    assert counted["failed"] == 1
-    assert counted["trained"] + counted.get("pruned", 0) == 2
-    [(reason,)] = sql(
-        own_folder,
-        "SELECT r.value_json FROM trial_user_attributes r JOIN trial_user_attributes o USING (trial_id) "
-        "WHERE r.key = 'reason' AND o.key = 'outcome' AND o.value_json = '\"failed\"'",
-    )
-    assert json.loads(reason) == "its worker ended with exit code -9"
+    jobs = [made_job(number, 20) for number in range(3)]
+    with closing(noting(Harmful(tmp_path, jobs[2].seed, 1, "kill"), data, 3)) as engine:
+        heard = train_all_of(engine, jobs)
+        assert engine.lost == [{0, 1, 2}]
+        assert engine.n_slots == 3
+    assert ends_of(heard) == dict.fromkeys(range(3), Finished)
+    for job in jobs:
+        assert records_of(heard, job.number) == alone(job, data)
+
+
+def test_who_takes_its_worker_along_twice_is_broken_and_its_neighbours_are_trained(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    jobs = [made_job(number, 8) for number in range(5)]
+    with closing(noting(Harmful(tmp_path, jobs[1].seed, 9, "lose"), data, 3)) as engine:
+        heard = train_all_of(engine, jobs)
+        first, second = engine.lost
+    assert first == {0, 1, 2}
+    assert 1 in second
+    assert not second & {0, 2}, "the others that were there are run again without it"
+    assert ends_of(heard) == {0: Finished, 1: Broken, 2: Finished, 3: Finished, 4: Finished}
+    assert Broken(1, "RuntimeError: CUDA error: an illegal access") in heard
+    assert len(records_of(heard, 1)) == 1
+    for job in jobs[:1] + jobs[2:]:
+        assert records_of(heard, job.number) == alone(job, data)
+
+
+@pytest.mark.parametrize(("n_times", "end"), [(1, Finished), (2, Broken)])
+def test_a_training_that_raises_is_run_once_more_and_no_worker_is_lost(
+    data: TrainingData, tmp_path: Path, n_times: int, end: type
+) -> None:
+    jobs = [made_job(0), made_job(1)]
+    with closing(noting(Harmful(tmp_path, jobs[0].seed, n_times, "raise"), data, 2)) as engine:
+        heard = train_all_of(engine, jobs)
+        assert engine.lost == []
+    assert len(list(tmp_path.iterdir())) == n_times
+    assert ends_of(heard) == {0: end, 1: Finished}
+    assert (Broken(0, "RuntimeError: of ours") in heard) == (end is Broken)
+    assert records_of(heard, 0) == alone(jobs[0], data)[: 3 if end is Finished else 1]
+    assert records_of(heard, 1) == alone(jobs[1], data)
+
+
+def test_nothing_is_said_of_a_job_that_is_stopped_and_its_slot_is_free(data: TrainingData) -> None:
+    endless, jobs = made_job(0, 1000), [made_job(1), made_job(2)]
+    with closing(LocalEngine(data, ["cpu"], torch.float32, 2)) as engine:
+        engine.submit(endless)
+        engine.submit(made_job(4, 1000))
+        engine.stop(4)  # while it waits: there is a single slot until the worker is ready
+        heard = list[Answer]()
+        while not any(isinstance(one, EpochDone) for one in heard):
+            heard += engine.poll(60)
+        engine.stop(0)
+        engine.submit(made_job(3, 1000))
+        engine.stop(3)
+        later = train_all_of(engine, jobs)
+    assert ends_of(later) == {1: Finished, 2: Finished}
+    assert {one.number for one in later if isinstance(one, EpochDone)} == {1, 2}
 
 
 class Stillborn(LocalEngine):
     """Its workers end with exit code 3 and have said nothing."""
 
-    def _start(self, settings: WorkerSettings) -> _Slot:
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=os._exit, args=(3,))
-        process.start()
-        theirs.close()
-        return _Slot(settings, process, ours)
+    _work = staticmethod(die)
+
+    def __init__(self) -> None:
+        super().__init__(small_digits(8, 8), ["cpu"], torch.float32, 8)
 
 
-def test_workers_that_end_before_they_begin_are_not_replaced_for_ever() -> None:
-    with closing(Stillborn(small_digits(), ["cpu"], torch.float32)) as engine:
-        for _ in range(2):
-            assert engine.poll(60) == []
+@pytest.mark.parametrize(("n_jobs", "n_broken"), [(0, 0), (1, 1)])
+def test_workers_that_always_end_are_not_replaced_for_ever(n_jobs: int, n_broken: int) -> None:
+    with closing(Stillborn()) as engine:
+        for number in range(n_jobs):
+            engine.submit(made_job(number))
+        heard = engine.poll(60) + engine.poll(60)
         with pytest.raises(
-            EngineError, match=r"^workers end before they begin; the last one: its worker ended with exit code 3$"
+            EngineError, match=r"^3 workers in a row were lost; the last one: its worker ended with exit code 3$"
         ):
             engine.poll(60)
+    assert heard == [Broken(0, "its worker ended with exit code 3")][:n_broken]
 
 
-def test_closing_ends_the_workers_whatever_they_do() -> None:
-    engine = LocalEngine(small_digits(), ["cpu"], torch.float32)
-    pids = [slot.process.pid for slot in engine._slots if slot.process.pid is not None]
-    assert engine.n_slots == len(pids) == 1
+class Verbose(LocalEngine):
+    """Its worker writes a lot before it reads."""
+
+    _work = staticmethod(write_before_reading)
+
+
+def test_dispatcher_and_worker_never_wait_for_each_other(data: TrainingData) -> None:
+    jobs = [replace(made_job(number), candidate={"is": "x" * 4_000}) for number in range(256)]
+    with closing(Verbose(data, ["cpu"], torch.float32)) as engine:
+        while engine.n_slots == 1:
+            engine.poll(60)
+        heard = list[Answer]()
+        # In a thread, so that a test that fails does not hang: 256 jobs are more than a line holds.
+        training = threading.Thread(target=lambda: heard.extend(train_all_of(engine, jobs)), daemon=True)
+        training.start()
+        training.join(60)
+        assert not training.is_alive()
+    assert ends_of(heard) == dict.fromkeys(range(256), Finished)
+
+
+def test_closing_ends_the_workers_whatever_they_do(data: TrainingData) -> None:
+    engine = LocalEngine(data, ["cpu"], torch.float32)
+    pids = pids_of(engine)
+    assert engine.n_slots == engine.n_workers == len(pids) == 1
     engine.close()
     assert left_alive(pids) == []

@@ -12,9 +12,9 @@ from trainer.data.images import TrainingData
 class Noting(InlineEngine):
     """Notes what it was opened with, and whether it was closed."""
 
-    def __init__(self, data: TrainingData, devices: list[str], dtype: torch.dtype) -> None:
+    def __init__(self, data: TrainingData, devices: list[str], dtype: torch.dtype, slots: int | None) -> None:
         super().__init__(data)
-        self.opened_with = data, devices, dtype
+        self.opened_with = data, devices, dtype, slots
         self.n_closed = 0
 
     def close(self) -> None:
@@ -30,7 +30,7 @@ def data() -> TrainingData:
 def test_an_unknown_engine_is_refused(data: TrainingData) -> None:
     with (
         pytest.raises(MnistSearchError, match=r"^unknown engine 'cluster': use local$"),
-        open_engine(data, ["cpu"], torch.float32, "cluster"),
+        open_engine(data, ["cpu"], torch.float32, name="cluster"),
     ):
         raise AssertionError("opened")
 
@@ -39,9 +39,9 @@ def test_an_engine_is_opened_with_what_is_given_and_closed_at_the_end(
     data: TrainingData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(ENGINES, "noting", Noting)
-    with open_engine(data, ["cpu", "cpu"], torch.bfloat16, "noting") as engine:
+    with open_engine(data, ["cpu", "cpu"], torch.bfloat16, 3, "noting") as engine:
         assert isinstance(engine, Noting)
-        assert engine.opened_with == (data, ["cpu", "cpu"], torch.bfloat16)
+        assert engine.opened_with == (data, ["cpu", "cpu"], torch.bfloat16, 3)
         assert engine.n_closed == 0
     assert engine.n_closed == 1
 
@@ -54,6 +54,6 @@ def test_an_engine_is_closed_when_the_work_breaks(data: TrainingData, monkeypatc
         return opened[-1]
 
     monkeypatch.setitem(ENGINES, "noting", make)
-    with pytest.raises(KeyboardInterrupt), open_engine(data, ["cpu"], torch.float32, "noting"):
+    with pytest.raises(KeyboardInterrupt), open_engine(data, ["cpu"], torch.float32, name="noting"):
         raise KeyboardInterrupt
     assert [engine.n_closed for engine in opened] == [1]

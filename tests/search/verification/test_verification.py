@@ -18,7 +18,7 @@ from search.verification.summary import summarise
 from search.verification.trainings import Entry, SeedTraining, TrainingListener, VerificationFailedError
 from storage.store import Store
 from storage.verifications import verification_runs_of
-from tests.helpers.inline import InlineEngine, small_digits
+from tests.helpers.inline import BatchEngine, InlineEngine, small_digits
 from trainer.data.images import TrainingData
 
 ARCH = Template((4,), 4, (6,)).arch()
@@ -108,21 +108,25 @@ def test_candidates_take_turns(store: Store, data: TrainingData) -> None:
     assert [job.candidate["recipe"]["batch_size"] for job in engine.jobs] == [32, 16, 32, 16]
 
 
-def test_a_broken_worker_is_no_verdict(store: Store, data: TrainingData) -> None:
+def test_a_training_that_broke_twice_is_no_verdict_and_ends_it_with_what_is_done(
+    store: Store, data: TrainingData
+) -> None:
     engine = InlineEngine(data)
-    engine.breaks_at = {0, 2}
-    runs = verifier(store, engine).runs([ENTRY], 3)[ENTRY.candidate.id]
-    assert [run["seed"] for run in runs] == fresh_seeds(ENTRY.candidate.id, "test", 3)
-
-
-def test_workers_that_keep_breaking_end_it_with_what_is_done(store: Store, data: TrainingData) -> None:
-    engine = InlineEngine(data)
-    engine.breaks_at = {1, 2, 3}
+    engine.breaks_at = {1}
     with pytest.raises(
-        VerificationFailedError, match=r"3 trainings broke; the last one: its worker ended with exit code"
+        VerificationFailedError, match=r"^mine, seed 2 broke twice; the last time: its worker ended with exit code -9$"
     ):
         verifier(store, engine).runs([ENTRY], 3)
     assert len(verification_runs_of(store.engine, ENTRY.candidate.id)) == 1
+
+
+def test_what_ends_along_with_one_that_broke_is_kept(store: Store, data: TrainingData) -> None:
+    engine = BatchEngine(data, 3)
+    engine.breaks_at = {0}
+    with pytest.raises(VerificationFailedError, match=r"^mine, seed 1 broke twice"):
+        verifier(store, engine).runs([ENTRY], 3)
+    kept = verification_runs_of(store.engine, ENTRY.candidate.id)
+    assert {run["seed"] for run in kept} == set(fresh_seeds(ENTRY.candidate.id, "test", 3)[1:])
 
 
 def test_a_seed_that_diverges_counts_as_one_that_failed(store: Store, data: TrainingData) -> None:

@@ -3,23 +3,24 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 
-import trainer.workers.worker
 from models.arch import ArchSpec
 from models.candidate import Candidate
 from models.layers import Conv, Gap, MaxPool
 from models.recipe import Recipe
 from trainer.data.digits import load_digits
 from trainer.data.images import TrainingData
-from trainer.workers.messages import Broken, EpochDone, Finished, Job, Ready
-from trainer.workers.worker import WorkerSettings, work
+from trainer.training.train import Training
+from trainer.workers.messages import Broken, EpochDone, Finished, Job, Leaving, Ready, Stop
+from trainer.workers.settings import WorkerSettings
+from trainer.workers.worker import work
 
 ARCH = ArchSpec((Conv(2), MaxPool(), Gap(), Conv(10, 1, then=())))
 JOB = Job(7, Candidate(ARCH, Recipe(epochs=2, batch_size=32)).to_dict(), seed=0)
@@ -27,25 +28,32 @@ OTHER = Job(8, JOB.candidate, seed=0)
 
 
 class Line:
-    """A connection whose other side says the given things, and is gone at the last of them if that is an error."""
+    """A connection whose other side says the given things, each when the worker has nothing else to do.
+
+    It is gone at the last of them if that is an error; `speaks_up` makes it say all that is left at once.
+    """
 
     def __init__(self, *incoming: object) -> None:
-        self._incoming = iter(incoming)
+        self._incoming = list(incoming)
+        self.speaks_up = False
         self.sent: list[object] = []
-        self.lost_at: type | None = None
+        self.lost_at: object = None
         """The kind of message that can no longer be sent."""
         self.error: Exception = BrokenPipeError()
 
+    def poll(self, timeout: float = 0) -> bool:
+        return self.speaks_up and bool(self._incoming)
+
     def recv(self) -> object:
-        said = next(self._incoming)
+        said = self._incoming.pop(0)
         if isinstance(said, Exception):
             raise said
         return said
 
-    def send(self, message: object) -> None:
-        if type(message) is self.lost_at:
+    def send(self, messages: list[object]) -> None:
+        if self.lost_at in [type(message) for message in messages]:
             raise self.error
-        self.sent.append(message)
+        self.sent += messages
 
 
 @pytest.fixture(autouse=True)
@@ -63,44 +71,71 @@ def data() -> TrainingData:
     return TrainingData.of(train.select(np.arange(64)), train.select(np.arange(64, 96)))
 
 
-def run(line: Line, data: TrainingData) -> list[type]:
+Make = Callable[..., Training]
+
+
+def run(line: Line, data: TrainingData, make_training: Make = Training, slots: int | None = None) -> list[type]:
     """The kinds of messages a worker sends before it ends."""
-    work(cast(Connection, line), data, WorkerSettings("cpu", torch.float32), started_at=0.0)
+    settings = WorkerSettings("cpu", torch.float32, slots)
+    work(cast(Connection, line), data, settings, started_at=0.0, make_training=make_training)
     return [type(message) for message in line.sent]
 
 
-def breaking(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    def broken(*_: object) -> None:
+def breaking(error: Exception) -> Make:
+    def broken(*_: object, **__: object) -> Training:
         raise error
 
-    monkeypatch.setattr(trainer.workers.worker, "Training", broken)
+    return broken
+
+
+def calling(line: Line) -> Make:
+    """Makes trainings after whose first batch the other side says all it has to say."""
+
+    def make(candidate: Any, data: Any, seed: int, device: str, dtype: Any, on_batch: Any, runner: Any) -> Training:
+        def speak_up(number: int, n: int) -> None:
+            line.speaks_up = True
+            on_batch(number, n)
+
+        return Training(candidate, data, seed, device, dtype, on_batch=speak_up)
+
+    return make
 
 
 def test_jobs_one_after_the_other_until_none_is_left(data: TrainingData) -> None:
-    sent = run(Line(JOB, True, False, OTHER, True, True, None), data)
-    assert sent == [Ready, EpochDone, EpochDone, EpochDone, EpochDone, Finished]
+    sent = run(Line(JOB, OTHER, None), data)
+    assert sent == [Ready, EpochDone, EpochDone, Finished, EpochDone, EpochDone, Finished]
     assert torch.get_num_threads() == 1
+
+
+@pytest.mark.parametrize(("asked", "slots"), [(None, 1), (1, 1), (3, 3)])
+def test_it_says_how_many_slots_it_has(data: TrainingData, asked: int | None, slots: int) -> None:
+    line = Line(None)
+    run(line, data, slots=asked)
+    assert [message.slots for message in line.sent if isinstance(message, Ready)] == [slots]
+
+
+def test_the_end_is_seen_between_two_batches(data: TrainingData) -> None:
+    line = Line(JOB, OTHER, Stop(JOB.number), None)
+    assert run(line, data, calling(line)) == [Ready]
 
 
 @pytest.mark.parametrize("error", [EOFError(), ConnectionResetError(), BrokenPipeError()], ids=repr)
 def test_it_ends_quietly_when_nobody_speaks(data: TrainingData, error: Exception) -> None:
     assert run(Line(error), data) == [Ready]
-    assert run(Line(JOB, error), data) == [Ready, EpochDone]
-    assert run(Line(JOB, True, error), data) == [Ready, EpochDone, EpochDone]
+    assert run(Line(JOB, error), data) == [Ready, EpochDone, EpochDone, Finished]
+    line = Line(JOB, error)
+    assert run(line, data, calling(line)) == [Ready], "seen within the epoch"
 
 
 @pytest.mark.parametrize("error", [ConnectionResetError(), BrokenPipeError()], ids=repr)
-def test_it_ends_quietly_when_nobody_listens(
-    data: TrainingData, error: Exception, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for kind, before in ((Ready, []), (EpochDone, [Ready]), (Finished, [Ready, EpochDone, EpochDone])):
-        line = Line(JOB, True, True)
+def test_it_ends_quietly_when_nobody_listens(data: TrainingData, error: Exception) -> None:
+    for kind, before in ((Ready, []), (EpochDone, [Ready]), (Finished, [Ready, EpochDone])):
+        line = Line(JOB)
         line.lost_at, line.error = kind, error
         assert run(line, data) == before
-    breaking(monkeypatch, ValueError("of ours"))
     line = Line(JOB)
     line.lost_at, line.error = Broken, error
-    assert run(line, data) == [Ready]
+    assert run(line, data, breaking(ValueError("of ours"))) == [Ready]
 
 
 @pytest.mark.parametrize(
@@ -112,12 +147,9 @@ def test_it_ends_quietly_when_nobody_listens(
     ],
     ids=repr,
 )
-def test_it_goes_on_after_a_job_that_breaks(
-    data: TrainingData, error: Exception, reason: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    breaking(monkeypatch, error)
+def test_it_goes_on_after_a_job_that_breaks(data: TrainingData, error: Exception, reason: str) -> None:
     line = Line(JOB, OTHER, None)
-    run(line, data)
+    run(line, data, breaking(error))
     assert line.sent[1:] == [Broken(7, reason), Broken(8, reason)]
 
 
@@ -132,15 +164,12 @@ def test_it_goes_on_after_a_job_that_breaks(
     ],
     ids=repr,
 )
-def test_it_ends_with_a_device_that_is_lost(
-    data: TrainingData, error: Exception, reason: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    breaking(monkeypatch, error)
+def test_it_ends_with_a_device_that_is_lost(data: TrainingData, error: Exception, reason: str) -> None:
     line = Line(JOB, OTHER, None)
     with pytest.raises(SystemExit) as stop:
-        run(line, data)
+        run(line, data, breaking(error))
     assert stop.value.code == 1
-    assert line.sent[1:] == [Broken(7, reason, worker_ends=True)]
+    assert line.sent[1:] == [Leaving(reason)]
 
 
 INTERRUPTED_AT_THE_START = """

@@ -1,0 +1,53 @@
+"""One policy for what is lost, in searches and verifications alike.
+
+What is counted is lost workers, whatever they held: a worker of eight slots that is gone is one loss. Each job gets a
+second run with the same seed, and never a third. A job that was there when its worker went is a suspect; there is at
+most one in a worker, so that the one to blame takes none of the others along a second time.
+"""
+
+from dataclasses import dataclass
+
+from search.engines.protocol import EngineError
+from trainer.workers.messages import Job
+
+_MAX_LOSSES_IN_A_ROW = 3
+
+
+@dataclass(eq=False)
+class Given:
+    """A job that an engine was given, and how it has fared."""
+
+    job: Job
+    n_epochs: int = 0
+    """Epochs whose records were handed on."""
+    has_failed: bool = False
+    is_suspect: bool = False
+    """Whether a worker was lost with it."""
+
+    def is_news(self, epoch: int) -> bool:
+        """Whether the record of this epoch is to be handed on: a second run has those of the first again."""
+        is_news = epoch > self.n_epochs
+        self.n_epochs = max(self.n_epochs, epoch)
+        return is_news
+
+    def deserves_another_run(self) -> bool:
+        """Whether it is to be run again now that a run of it failed: once."""
+        deserves, self.has_failed = not self.has_failed, True
+        return deserves
+
+
+class Losses:
+    """Counts the workers that are lost with no sign of life from any in between."""
+
+    def __init__(self) -> None:
+        self._n_in_a_row = 0
+
+    def sign_of_life(self) -> None:
+        """A worker has finished an epoch or a training: something can be trained here."""
+        self._n_in_a_row = 0
+
+    def worker_lost(self, reason: str) -> None:
+        """Raises EngineError, with this last reason, once there is no point in starting another."""
+        self._n_in_a_row += 1
+        if self._n_in_a_row >= _MAX_LOSSES_IN_A_ROW:
+            raise EngineError(f"{self._n_in_a_row} workers in a row were lost; the last one: {reason}")

@@ -1,0 +1,30 @@
+"""The policy for what is lost, by hand."""
+
+import pytest
+
+from search.engines.losses import Given, Losses
+from search.engines.protocol import EngineError
+from trainer.workers.messages import Job
+
+
+def test_a_job_has_a_second_run_and_no_third() -> None:
+    given = Given(Job(0, {}, 0))
+    assert given.deserves_another_run()
+    assert not given.deserves_another_run()
+
+
+def test_a_second_run_s_records_are_news_from_where_the_first_broke_off() -> None:
+    given = Given(Job(0, {}, 0))
+    assert [given.is_news(epoch) for epoch in (1, 2, 1, 2, 3)] == [True, True, False, False, True]
+
+
+def test_three_losses_in_a_row_are_too_many_and_a_sign_of_life_between_them_forgives_all() -> None:
+    losses = Losses()
+    for _ in range(2):
+        losses.worker_lost("a first reason")
+        losses.worker_lost("a second reason")
+        losses.sign_of_life()
+    losses.worker_lost("one")
+    losses.worker_lost("two")
+    with pytest.raises(EngineError, match=r"^3 workers in a row were lost; the last one: three$"):
+        losses.worker_lost("three")
