@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from benchmarks._report import markdown_table
-from benchmarks.gpu import candidates, chip, formats, processes, slots, truth, whole_search
+from benchmarks.gpu import alternatives, candidates, chip, formats, processes, slots, truth, whole_search
 from benchmarks.gpu.setting import Row, Setting
 from models.errors import MnistSearchError
 from trainer.data.images import load_idx_dataset
@@ -43,6 +43,8 @@ def parts(data_dir: Path | None) -> dict[str, tuple[float, Callable[[Setting], l
         "layout": (20, slots.by_layout),
         "steps": (20, slots.by_steps_a_graph),
         "processes": (40, processes.processes),
+        "equal": (30, alternatives.equal_networks),
+        "triton": (30, alternatives.between_convolutions),
     }
 
 

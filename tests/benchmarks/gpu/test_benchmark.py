@@ -18,7 +18,7 @@ needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is 
 
 def bench(*arguments: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "benchmarks.gpu", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[1])
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
 
 
 def page_of(folder: Path, *arguments: str) -> str:
@@ -33,7 +33,13 @@ def page_of(folder: Path, *arguments: str) -> str:
 
 def test_the_trainers_parts_run_on_a_cpu(tmp_path: Path) -> None:
     page = page_of(tmp_path, "--only", *(name for name in parts(None) if name not in ("bench", "search")))
-    for what in ("copying on the device", "2 slots", "bfloat16", "4 candidates of 2 epochs, pruned", "processes"):
+    for what in (
+        "copying on the device",
+        "2 slots",
+        "bfloat16",
+        "4 candidates of 2 epochs, pruned",
+        "2 equal networks as one",
+    ):
         assert what in page
     assert page.count("the same bits") == 4
 
@@ -91,7 +97,8 @@ def test_the_candidates_are_those_of_a_search() -> None:
 
 def test_there_is_a_part_for_every_promise() -> None:
     assert list(parts(None)) == [
-        "chip", "truth", "slots", "bench", "candidates", "search", "formats", "layout", "steps", "processes",
+        "chip", "truth", "slots", "bench", "candidates", "search", "formats", "layout", "steps", "processes", "equal",
+        "triton",
     ]  # fmt: skip
 
 
