@@ -32,11 +32,16 @@ def _dtype() -> torch.dtype:
     return choose_precision("auto", "cpu", PRESETS["a-step5"].candidate).dtype
 
 
-def measure(candidate: Candidate, seed: int, kind: type[Training] = Training) -> dict[str, object]:
-    """Accuracies by epoch, the sustained one, and the core-seconds of a training on the search's split."""
+def measure(
+    candidate: Candidate, seed: int, kind: type[Training] = Training, dtype: torch.dtype | None = None
+) -> dict[str, object]:
+    """Accuracies by epoch, the sustained one, and the core-seconds of a training on the search's split.
+
+    In this machine's fastest number format, or in the one that is named.
+    """
     data = holdout()
     start = time.process_time()
-    records = list(kind(candidate, data, seed, "cpu", _dtype()))
+    records = list(kind(candidate, data, seed, "cpu", dtype or _dtype()))
     accuracies = [record.eval_accuracy for record in records]
     return {
         "accuracies": accuracies,

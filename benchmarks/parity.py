@@ -4,8 +4,8 @@
 
 The sources' way is torchvision's MNIST with RandomRotation, ToTensor and Normalize through a DataLoader, float32, SGD
 and StepLR; its images are loaded in the training process itself, which changes what it costs and not what it learns.
-Ours is a worker's: data in memory, bilinear rotation a batch at a time, fused kernels, the number format of this
-machine. Writes `benchmarks/results/parity.jsonl` as results come (and goes on from there), then `parity.md` beside it.
+Ours is a worker's: data in memory, bilinear rotation a batch at a time, fused kernels, in float32 and in bfloat16.
+Writes `benchmarks/results/parity.jsonl` as results come (and goes on from there), then `parity.md` beside it.
 """
 
 import argparse
@@ -38,7 +38,8 @@ RECIPE = Recipe(
     rotation_degrees=7.0, fill=1,
 )  # fmt: skip
 CANDIDATE = Candidate(PRESETS["a-step5"].arch, RECIPE)
-SOURCES, OURS = "the sources'", "ours"
+SOURCES = "the sources'"
+OURS = {"ours, float32": torch.float32, "ours, bfloat16": torch.bfloat16}
 
 
 @cache
@@ -95,12 +96,14 @@ def _accuracy(network: nn.Module, images: torch.utils.data.Dataset[Any]) -> floa
 
 def train(job: Job) -> dict[str, Any]:
     """One training by either way."""
-    return train_as_the_sources(job["seed"]) if job["way"] == SOURCES else measure(CANDIDATE, job["seed"])
+    if job["way"] == SOURCES:
+        return train_as_the_sources(job["seed"])
+    return measure(CANDIDATE, job["seed"], dtype=OURS[job["way"]])
 
 
 def rows(results: list[Job]) -> list[list[str]]:
     """A row for each way."""
-    return [_row(way, [r for r in results if r["way"] == way]) for way in (SOURCES, OURS)]
+    return [_row(way, [r for r in results if r["way"] == way]) for way in (SOURCES, *OURS)]
 
 
 def _row(way: str, results: list[Job]) -> list[str]:
@@ -111,13 +114,18 @@ def _row(way: str, results: list[Job]) -> list[str]:
 
 
 def verdict(results: list[Job]) -> str:
-    """The difference of the means, by Welch's t test."""
-    ours, sources = ([r["sustained_accuracy"] for r in results if r["way"] == way] for way in (OURS, SOURCES))
-    found = difference(ours, sources)
+    """The differences of the means, by Welch's t test."""
+    values = {way: [r["sustained_accuracy"] for r in results if r["way"] == way] for way in (SOURCES, *OURS)}
+    pairs = [(way, SOURCES) for way in OURS] + [tuple(reversed(list(OURS)))]
+    return "\n".join(_difference(above, below, values) for above, below in pairs) + "\n"
+
+
+def _difference(above: str, below: str, values: dict[str, list[float]]) -> str:
+    found = difference(values[above], values[below])
     assert found.interval is not None
     inside = f"{100 * found.interval.low:+.3f} to {100 * found.interval.high:+.3f}"
     apart = "they are told apart" if found.is_told_apart else "they cannot be told apart"
-    return f"Ours minus the sources': {100 * found.mean:+.3f} points, 95 % interval (Welch) {inside}: {apart}.\n"
+    return f"- {above} minus {below}: {100 * found.mean:+.3f} points, 95 % interval (Welch) {inside}: {apart}."
 
 
 def main() -> None:
@@ -127,7 +135,7 @@ def main() -> None:
     parser.add_argument("--our-seeds", type=int, default=5)
     options = parser.parse_args()
     jobs = [{"way": SOURCES, "seed": seed} for seed in range(options.seeds)]
-    jobs += [{"way": OURS, "seed": seed} for seed in range(options.our_seeds)]
+    jobs += [{"way": way, "seed": seed} for seed in range(options.our_seeds) for way in OURS]
     results = run_jobs(jobs, train, RESULTS, options.workers)
     text = (
         "# The same accuracy by both ways of training\n\n"

@@ -10,7 +10,7 @@ import torch
 
 from models.candidate import Candidate
 from trainer.data.images import TrainingData
-from trainer.training.cuda_runner import Lane
+from trainer.training.cuda_runner import CaptureError, Lane
 from trainer.training.records import DivergedError
 from trainer.training.runners import make_lane, make_runner
 from trainer.training.train import Training
@@ -43,6 +43,8 @@ class _Task:
     job: Job
     n_reported: int = 0
     """Epochs of which the dispatcher has the record: it is not told of them again when the job begins anew."""
+    n_cramped: int = 0
+    """Times that there was no memory for it beside others. From the second on it is trained with nobody beside it."""
 
 
 @dataclass(eq=False)
@@ -75,6 +77,7 @@ class SlotLoop:
         self._n_slots = n_slots
         self._slots = [_Slot(make_lane(settings.device)) for _ in range(n_slots)]
         self._waiting: deque[_Task] = deque()
+        self._cramped: list[_Task] = []  # those that wait for a training to end, since there was no memory for them
         self._messages: list[Message] = []
 
     def run(self) -> None:
@@ -110,9 +113,20 @@ class SlotLoop:
 
     def _drop(self, number: int) -> None:
         self._waiting = deque(task for task in self._waiting if task.job.number != number)
+        self._cramped = [task for task in self._cramped if task.job.number != number]
         for slot in self._slots:
             if slot.task is not None and slot.task.job.number == number:
-                slot.clear()
+                self._free(slot)
+
+    def _free(self, slot: _Slot) -> None:
+        """Ends what a slot does."""
+        slot.clear()
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """A training is over: those for which there was no memory are next."""
+        self._waiting.extendleft(reversed(self._cramped))
+        self._cramped.clear()
 
     def _take_turns(self) -> bool:
         """Moves each slot on that can move; returns whether one could."""
@@ -120,10 +134,16 @@ class SlotLoop:
         for slot in self._slots:
             if slot.task is not None:
                 has_moved |= self._try(slot, self._go_on)
-            if slot.task is None and self._waiting and self._n_busy < self._n_slots:
+            if slot.task is None and self._may_begin():
                 slot.task = self._waiting.popleft()
                 has_moved |= self._try(slot, self._begin)
         return has_moved
+
+    def _may_begin(self) -> bool:
+        """Whether the next job that waits has a place."""
+        if not self._waiting or any(slot.task is not None and slot.task.n_cramped > 1 for slot in self._slots):
+            return False
+        return self._n_busy < (1 if self._waiting[0].n_cramped > 1 else self._n_slots)
 
     def _begin(self, slot: _Slot, task: _Task) -> bool:
         job, settings = task.job, self._settings
@@ -155,7 +175,7 @@ class SlotLoop:
         weights = io.BytesIO()
         torch.save(slot.training.weights(), weights)
         self._messages.append(Finished(number, weights.getvalue(), slot.training.predictions))
-        slot.clear()
+        self._free(slot)
         return True
 
     def _start_epoch(self, slot: _Slot, training: Training) -> None:
@@ -177,7 +197,7 @@ class SlotLoop:
             pass  # its slot is free already
         except DivergedError as raised:
             self._messages.append(Diverged(task.job.number, raised.epoch))
-            slot.clear()
+            self._free(slot)
         except Exception as raised:  # a fault of ours or of the machine: the others go on without this one
             error = raised.with_traceback(None)  # whose frames hold the training's memory
         if error is not None:
@@ -191,13 +211,17 @@ class SlotLoop:
             self._messages.append(Leaving(reason))
             self._send()
             raise DeviceLostError(reason)
-        if isinstance(error, torch.OutOfMemoryError) and self._n_busy:
-            # There is room for the others alone. The job waits here for one of them to end, and begins anew.
-            self._n_slots = self._n_busy
-            self._waiting.appendleft(task)
-            self._messages.append(Slots(self._n_slots, reason))
+        if _is_out_of_memory(error) and self._n_busy:
+            # It begins anew when one of the others ends; if that is in vain too, when all of them have: then it is the
+            # job that is large, and not the slots that are too many.
+            task.n_cramped += 1
+            self._cramped.append(task)
+            if task.n_cramped == 1:
+                self._n_slots = max(self._n_busy, self._n_slots - 1)
+                self._messages.append(Slots(self._n_slots, reason))
         else:
             self._messages.append(Broken(task.job.number, reason))
+            self._make_room()
 
     def _send(self) -> None:
         messages, self._messages = self._messages, []
@@ -205,9 +229,20 @@ class SlotLoop:
             self._connection.send(messages)
 
 
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether there was no memory for what was begun, and the device is otherwise well."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    # What libraries and the driver allocate by themselves. A capture that breaks on it leaves the process unfit.
+    said = ("out of memory", "ALLOC_FAILED")
+    return (
+        isinstance(error, RuntimeError) and not isinstance(error, CaptureError) and any(t in str(error) for t in said)
+    )
+
+
 def _is_device_lost(error: Exception) -> bool:
     """Whether whatever this process does on its GPU from now on will fail too, as after an illegal access there."""
-    if isinstance(error, torch.OutOfMemoryError):
+    if _is_out_of_memory(error):
         return False
     is_accelerators = isinstance(error, getattr(torch, "AcceleratorError", ()))
     return is_accelerators or (isinstance(error, RuntimeError) and "CUDA" in str(error))

@@ -165,6 +165,61 @@ def test_a_job_for_which_memory_runs_out_waits_and_is_trained_all_the_same(data:
         assert records_of(heard, job.number) == alone(job, data), "and no record twice"
 
 
+class Large(Training):
+    """The one with seed 101 fits beside nobody, all others beside as many as there are."""
+
+    alive: set[int]
+
+    def __init__(self, candidate: Any, data: Any, seed: int, *how: Any, **more: Any) -> None:
+        if Large.alive and (seed == 101 or 101 in Large.alive):
+            raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+        super().__init__(candidate, data, seed, *how, **more)
+        self._seed_here = seed
+        Large.alive.add(seed)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_seed_here"):
+            Large.alive.remove(self._seed_here)
+
+
+def test_a_large_job_is_trained_with_nobody_beside_it_and_takes_one_slot_at_most(data: TrainingData) -> None:
+    Large.alive = set()
+    jobs = [made_job(number, 1 + number % 2) for number in range(7)]
+    with slot_loop(data, 3, jobs, Large) as line:
+        heard = hear(line, 7)
+    assert [one.n for one in heard if isinstance(one, Slots)] == [2]
+    assert ends_of(heard) == dict.fromkeys(range(7), Finished)
+    for job in jobs:
+        assert records_of(heard, job.number) == alone(job, data)
+
+
+def test_a_large_job_among_many_lowers_the_slots_once(data: TrainingData) -> None:
+    Large.alive = set()
+    order = (0, 2, 3, 1, 4, 5, 6, 7)
+    jobs = [made_job(number, 1 + number % 3) for number in order]
+    with slot_loop(data, 4, jobs, Large) as line:
+        heard = hear(line, 8)
+    assert [one.n for one in heard if isinstance(one, Slots)] == [3]
+    assert ends_of(heard) == dict.fromkeys(range(8), Finished)
+    for job in jobs:
+        assert records_of(heard, job.number) == alone(job, data)
+
+
+def test_a_job_without_room_is_next_when_the_other_breaks(data: TrainingData) -> None:
+    class Breaking(Large):
+        def start_epoch(self) -> None:
+            if self._seed_here == 100 and self._n_epochs_done == 2:
+                raise ValueError("of ours")
+            super().start_epoch()
+
+    Large.alive = set()
+    jobs = [made_job(0, 5), made_job(1)]
+    with slot_loop(data, 2, jobs, Breaking) as line:
+        heard = hear(line, 2)
+    assert ends_of(heard) == {0: Broken, 1: Finished}
+    assert records_of(heard, 1) == alone(jobs[1], data)
+
+
 def test_a_job_that_has_not_even_room_alone_is_broken(data: TrainingData) -> None:
     Cramped.alive, Cramped.needs_room_in = 2, {}
     with slot_loop(data, 3, [made_job(0)], Cramped) as line:
