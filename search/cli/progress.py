@@ -12,12 +12,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from search.cli.worker_lines import fewer_slots_text, ready_text, team_text
+from search.cli.worker_lines import fewer_slots_text, lost_text, ready_text, team_text
 from search.dispatch.listener import Listener, SearchState, TrialEnded
 from search.measures.words import percent, plural, seconds_text
 from search.study import attributes
 from search.study.outcomes import Outcome
-from trainer.workers.messages import Ready, Slots
+from trainer.workers.messages import Lost, Ready, Slots
 
 _REDRAW_SECONDS = 0.5
 _MAX_SHOWN = 8
@@ -51,6 +51,9 @@ class PlainProgress(Listener):
     def slots_fell(self, state: SearchState, worker: Slots) -> None:
         _print(fewer_slots_text(worker))
 
+    def worker_lost(self, state: SearchState, worker: Lost) -> None:
+        _print(lost_text(worker))
+
     def ended(self, state: SearchState, trial: TrialEnded) -> None:
         best = f", best {percent(state.best.value)}" if state.best else ""
         left = f", {seconds_text(state.seconds_left)} left" if state.seconds_left is not None else ""
@@ -69,6 +72,9 @@ class LiveProgress(Listener):
 
     def slots_fell(self, state: SearchState, worker: Slots) -> None:
         self._live.console.print(fewer_slots_text(worker), highlight=False)
+
+    def worker_lost(self, state: SearchState, worker: Lost) -> None:
+        self._live.console.print(lost_text(worker), highlight=False)
 
     def changed(self, state: SearchState) -> None:
         if time.monotonic() - self._drawn >= _REDRAW_SECONDS:

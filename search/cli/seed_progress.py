@@ -11,11 +11,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from search.cli.worker_lines import fewer_slots_text, ready_text
+from search.cli.worker_lines import fewer_slots_text, lost_text, ready_text
 from search.measures.objective import sustained_accuracy
 from search.measures.words import percent, plural, seconds_text
 from search.verification.trainings import SeedTraining, TrainingListener
-from trainer.workers.messages import Ready, Slots
+from trainer.workers.messages import Lost, Ready, Slots
 
 _MAX_SHOWN = 8
 """Trainings under way that the live view shows, so that it fits a terminal of 24 lines."""
@@ -45,6 +45,9 @@ class PlainSeedProgress(TrainingListener):
 
     def slots_fell(self, worker: Slots) -> None:
         self._say(fewer_slots_text(worker))
+
+    def worker_lost(self, worker: Lost) -> None:
+        self._say(lost_text(worker))
 
     def began(self, n_done: int, n_total: int) -> None:
         self._n_before, self._n_done, self._n_total = n_done, n_done, n_total

@@ -1,7 +1,7 @@
 """What is said of workers, by searches and verifications alike."""
 
 from search.measures.words import bytes_text, plural, seconds_text
-from trainer.workers.messages import Ready, Slots
+from trainer.workers.messages import Lost, Ready, Slots
 
 
 def team_text(n_workers: int, n_slots: int) -> str:
@@ -13,6 +13,12 @@ def team_text(n_workers: int, n_slots: int) -> str:
 def ready_text(worker: Ready) -> str:
     """A worker that begins, with its resident memory, shared data included."""
     return f"worker ready after {seconds_text(worker.start_seconds)}, {bytes_text(worker.memory_bytes)}"
+
+
+def lost_text(worker: Lost) -> str:
+    """A worker that is gone."""
+    again = f": {plural(worker.n_jobs, 'training')} begin{'s' * (worker.n_jobs == 1)} anew" if worker.n_jobs else ""
+    return f"a worker was lost and is replaced ({worker.reason.removeprefix('its worker ')}){again}"
 
 
 def fewer_slots_text(worker: Slots) -> str:

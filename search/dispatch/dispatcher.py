@@ -23,7 +23,7 @@ from storage.epochs import core_seconds_of
 from storage.errors import StudyBusyError
 from storage.sessions import TAKEN_OVER, StudySession
 from storage.trials import read_trials
-from trainer.workers.messages import Answer, Broken, Diverged, EpochDone, Finished, Job, Ready, Slots
+from trainer.workers.messages import Answer, Broken, Diverged, EpochDone, Finished, Job, Lost, Ready, Slots
 
 _POLL_SECONDS = 0.25
 _MAX_FAILURES_IN_A_ROW = 3
@@ -181,7 +181,7 @@ class Dispatcher:
             self._listener.ended(self._state, ended)
 
     def _handle(self, answer: Answer) -> None:
-        if not isinstance(answer, (Ready, Slots)) and answer.number not in self._running:
+        if not isinstance(answer, (Ready, Slots, Lost)) and answer.number not in self._running:
             return  # an answer before it, of the same batch, was the last word on this trial
         match answer:
             case Ready():
@@ -190,6 +190,9 @@ class Dispatcher:
             case Slots():
                 self._count_slots()
                 self._listener.slots_fell(self._state, answer)
+            case Lost():
+                self._count_slots()
+                self._listener.worker_lost(self._state, answer)
             case EpochDone(number, _):
                 self._epoch(self._running[number], answer)
             case Finished(number, weights, _):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from optuna.trial import FrozenTrial
 
 from search.study.outcomes import Outcome
-from trainer.workers.messages import Ready, Slots
+from trainer.workers.messages import Lost, Ready, Slots
 
 
 @dataclass
@@ -70,6 +70,9 @@ class Listener:
 
     def slots_fell(self, state: SearchState, worker: Slots) -> None:
         """A worker has memory for fewer trainings than it began with."""
+
+    def worker_lost(self, state: SearchState, worker: Lost) -> None:
+        """A worker is gone, and another one starts."""
 
     def changed(self, state: SearchState) -> None:
         """Something moved: an epoch, a new candidate, the clock."""

@@ -10,7 +10,19 @@ from search.engines.protocol import EngineError
 from search.engines.worker_process import Work, WorkerProcess
 from trainer.data.images import TrainingData
 from trainer.fused.kernels import load_kernels
-from trainer.workers.messages import Answer, Broken, Diverged, EpochDone, Finished, Job, Leaving, Message, Ready, Slots
+from trainer.workers.messages import (
+    Answer,
+    Broken,
+    Diverged,
+    EpochDone,
+    Finished,
+    Job,
+    Leaving,
+    Lost,
+    Message,
+    Ready,
+    Slots,
+)
 from trainer.workers.settings import WorkerSettings
 from trainer.workers.worker import work
 
@@ -128,6 +140,7 @@ class LocalEngine:
         reason = worker.bury()
         self._losses.worker_lost(reason)
         self._workers[self._workers.index(worker)] = self._start(worker.settings)
+        answers.append(Lost(reason, len(worker.jobs)))
         for given in worker.jobs.values():
             given.is_suspect = True
             answers += self._failed(given, reason)

@@ -9,7 +9,7 @@ from models.candidate import Candidate
 from models.errors import WorkFailedError
 from search.engines.protocol import Engine
 from trainer.training.records import EpochRecord
-from trainer.workers.messages import Answer, Broken, Diverged, EpochDone, Finished, Job, Ready, Slots
+from trainer.workers.messages import Answer, Broken, Diverged, EpochDone, Finished, Job, Lost, Ready, Slots
 
 _POLL_SECONDS = 0.25
 
@@ -48,6 +48,9 @@ class TrainingListener:
 
     def slots_fell(self, worker: Slots) -> None:
         """A worker has memory for fewer trainings than it began with."""
+
+    def worker_lost(self, worker: Lost) -> None:
+        """A worker is gone, and another one starts."""
 
     def began(self, n_done: int, n_total: int) -> None:
         """So many trainings are wanted, of which some were done before."""
@@ -97,6 +100,9 @@ def _take(answer: Answer, running: dict[int, SeedTraining], listener: TrainingLi
             return False
         case Slots():
             listener.slots_fell(answer)
+            return False
+        case Lost():
+            listener.worker_lost(answer)
             return False
         case EpochDone(number, record):
             running[number].records.append(record)

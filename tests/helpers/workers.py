@@ -24,7 +24,7 @@ from trainer.data.images import TrainingData
 from trainer.training.records import EpochRecord
 from trainer.training.runner import Runner
 from trainer.training.train import Training
-from trainer.workers.messages import Answer, Broken, Diverged, EpochDone, Finished, Job, Message
+from trainer.workers.messages import Answer, Broken, Diverged, EpochDone, Finished, Job, Lost, Message
 from trainer.workers.settings import WorkerSettings
 from trainer.workers.slots import SlotLoop
 
@@ -44,12 +44,12 @@ def alone(job: Job, data: TrainingData) -> list[EpochRecord]:
     return timeless(list(Training(Candidate.from_dict(job.candidate), data, job.seed)))
 
 
-def records_of(messages: Sequence[Message], number: int) -> list[EpochRecord]:
+def records_of(messages: Sequence[Message | Lost], number: int) -> list[EpochRecord]:
     """The records that were sent of a job, in their order, without the times."""
     return timeless([one.record for one in messages if isinstance(one, EpochDone) and one.number == number])
 
 
-def ends_of(messages: Sequence[Message]) -> dict[int, type]:
+def ends_of(messages: Sequence[Message | Lost]) -> dict[int, type]:
     """How each job ended; each must have done so once."""
     ends = [one for one in messages if isinstance(one, _ENDS)]
     assert len({one.number for one in ends}) == len(ends)

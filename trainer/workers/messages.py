@@ -89,8 +89,17 @@ class Leaving:
     reason: str
 
 
-Answer = Ready | Slots | EpochDone | Finished | Diverged | Broken
+@dataclass(frozen=True)
+class Lost:
+    """A worker is gone, and another one starts in its place; its engine says so."""
+
+    reason: str
+    n_jobs: int
+    """Those it had, each of which is run once more or Broken."""
+
+
+Answer = Ready | Slots | Lost | EpochDone | Finished | Diverged | Broken
 """What a dispatcher hears of a worker."""
 
-Message = Answer | Leaving
+Message = Ready | Slots | EpochDone | Finished | Diverged | Broken | Leaving
 """What a worker sends, in lists."""

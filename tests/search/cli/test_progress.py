@@ -17,7 +17,7 @@ from search.dispatch.listener import RunningTrial, SearchState
 from search.study.outcomes import Outcome
 from search.verification.trainings import Entry, SeedTraining
 from trainer.training.records import EpochRecord
-from trainer.workers.messages import Ready, Slots
+from trainer.workers.messages import Lost, Ready, Slots
 
 
 def state_of(n_running: int, n_workers: int, n_slots: int) -> SearchState:
@@ -69,12 +69,16 @@ def test_plain_lines_tell_of_slots(capsys: pytest.CaptureFixture[str]) -> None:
     plain.started(state_of(0, 1, 1))
     plain.worker_ready(state_of(0, 1, 16), Ready(2.0, 300 << 20, 16))
     plain.slots_fell(state_of(0, 1, 9), Slots(9, "OutOfMemoryError: CUDA out of memory"))
+    plain.worker_lost(state_of(0, 1, 9), Lost("its worker ended with exit code -9", 9))
+    plain.worker_lost(state_of(0, 1, 9), Lost("its worker ended with exit code 1", 0))
     plain.started(state_of(0, 1, 9))
     plain.worker_ready(state_of(0, 2, 2), Ready(2.0, 300 << 20))
     assert capsys.readouterr().err.splitlines() == [
         "study a-study: 0 of 200 candidates done, 1 worker, 8 epochs each",
         "worker ready after 2.0 s, 300.0 MiB: 1 worker, 16 slots",
         "a worker goes on with 9 slots: OutOfMemoryError: CUDA out of memory",
+        "a worker was lost and is replaced (ended with exit code -9): 9 trainings begin anew",
+        "a worker was lost and is replaced (ended with exit code 1)",
         "study a-study: 0 of 200 candidates done, 1 worker, 9 slots, 8 epochs each",
         "worker ready after 2.0 s, 300.0 MiB",
     ]

@@ -17,7 +17,7 @@ from tests.helpers.odd_workers import die, write_before_reading
 from tests.helpers.running import left_alive
 from tests.helpers.workers import Harmful, alone, ends_of, made_job, records_of, train_all_of
 from trainer.data.images import TrainingData
-from trainer.workers.messages import Answer, Broken, EpochDone, Finished, Ready
+from trainer.workers.messages import Answer, Broken, EpochDone, Finished, Lost, Ready
 from trainer.workers.worker import work
 
 
@@ -73,6 +73,7 @@ def test_who_is_with_a_worker_that_is_killed_once_is_trained_as_if_nothing_had_b
         heard = train_all_of(engine, jobs)
         assert engine.lost == [{0, 1, 2}]
         assert engine.n_slots == 3
+    assert [one for one in heard if isinstance(one, Lost)] == [Lost("its worker ended with exit code -9", 3)]
     assert ends_of(heard) == dict.fromkeys(range(3), Finished)
     for job in jobs:
         assert records_of(heard, job.number) == alone(job, data)
@@ -146,7 +147,9 @@ def test_workers_that_always_end_are_not_replaced_for_ever(n_jobs: int, n_broken
             EngineError, match=r"^3 workers in a row were lost; the last one: its worker ended with exit code 3$"
         ):
             engine.poll(60)
-    assert heard == [Broken(0, "its worker ended with exit code 3")][:n_broken]
+    assert [one for one in heard if not isinstance(one, Lost)] == [Broken(0, "its worker ended with exit code 3")][
+        :n_broken
+    ]
 
 
 class Verbose(LocalEngine):
