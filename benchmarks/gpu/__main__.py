@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from benchmarks._report import markdown_table
-from benchmarks.gpu import alternatives, candidates, chip, formats, processes, slots, truth, whole_search
+from benchmarks.gpu import alternatives, candidates, chip, formats, operations, processes, slots, truth, whole_search
 from benchmarks.gpu.setting import Row, Setting
 from models.errors import MnistSearchError
 from trainer.data.images import load_idx_dataset
@@ -34,6 +34,7 @@ def parts(data_dir: Path | None) -> dict[str, tuple[float, Callable[[Setting], l
     """The parts in their order, with the seconds that must be left for them to begin."""
     return {
         "chip": (0, chip.chip),
+        "operations": (0, operations.operations),
         "truth": (0, truth.truth),
         "slots": (0, slots.by_slots),
         "bench": (60, slots.beside_the_sources),

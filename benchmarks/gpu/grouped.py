@@ -23,7 +23,8 @@ from models.arch import INPUT_SHAPE, N_CLASSES
 from models.build import build
 from models.presets import PRESETS
 from models.recipe import Recipe
-from trainer.fused.network import Noise, fuse
+from trainer.fused.masks import Noise
+from trainer.fused.network import fuse
 from trainer.training.optim import begin_state, make_optimizer
 
 CANDIDATE = PRESETS["a-step5"].candidate

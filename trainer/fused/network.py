@@ -1,24 +1,12 @@
 """A network that trains through the fused kernels."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import nn
 from torch.nn.functional import batch_norm
 
 from trainer.fused.block import Block
 from trainer.fused.kernels import load_kernels
-
-
-@dataclass(frozen=True)
-class Noise:
-    """Where dropout comes from. By default from torch's global generator, as in torch."""
-
-    generator: torch.Generator | None = None
-    """On the network's device. The kernels of a CPU draw a seed from it."""
-    keep: torch.Tensor | None = None
-    """The share of activations that is kept (1,), read at each use in the place of the modules' own; the kernels go by
-    those."""
+from trainer.fused.masks import Masks, Noise
 
 
 def fuse(network: nn.Module, noise: Noise | None = None) -> nn.Module:
@@ -47,6 +35,7 @@ class FusedNetwork(nn.Module):
         self.inner = inner
         self._noise = noise
         self._stages = _stages(list(inner))
+        self._masks = Masks(list(inner), noise) if noise.keep is not None else None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.training:
@@ -65,6 +54,8 @@ class FusedNetwork(nn.Module):
         return x
 
     def _train(self, x: torch.Tensor) -> torch.Tensor:
+        if self._masks is not None:
+            self._masks.begin(x.shape[1:])
         for modules, block in self._stages:
             if block is not None and block.accepts(x):
                 x = block(x, self._draw_seed() if block.is_random else 0)
@@ -75,21 +66,20 @@ class FusedNetwork(nn.Module):
 
     def _through(self, module: nn.Module, x: torch.Tensor) -> torch.Tensor:
         if type(module) is nn.Dropout:
-            return self._dropped(x, module.p)
+            return self._dropped(module, x)
         if type(module) is nn.BatchNorm2d and _is_follower(module):
             # As the module does, but for counting batches: on a GPU that would be a kernel for each layer and batch.
             statistics, affine = (module.running_mean, module.running_var), (module.weight, module.bias)
             return batch_norm(x, *statistics, *affine, True, module.momentum or 0.0, module.eps)
         return module(x)  # type: ignore[no-any-return]
 
-    def _dropped(self, x: torch.Tensor, p: float) -> torch.Tensor:
-        if not p:
+    def _dropped(self, module: nn.Dropout, x: torch.Tensor) -> torch.Tensor:
+        if not module.p:
             return x
-        keep = self._noise.keep
-        noise = torch.empty_like(x)
-        if keep is None:
-            return x * noise.bernoulli_(1 - p, generator=self._noise.generator).div_(1 - p)
-        return x * noise.bernoulli_(keep, generator=self._noise.generator).div_(keep)
+        if self._masks is not None:
+            return x * self._masks.of(module, x)
+        keep = 1 - module.p
+        return x * torch.empty_like(x).bernoulli_(keep, generator=self._noise.generator).div_(keep)
 
     def _draw_seed(self) -> int:
         """A seed of 62 bits for the kernels."""

@@ -30,7 +30,7 @@ def sample(
     """
     kernels = load_kernels()
     if kernels is None or pixels.device.type != "cpu":
-        return _sample_by_torch(pixels[index], theta, fill) * scale + shift
+        return _sample_by_torch(pixels[index], theta, fill).mul_(scale).add_(fill * scale + shift)
     N, H, W = pixels.shape
     pixels, index, theta = pixels.contiguous(), index.contiguous(), theta.float().contiguous()
     info = _Sampling(N, len(index), H, W, fill, scale, shift)
@@ -48,13 +48,11 @@ def sample(
 
 
 def _sample_by_torch(pixels: torch.Tensor, theta: torch.Tensor, fill: int) -> torch.Tensor:
-    images = pixels.unsqueeze(1).float()  # (B, 1, H, W)
+    """The images (B, 1, H, W) resampled, less `fill`: grid_sample brings in zeros from outside."""
+    images = pixels.unsqueeze(1).sub(float(fill))  # a number that is a float makes bytes float32, in the same pass
     B, _, H, W = images.shape
     grid = _grid(H, W, images.device).expand(B, -1, -1).bmm(theta.transpose(1, 2)).view(B, H, W, 2)
-    # grid_sample brings in zeros from outside, so what should come in is made the zero for the moment.
-    if not fill:
-        return grid_sample(images, grid, align_corners=False)
-    return grid_sample(images - fill, grid, align_corners=False) + fill
+    return grid_sample(images, grid, align_corners=False)
 
 
 @cache

@@ -12,7 +12,7 @@ _BATCH = 2000
 
 
 class Evaluation:
-    """Called, it goes through the evaluation images once, and adds to `sums`. A work of a runner."""
+    """Called, it goes through the evaluation images once. A work of a runner."""
 
     def __init__(self, network: nn.Module, data: TrainingData) -> None:
         self._network = network
@@ -21,7 +21,7 @@ class Evaluation:
         device = data.evaluation.labels.device
         self._batch = _CPU_BATCH if device.type == "cpu" else _BATCH
         self.sums = zero_sums(device)
-        """(2,): the cross-entropies in nats, and how many answers were right."""
+        """(2,): the cross-entropies of the images in nats, and how many answers were right."""
         self.answers = torch.zeros_like(data.evaluation.labels)
         """The class that each image was given (N,)."""
 
@@ -34,8 +34,8 @@ class Evaluation:
     def __call__(self) -> None:
         logits = self.logits(self._images.pixels)
         self.answers.copy_(logits.argmax(1))
-        self.sums[0] += cross_entropy(logits, self._images.labels, reduction="sum")
-        self.sums[1] += (self.answers == self._images.labels).sum()
+        self.sums[0] = cross_entropy(logits, self._images.labels, reduction="sum")
+        self.sums[1] = (self.answers == self._images.labels).sum()
 
     def logits(self, pixels: torch.Tensor) -> torch.Tensor:
         """Logits (N, 10) in evaluation mode, for pixels (N, 28, 28) uint8 on the network's device."""

@@ -22,14 +22,12 @@ class EpochPlan:
     """The images (N,), as they come."""
     changes: Changes
     """Of the images in that order."""
-    rates: torch.Tensor
-    """The learning rate of each batch (n,), float32."""
-    taken: torch.Tensor
-    """The share of the new weights that their moving average takes in at each batch (n,), float32."""
+    numbers: torch.Tensor
+    """Of each batch (n, 2), float32: its learning rate, and the share of the new weights that the average takes in."""
 
     def tensors(self) -> list[torch.Tensor]:
         """All there is in it, in a fixed order."""
-        drawn = (self.order, *self.changes.tensors(), self.rates, self.taken)
+        drawn = (self.order, *self.changes.tensors(), self.numbers)
         return [tensor for tensor in drawn if tensor is not None]
 
 
@@ -41,9 +39,20 @@ def draw_plan(
     return EpochPlan(
         torch.randperm(n_images, generator=order),
         draw_changes(n_images, recipe, changes),
-        torch.tensor(rates, dtype=torch.float32),
-        torch.tensor(taken, dtype=torch.float32),
+        torch.tensor([rates, taken], dtype=torch.float32).T.contiguous(),
     )
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a step trains on."""
+
+    places: torch.Tensor
+    """The places (B,) in the epoch's order."""
+    index: torch.Tensor
+    """The images (B,) there."""
+    changes: Changes
+    """What is done to them."""
 
 
 class PlanOnDevice:
@@ -54,9 +63,13 @@ class PlanOnDevice:
         self.plan = EpochPlan(
             torch.empty_like(like.order, device=device),
             Changes(*changes),
-            torch.empty_like(like.rates, device=device),
-            torch.empty_like(like.taken, device=device),
+            torch.empty_like(like.numbers, device=device),
         )
+        self._numbers = torch.zeros(1, 2, device=device)
+        self.rate = self._numbers.view(2)[:1]
+        """The learning rate (1,) of the batch under way."""
+        self.taken = self._numbers.view(2)[1:]
+        """The share (1,) of the new weights that their average takes in at the batch under way."""
         # (1,) and not scalars: torch reads a scalar index back to the host.
         self._n_images = torch.zeros(1, dtype=torch.int64, device=device)
         self._n_batches = torch.zeros(1, dtype=torch.int64, device=device)
@@ -79,18 +92,11 @@ class PlanOnDevice:
         self._n_images.zero_()
         self._n_batches.zero_()
 
-    def batch(self, ahead: torch.Tensor) -> tuple[torch.Tensor, Changes]:
-        """The images of the batch under way and their changes; `ahead` is 0, 1, ... of its length, on the device."""
+    def batch(self, ahead: torch.Tensor) -> Batch:
+        """The batch under way; `ahead` is 0, 1, ... of its length, on the device."""
         places = ahead + self._n_images
-        return self.plan.order.index_select(0, places), self.plan.changes.at(places)
-
-    def rate(self) -> torch.Tensor:
-        """The learning rate (1,) of the batch under way."""
-        return self.plan.rates.index_select(0, self._n_batches)
-
-    def taken(self) -> torch.Tensor:
-        """The share (1,) of the new weights that their average takes in at the batch under way."""
-        return self.plan.taken.index_select(0, self._n_batches)
+        torch.index_select(self.plan.numbers, 0, self._n_batches, out=self._numbers)
+        return Batch(places, self.plan.order.index_select(0, places), self.plan.changes.at(places))
 
     def next(self, n_images: int) -> None:
         """Goes on to the next batch, behind one of so many images."""

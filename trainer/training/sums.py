@@ -1,4 +1,4 @@
-"""Sums that stay on the device until an epoch is over, so that no batch waits for them."""
+"""What an epoch comes to, on the device until it is over."""
 
 import torch
 

@@ -11,7 +11,8 @@ from torch import nn
 from models.build import build
 from models.candidate import Candidate
 from trainer.data.images import TrainingData
-from trainer.fused.network import Noise, fuse
+from trainer.fused.masks import Noise
+from trainer.fused.network import fuse
 from trainer.training.average import WeightAverage, taken_shares
 from trainer.training.clock import Clock
 from trainer.training.evaluation import Evaluation
@@ -178,21 +179,19 @@ class Training:
 
     def _make_works(self, data: TrainingData, dtype: torch.dtype) -> None:
         noise = Noise(self._generator, torch.full((1,), 1 - self._recipe.dropout, device=self._device))
-        self._rate = torch.zeros(1, device=self._device)
-        self._optimizer = make_optimizer(self._network, self._recipe, self._rate, self._runner.captures)
-        self._optimizer_state = begin_state(self._optimizer, self._rate)
+        self._optimizer = make_optimizer(self._network, self._recipe, self._plan.rate, self._runner.captures)
+        self._optimizer_state = begin_state(self._optimizer, self._plan.rate)
         self._evaluation = Evaluation(fuse(self.result) if self._device == "cpu" else self.result, data)
         lengths = sorted(set(self._batch_lengths()))
         network = fuse(self._network, noise)
-        self._step = Step(
-            network, self._average, self._optimizer, self._rate, self._plan, data, self._recipe, dtype, lengths[-1]
-        )
+        self._step = Step(network, self._average, self._optimizer, self._plan, data, self._recipe, dtype, lengths[-1])
         # Read from the device at the end of an epoch, all at once.
         self._sums = torch.cat([self._step.sums, self._evaluation.sums])
         self._sums_here = torch.empty_like(self._sums, device="cpu", pin_memory=self._device.startswith("cuda"))
         self._steps = {
             group: self._recorded(partial(_do_steps, self._step, *group)) for group in sorted(set(self._groups()))
         }
+        self._sum_up = self._recorded(self._step.sum_up)
         self._evaluate = self._recorded(self._evaluation)
 
     def _recorded(self, work: Work) -> Work:
@@ -229,8 +228,6 @@ class Training:
             plan = self._draw_plan()
             self._plan.load(plan)
             self._generator.manual_seed(epoch_seed(self._seed, epoch, DROPOUT))
-            self._step.sums.zero_()
-            self._evaluation.sums.zero_()
 
     def _draw_plan(self) -> EpochPlan:
         epoch, n = min(self._n_epochs_done + 1, self._recipe.epochs), self._batches_per_epoch
@@ -246,6 +243,7 @@ class Training:
             number += n
             if self._on_batch is not None:
                 self._on_batch(number, self._batches_per_epoch)
+        yield self._sum_up
         if evaluates:
             yield self._evaluate
         yield self._send_sums

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -9,6 +10,8 @@ from torch import nn
 
 from tests.helpers.kernels import ORDERS, an_input, assert_all_close, gradients_of, needs_compiler, plain_modules
 from trainer.fused.block import Block
+from trainer.fused.kernels import SWITCH, load_kernels
+from trainer.fused.masks import Noise
 from trainer.fused.network import fuse
 
 
@@ -106,3 +109,46 @@ def test_masks_follow_torchs_seed_and_differ_between_calls_and_places() -> None:
     assert torch.equal(network(ones), first)
     assert not torch.equal(first, second)
     assert 0.2 < (first != 0).float().mean() < 0.3  # two independent halves
+
+
+@pytest.fixture
+def without_kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv(SWITCH, "0")
+    load_kernels.cache_clear()
+    yield
+    load_kernels.cache_clear()
+
+
+@pytest.mark.usefixtures("without_kernels")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+def test_masks_drawn_at_once_are_those_of_dropouts_of_every_size(dtype: torch.dtype) -> None:
+    """Each keeps its share, scales by its inverse, and drops the same forward and backward; no two are alike."""
+    generator = torch.Generator().manual_seed(7)
+    inner = nn.Sequential(nn.Dropout(0.25), nn.ReLU(), nn.Dropout(0.25))
+    network = fuse(inner, Noise(generator, torch.tensor([0.75])))
+    x = torch.ones(50, 8, 10, 10, dtype=dtype).to(memory_format=torch.channels_last).requires_grad_()
+    y = network(x)
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    assert y.dtype == dtype
+    assert torch.equal(gradient, y.detach())
+    n = y.numel()
+    assert abs((y != 0).float().mean().item() - 0.75**2) < 5 * math.sqrt(0.75**2 * (1 - 0.75**2) / n)
+    torch.testing.assert_close(y.detach().max().float(), torch.tensor(1 / 0.75**2), rtol=1e-2, atol=0)
+    assert not torch.equal(network(x), y), "drawn anew"
+    generator.manual_seed(7)
+    assert torch.equal(network(x), y)
+
+
+@pytest.mark.usefixtures("without_kernels")
+def test_masks_are_even_whatever_the_strides() -> None:
+    inner = nn.Sequential(nn.Dropout(0.5), nn.MaxPool2d(2), nn.Dropout(0.5), nn.AdaptiveAvgPool2d(1), nn.Dropout(0.5))
+    network = fuse(inner, Noise(torch.Generator().manual_seed(1), torch.tensor([0.5])))
+    seen: list[torch.Tensor] = []
+    inner[1].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    for layout in (torch.channels_last, torch.contiguous_format):
+        network(torch.ones(400, 6, 8, 8).to(memory_format=layout))
+        first = seen[-1]
+        assert first.is_contiguous(memory_format=layout)
+        for dims in ((0, 2, 3), (0, 1, 3), (0, 1, 2)):
+            share = (first != 0).float().mean(dims)
+            assert (share - 0.5).abs().max() < 5 * math.sqrt(0.25 * len(share) / first.numel())

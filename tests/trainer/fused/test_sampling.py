@@ -16,7 +16,7 @@ def test_sampling_agrees_with_grid_sample(fill: int) -> None:
         index = torch.randperm(50)[:32]
         theta = torch.eye(2, 3) + torch.linspace(0, 2, 32).view(-1, 1, 1) * torch.randn(32, 2, 3)
         theta[1] *= 100  # almost all of it lies outside
-        expected = _sample_by_torch(pixels[index], theta, fill) * 0.5 - 3
+        expected = (_sample_by_torch(pixels[index], theta, fill) + fill) * 0.5 - 3
         torch.testing.assert_close(sample(pixels, index, theta, fill, 0.5, -3), expected, rtol=0, atol=2e-3 * height)
         still = sample(pixels, index, torch.eye(2, 3).expand(32, 2, 3), fill, 1, 0)
         torch.testing.assert_close(still[:, 0], pixels[index].float(), rtol=0, atol=1e-3)
