@@ -1,6 +1,6 @@
 """On what a training ran, in one line, to be kept with its result."""
 
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
@@ -12,4 +12,12 @@ def provenance(device: str, precision: Precision) -> str:
     """Device, number format and why it is that one, whether the fused kernels are used, and the versions."""
     name = torch.cuda.get_device_name() if device.startswith("cuda") else device
     fused = ", fused kernels" if device == "cpu" and has_kernels() else ""
-    return f"{name}, {precision}{fused}, torch {torch.__version__}, mnist-search {version('mnist-search')}"
+    return f"{name}, {precision}{fused}, torch {torch.__version__}, mnist-search {_version()}"
+
+
+def _version() -> str:
+    """Of the program; one that runs from its sources has none."""
+    try:
+        return version("mnist-search")
+    except PackageNotFoundError:
+        return "not installed"

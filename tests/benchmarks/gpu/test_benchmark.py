@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,11 @@ from benchmarks.gpu.__main__ import parts, rows_of
 from benchmarks.gpu.candidates import drawn
 from benchmarks.gpu.setting import Row, Setting
 from benchmarks.gpu.truth import truth
+from search.engines.local import LocalEngine
 from trainer.data.noise import noise_data
+from trainer.hardware.device import prepare_device
+from trainer.training.train import Training
+from trainer.workers.messages import Broken, EpochDone, Finished, Job
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is here")
 
@@ -107,3 +112,32 @@ def test_there_is_a_part_for_every_promise() -> None:
 def test_a_gpu_trains_what_a_cpu_does_and_a_slot_is_its_own() -> None:
     rows = truth(Setting("cuda:0", noise_data(7000), is_trial=False))
     assert {row.what: row.is_met for row in rows if row.is_met is False} == {}
+
+
+@pytest.mark.gpu
+@needs_gpu
+def test_a_worker_s_slots_on_a_gpu_train_what_each_training_is_alone() -> None:
+    """Through real processes: more jobs than slots, of different networks and lengths, one of them stopped."""
+    data, candidates = noise_data(3000), drawn(8, 3)
+    with closing(LocalEngine(data, ["cuda:0"], torch.float32, 3)) as engine:
+        waiting, running, records = list(enumerate(candidates)), set[int](), dict[int, list[float]]()
+        while waiting or running:
+            while waiting and len(running) < engine.n_slots:
+                number, candidate = waiting.pop(0)
+                running.add(number)
+                engine.submit(Job(number, candidate.to_dict(), seed=number))
+            for answer in engine.poll(1):
+                match answer:
+                    case EpochDone(number, record):
+                        records.setdefault(number, []).append(record.train_loss)
+                        if number == 5:
+                            engine.stop(5)
+                            running.remove(5)
+                    case Finished(number):
+                        running.remove(number)
+                    case Broken(number, reason):
+                        raise AssertionError(reason)
+    prepare_device("cuda:0")
+    for number, candidate in enumerate(candidates):
+        alone = [record.train_loss for record in Training(candidate, data, number, "cuda:0")]
+        assert records[number] == (alone[:1] if number == 5 else alone)
