@@ -37,7 +37,8 @@ def make_sampler(name: str, seed: int, n_existing: int) -> BaseSampler:
             with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
                 # group: values of a schedule or of a deep network exist only in some trials; without it the sampler
                 # would fall back to treating every conditional value on its own.
-                return _SampledOnlyTPE(seed=stream, group=True)
+                # constant_liar: what is in training counts as bad for the moment, so that many draws at once differ.
+                return _SampledOnlyTPE(seed=stream, group=True, constant_liar=True)
         case "random":
             return RandomSampler(seed=stream)
     raise MnistSearchError(f"unknown sampler {name!r}: use {' or '.join(SAMPLERS)}")

@@ -44,6 +44,28 @@ def test_tpe_learns_from_what_it_was_told(default: Space) -> None:
     assert sum(v or 0.0 for v in values[-15:]) > sum(v or 0.0 for v in values[:15])
 
 
+def test_draws_keep_away_from_what_is_in_training(default: Space) -> None:
+    """Of 16 slots that are filled one after the other none shall get what another one has just got."""
+
+    def drawn_beside(n_running: int) -> dict[str, Any]:
+        study = optuna.create_study(direction="maximize")
+        session("tpe", 0, 30, study, default)
+        best = study.best_trial
+        for _ in range(n_running):
+            running = optuna.trial.create_trial(
+                state=TrialState.RUNNING, params=best.params, distributions=best.distributions
+            )
+            study.add_trial(running)
+        study.sampler = make_sampler("tpe", 1, 0)
+        trial = study.ask()
+        default.sample(trial, 8)
+        return trial.params
+
+    alone, beside = drawn_beside(0), drawn_beside(16)
+    assert alone == drawn_beside(0)
+    assert beside != alone
+
+
 def test_an_unknown_sampler_or_pruner() -> None:
     assert fault_of(lambda: make_sampler("gp", 0, 0)) == "unknown sampler 'gp': use tpe or random"
     assert fault_of(lambda: make_pruner("asha", 8)) == "unknown pruner 'asha': use median or none"
