@@ -46,6 +46,10 @@ class MadeUpEngine:
         self._epochs: dict[int, int] = {}
         self._rng = random.Random(0)
 
+    @property
+    def n_free(self) -> int:
+        return self.n_slots - len(self._epochs)
+
     def submit(self, job: Job) -> None:
         self._epochs[job.number] = 0
 

@@ -76,7 +76,7 @@ def _run(engine: LocalEngine, wanted: Sequence[Candidate], prunes: bool = False)
     waiting, running = list(enumerate(wanted)), set[int]()
     seen: dict[int, list[float]] = {}
     while waiting or running:
-        while waiting and len(running) < engine.n_slots:
+        while waiting and engine.n_free > 0:
             number, candidate = waiting.pop(0)
             running.add(number)
             engine.submit(Job(number, candidate.to_dict(), seed=number))

@@ -136,7 +136,7 @@ class Dispatcher:
         return self._exhausted is None and n_under_way < self._limits.n_trials
 
     def _has_room(self) -> bool:
-        return len(self._running) < self._engine.n_slots and self._wants_more()
+        return self._engine.n_free > 0 and self._wants_more()
 
     def _draw(self) -> None:
         """One draw, if a slot waits for it: between two of them answers are handled, and a sign of life given."""

@@ -54,6 +54,11 @@ class LocalEngine:
     def n_slots(self) -> int:
         return sum(worker.n_slots for worker in self._workers)
 
+    @property
+    def n_free(self) -> int:
+        # Those that wait here wait for a worker without a suspect, and not for a slot.
+        return sum(max(0, worker.n_free) for worker in self._workers)
+
     def submit(self, job: Job) -> None:
         self._waiting.append(Given(job))
         self._hand_out()
@@ -137,9 +142,9 @@ class LocalEngine:
 
     def _replace(self, worker: WorkerProcess, answers: list[Answer]) -> None:
         """Starts a worker in the place of one that is gone, whose jobs are run once more."""
-        reason = worker.bury()
-        self._losses.worker_lost(reason)
-        self._workers[self._workers.index(worker)] = self._start(worker.settings)
+        reason, place = worker.bury(), self._workers.index(worker)
+        self._losses.worker_lost(place, reason)
+        self._workers[place] = self._start(worker.settings)
         answers.append(Lost(reason, len(worker.jobs)))
         for given in worker.jobs.values():
             given.is_suspect = True

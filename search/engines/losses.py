@@ -37,17 +37,20 @@ class Given:
 
 
 class Losses:
-    """Counts the workers that are lost with no sign of life from any in between."""
+    """Counts, place by place, the workers that are lost with no sign of life from any in between.
+
+    By place, since several that are lost at once are one misfortune, and none of those in their places has been tried.
+    """
 
     def __init__(self) -> None:
-        self._n_in_a_row = 0
+        self._n_in_a_row: dict[int, int] = {}
 
     def sign_of_life(self) -> None:
         """A worker has finished an epoch or a training: something can be trained here."""
-        self._n_in_a_row = 0
+        self._n_in_a_row.clear()
 
-    def worker_lost(self, reason: str) -> None:
-        """Raises EngineError, with this last reason, once there is no point in starting another."""
-        self._n_in_a_row += 1
-        if self._n_in_a_row >= _MAX_LOSSES_IN_A_ROW:
-            raise EngineError(f"{self._n_in_a_row} workers in a row were lost; the last one: {reason}")
+    def worker_lost(self, place: int, reason: str) -> None:
+        """Raises EngineError, with this last reason, once there is no point in starting another in this place."""
+        n = self._n_in_a_row[place] = self._n_in_a_row.get(place, 0) + 1
+        if n >= _MAX_LOSSES_IN_A_ROW:
+            raise EngineError(f"{n} workers in a row were lost; the last one: {reason}")

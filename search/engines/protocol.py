@@ -24,6 +24,10 @@ class Engine(Protocol):
         A worker counts as one until it is ready, and then says how many it trains; memory that runs out makes it fewer.
         """
 
+    @property
+    def n_free(self) -> int:
+        """How many jobs more it would begin at once."""
+
     def submit(self, job: Job) -> None:
         """Gives a job to a worker. It begins at once while there are fewer jobs than slots."""
 

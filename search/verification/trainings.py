@@ -76,7 +76,7 @@ def train_all(
     while waiting or running:
         if should_stop():
             return
-        while waiting and len(running) < engine.n_slots:
+        while waiting and engine.n_free > 0:
             number, training = next(numbers), waiting.popleft()
             running[number] = training
             engine.submit(Job(number, training.entry.candidate.to_dict(), training.seed))

@@ -37,6 +37,10 @@ class InlineEngine:
 
     n_workers = n_slots = 1
 
+    @property
+    def n_free(self) -> int:
+        return int(self._answers is None)
+
     def submit(self, job: Job) -> None:
         assert self._answers is None, "the slot is taken"
         self.jobs.append(job)
@@ -81,6 +85,10 @@ class BatchEngine(InlineEngine):
         super().__init__(data)
         self.n_slots = n_slots
         self._queue: list[Job] = []
+
+    @property
+    def n_free(self) -> int:
+        return self.n_slots - len(self._queue)
 
     def submit(self, job: Job) -> None:
         assert len(self._queue) < self.n_slots, "the slots are taken"

@@ -20,6 +20,10 @@ class ManySlots:
         return len(self.slots)
 
     @property
+    def n_free(self) -> int:
+        return len(self.slots) - len(self._jobs)
+
+    @property
     def jobs(self) -> list[Job]:
         return [job for slot in self.slots for job in slot.jobs]
 

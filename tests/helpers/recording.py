@@ -82,3 +82,6 @@ class RecordingRunner:
 
     def wait(self) -> None:
         return
+
+    def forget(self) -> None:
+        return

@@ -50,14 +50,23 @@ class Lane:
     """
 
     def __init__(self, device: str) -> None:
+        self._device = device
         self.stream = torch.cuda.Stream(device)
         self.pool: Any = None
-        if why_no_graphs(device) is None:
+        self.open()
+
+    def open(self) -> None:
+        """Makes the pool. None where nothing is captured."""
+        if why_no_graphs(self._device) is None:
             self.pool = torch.cuda.graph_pool_handle()
             # A pool without a graph may not be captured into again, so one is always there.
             with torch.cuda.stream(self.stream):
-                anchor = torch.zeros(1, device=device)
-                self._anchor = anchor, capture(partial(_clear, anchor), [], self.stream, self.pool)
+                anchor = torch.zeros(1, device=self._device)
+                self._anchor: Any = anchor, capture(partial(_clear, anchor), [], self.stream, self.pool)
+
+    def close(self) -> None:
+        """Gives up the pool, with what ended trainings left in it; `open` makes another one."""
+        self.pool = self._anchor = None
 
 
 def _clear(tensor: torch.Tensor) -> None:
@@ -96,6 +105,9 @@ class CudaRunner:
     def wait(self) -> None:
         while not self.is_done():
             self._ends[0].synchronize()
+
+    def forget(self) -> None:
+        self._works, self._is_all_enqueued = iter(()), True
 
     def _enqueue(self) -> None:
         n = 0
@@ -150,6 +162,8 @@ def why_no_graphs(device: str) -> str | None:
         return f"{SWITCH} is 0"
     try:
         return None if _replays_draw_anew(device) else "a replay does not draw anew"
+    except torch.OutOfMemoryError:
+        raise  # that is no word on graphs
     except (RuntimeError, AttributeError) as error:
         return f"{type(error).__name__}: {' '.join(str(error).split())}"
 

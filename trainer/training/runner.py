@@ -32,6 +32,9 @@ class Runner(Protocol):
     def wait(self) -> None:
         """Returns when all works are done."""
 
+    def forget(self) -> None:
+        """Lets go of works that are not begun."""
+
 
 class AtOnce:
     """Does each work before the next one is looked at."""
@@ -53,4 +56,7 @@ class AtOnce:
         return True
 
     def wait(self) -> None:
+        return
+
+    def forget(self) -> None:
         return

@@ -156,6 +156,13 @@ class Training:
             self._clock.core_seconds,
         )
 
+    def close(self) -> None:
+        """To be called of a training that is given up within an epoch: its memory is then free as soon as it is gone.
+
+        Works that are not begun know of it, and it of them.
+        """
+        self._runner.forget()
+
     def train_epoch(self) -> tuple[float, float]:
         """Mean loss and accuracy over one pass through the training images, by the plan of the next epoch.
 

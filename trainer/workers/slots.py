@@ -12,7 +12,7 @@ from models.candidate import Candidate
 from trainer.data.images import TrainingData
 from trainer.training.cuda_runner import CaptureError, Lane
 from trainer.training.records import DivergedError
-from trainer.training.runners import make_lane, make_runner
+from trainer.training.runners import give_back_memory, make_lane, make_runner
 from trainer.training.train import Training
 from trainer.workers.messages import Broken, Diverged, EpochDone, Finished, Job, Leaving, Message, Slots, Stop
 from trainer.workers.settings import WorkerSettings
@@ -53,9 +53,13 @@ class _Slot:
     """What it has for life on a GPU."""
     task: _Task | None = None
     training: Training | None = None
+    is_under_way: bool = False
+    """Whether an epoch has begun and was not ended."""
 
     def clear(self) -> None:
-        self.task = self.training = None
+        if self.training is not None:
+            self.training.close()
+        self.task, self.training, self.is_under_way = None, None, False
 
 
 class SlotLoop:
@@ -78,6 +82,7 @@ class SlotLoop:
         self._slots = [_Slot(make_lane(settings.device)) for _ in range(n_slots)]
         self._waiting: deque[_Task] = deque()
         self._cramped: list[_Task] = []  # those that wait for a training to end, since there was no memory for them
+        self._has_fewer = False
         self._messages: list[Message] = []
 
     def run(self) -> None:
@@ -127,6 +132,7 @@ class SlotLoop:
         """A training is over: those for which there was no memory are next."""
         self._waiting.extendleft(reversed(self._cramped))
         self._cramped.clear()
+        self._has_fewer = False
 
     def _take_turns(self) -> bool:
         """Moves each slot on that can move; returns whether one could."""
@@ -157,33 +163,43 @@ class SlotLoop:
             Candidate.from_dict(job.candidate), self._data, job.seed, settings.device, settings.dtype,
             on_batch=look_for_stop, runner=make_runner(settings.device, slot.lane),
         )  # fmt: skip
-        self._start_epoch(slot, slot.training)
+        self._start_epoch(slot, task)
         return True
 
     def _go_on(self, slot: _Slot, task: _Task) -> bool:
-        """Ends the epoch of a slot and starts the next, if it is ready; returns whether it was."""
+        """Ends the epoch of a slot and starts the next; returns whether either could be done."""
         assert slot.training is not None
-        if not slot.training.is_epoch_ready():
-            return False
-        record, number = slot.training.end_epoch(), task.job.number
-        if record.epoch > task.n_reported:
-            task.n_reported = record.epoch
-            self._messages.append(EpochDone(number, record))
-        if not slot.training.is_over:
-            self._start_epoch(slot, slot.training)
-            return True
-        weights = io.BytesIO()
-        torch.save(slot.training.weights(), weights)
-        self._messages.append(Finished(number, weights.getvalue(), slot.training.predictions))
-        self._free(slot)
+        if slot.is_under_way:
+            if not slot.training.is_epoch_ready():
+                return False
+            self._end_epoch(slot, task)
+        if slot.task is task:
+            self._start_epoch(slot, task)
         return True
 
-    def _start_epoch(self, slot: _Slot, training: Training) -> None:
+    def _start_epoch(self, slot: _Slot, task: _Task) -> None:
         if not self._is_on_gpu:
             self._send()  # an epoch runs here until it is over: nobody shall wait for its end to hear of the last one
         self._take_in()
-        if slot.training is training:
-            training.start_epoch()
+        if slot.task is not task or slot.training is None:
+            return
+        slot.is_under_way = True
+        slot.training.start_epoch()
+        if slot.training.is_epoch_ready():  # as it is on a CPU
+            self._end_epoch(slot, task)
+
+    def _end_epoch(self, slot: _Slot, task: _Task) -> None:
+        training, number = slot.training, task.job.number
+        assert training is not None
+        record, slot.is_under_way = training.end_epoch(), False
+        if record.epoch > task.n_reported:
+            task.n_reported = record.epoch
+            self._messages.append(EpochDone(number, record))
+        if training.is_over:
+            weights = io.BytesIO()
+            torch.save(training.weights(), weights)
+            self._messages.append(Finished(number, weights.getvalue(), training.predictions))
+            self._free(slot)
 
     def _try(self, slot: _Slot, move: Callable[[_Slot, _Task], bool]) -> bool:
         """Moves a slot on, and returns whether it did; what that raises is the end of its training, and of no other."""
@@ -216,8 +232,10 @@ class SlotLoop:
             # job that is large, and not the slots that are too many.
             task.n_cramped += 1
             self._cramped.append(task)
-            if task.n_cramped == 1:
-                self._n_slots = max(self._n_busy, self._n_slots - 1)
+            give_back_memory(slot.lane for slot in self._slots if slot.task is None and slot.lane is not None)
+            if task.n_cramped == 1 and not self._has_fewer:
+                # Once until a training ends: beside a large one none of those that wait may have room.
+                self._n_slots, self._has_fewer = max(self._n_busy, self._n_slots - 1), True
                 self._messages.append(Slots(self._n_slots, reason))
         else:
             self._messages.append(Broken(task.job.number, reason))

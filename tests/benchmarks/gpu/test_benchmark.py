@@ -122,7 +122,7 @@ def test_a_worker_s_slots_on_a_gpu_train_what_each_training_is_alone() -> None:
     with closing(LocalEngine(data, ["cuda:0"], torch.float32, 3)) as engine:
         waiting, running, records = list(enumerate(candidates)), set[int](), dict[int, list[float]]()
         while waiting or running:
-            while waiting and len(running) < engine.n_slots:
+            while waiting and engine.n_free > 0:
                 number, candidate = waiting.pop(0)
                 running.add(number)
                 engine.submit(Job(number, candidate.to_dict(), seed=number))

@@ -21,10 +21,19 @@ def test_a_second_run_s_records_are_news_from_where_the_first_broke_off() -> Non
 def test_three_losses_in_a_row_are_too_many_and_a_sign_of_life_between_them_forgives_all() -> None:
     losses = Losses()
     for _ in range(2):
-        losses.worker_lost("a first reason")
-        losses.worker_lost("a second reason")
+        losses.worker_lost(0, "a first reason")
+        losses.worker_lost(0, "a second reason")
         losses.sign_of_life()
-    losses.worker_lost("one")
-    losses.worker_lost("two")
+    losses.worker_lost(0, "one")
+    losses.worker_lost(0, "two")
     with pytest.raises(EngineError, match=r"^3 workers in a row were lost; the last one: three$"):
-        losses.worker_lost("three")
+        losses.worker_lost(0, "three")
+
+
+def test_several_that_are_lost_at_once_are_one_loss_each() -> None:
+    losses = Losses()
+    for place in range(16):
+        losses.worker_lost(place, "the system had no memory left")
+        losses.worker_lost(place, "nor had it for the next")
+    with pytest.raises(EngineError):
+        losses.worker_lost(7, "and again")

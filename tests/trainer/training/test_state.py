@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from models.schedules import Plateau
 from tests.helpers.trainings import FAST, WITH_BN, recipes, same_weights, timeless
 from trainer.data.images import TrainingData
 from trainer.training.records import EpochRecord
+from trainer.training.runner import AtOnce, Work
 from trainer.training.state import TrainingState
 from trainer.training.train import Training
 
@@ -76,6 +78,30 @@ def test_a_training_that_is_dropped_is_gone(data: TrainingData) -> None:
     gone = weakref.ref(training)
     gc.disable()
     try:
+        del training
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+class Lazy(AtOnce):
+    """Does the first of the works, as a GPU that has hundreds of them waiting."""
+
+    def begin(self, works: Iterator[Work]) -> None:
+        self._works = works
+        next(works)()
+
+    def forget(self) -> None:
+        self._works = iter(())
+
+
+def test_a_training_that_is_given_up_within_an_epoch_is_gone(data: TrainingData) -> None:
+    training = Training(Candidate(WITH_BN, recipes()["all"]), data, 5, runner=Lazy())
+    training.start_epoch()
+    gone = weakref.ref(training)
+    gc.disable()
+    try:
+        training.close()
         del training
         assert gone() is None
     finally:

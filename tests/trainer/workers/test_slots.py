@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from tests.helpers.inline import small_digits
 from tests.helpers.workers import DIVERGING, alone, ends_of, hear, made_job, records_of, slot_loop
 from trainer.data.images import TrainingData
 from trainer.training.train import Training
-from trainer.workers.messages import Broken, Diverged, EpochDone, Finished, Slots, Stop
+from trainer.workers.messages import Broken, Diverged, EpochDone, Finished, Message, Slots, Stop
 
 RECIPES: list[dict[str, Any]] = [{}, {"batch_size": 8, "ema_decay": 0.9}, {"rotation_degrees": 15.0}, {"lr": 0.02}]
 
@@ -227,6 +229,33 @@ def test_a_job_that_has_not_even_room_alone_is_broken(data: TrainingData) -> Non
         Cramped.alive = 0
         line.send(made_job(1))
         assert ends_of(hear(line, 1)) == {1: Finished}
+
+
+def test_the_end_of_a_training_is_told_before_an_epoch_of_another_begins(data: TrainingData) -> None:
+    """An epoch runs here until it is over: what waited for the neighbours' to be told of would be lost with them."""
+    told: list[list[int]] = []
+    lines: list[Connection] = []
+    may_begin = threading.Event()
+
+    class Looking(Training):
+        def start_epoch(self) -> None:
+            assert may_begin.wait(60)
+            heard = [one for batch in said_on(lines[0]) for one in batch]
+            told.append([one.number for one in heard if isinstance(one, (EpochDone, Finished))])
+            super().start_epoch()
+
+    with slot_loop(data, 3, [made_job(number, 1) for number in range(3)], Looking) as line:
+        lines.append(line)
+        may_begin.set()
+        deadline = time.monotonic() + 60
+        while len(told) < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert told == [[], [0, 0], [1, 1]], "its epoch, and that it is over"
+
+
+def said_on(line: Connection) -> Iterator[list[Message]]:
+    while line.poll():
+        yield line.recv()
 
 
 class OnGpu(Training):
