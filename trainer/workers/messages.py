@@ -23,7 +23,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Stop:
-    """The job of this number is over: in the middle of an epoch on a CPU, before its next one on a GPU."""
+    """The job of this number is over, in the middle of an epoch too; what a GPU was already given of it still runs."""
 
     number: int
 

@@ -79,6 +79,18 @@ def test_who_is_with_a_worker_that_is_killed_once_is_trained_as_if_nothing_had_b
         assert records_of(heard, job.number) == alone(job, data)
 
 
+def test_slots_beside_a_suspect_are_free_for_others(data: TrainingData, tmp_path: Path) -> None:
+    jobs = [made_job(number, 500) for number in range(3)]
+    with closing(noting(Harmful(tmp_path, jobs[0].seed, 1, "kill"), data, 3)) as engine:
+        heard: list[Answer] = []
+        for job in jobs:
+            engine.submit(job)
+        while sum(isinstance(one, Ready) for one in heard) < 2:
+            heard += engine.poll(60)
+        assert sum(isinstance(one, Lost) for one in heard) == 1
+        assert engine.n_free == 2, "one is run again, and two wait for it to end"
+
+
 def test_who_takes_its_worker_along_twice_is_broken_and_its_neighbours_are_trained(
     data: TrainingData, tmp_path: Path
 ) -> None:
