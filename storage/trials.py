@@ -8,6 +8,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -80,8 +81,8 @@ def _read(engine: Engine, which: Select[Any]) -> list[FrozenTrial]:
             state=TrialState[trial.state],
             value=None,
             values=[_number(value, kind) for _, value, kind in values[trial.trial_id]] or None,
-            datetime_start=trial.datetime_start,
-            datetime_complete=trial.datetime_complete,
+            datetime_start=_local(trial.datetime_start),
+            datetime_complete=_local(trial.datetime_complete),
             **_suggested((name, value, distribution(text)) for _, name, value, text in params[trial.trial_id]),
             user_attrs={key: json.loads(text) for key, text in user_attrs[trial.trial_id]},
             system_attrs={key: json.loads(text) for key, text in system_attrs[trial.trial_id]},
@@ -109,6 +110,11 @@ def _suggested(params: Iterable[tuple[str, float, BaseDistribution]]) -> dict[st
     for name, value, distribution in params:
         values[name], distributions[name] = distribution.to_external_repr(value), distribution
     return {"params": values, "distributions": distributions}
+
+
+def _local(time: datetime | None) -> datetime | None:
+    """A time as Optuna gives it: of this machine's zone, without naming it. The database has UTC."""
+    return None if time is None else time.replace(tzinfo=UTC).astimezone().replace(tzinfo=None)
 
 
 def _number(value: float | None, kind: str) -> float:

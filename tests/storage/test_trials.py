@@ -1,6 +1,7 @@
 """The reader of trials, beside Optuna's own."""
 
 import math
+import time
 from typing import Any
 
 import optuna
@@ -53,6 +54,22 @@ def test_it_reads_what_optuna_reads(store: Store, study: optuna.Study) -> None:
         assert {name: type(value) for name, value in ours.params.items()} == {
             name: type(value) for name, value in theirs.params.items()
         }
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kolkata"])
+def test_times_are_those_of_the_zone_as_optuna_gives_them(
+    store: Store, study: optuna.Study, zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        there = [trial.datetime_start for trial in read_trials(store.engine, study._study_id)]
+        reader = optuna.storages.RDBStorage(str(store.url))  # with no memory of what it read before
+        assert there == [trial.datetime_start for trial in reader.get_all_trials(study._study_id)]
+        reader.engine.dispose()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_report_that_is_no_number(store: Store, study: optuna.Study) -> None:

@@ -3,7 +3,7 @@
 import statistics
 import warnings
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import optuna
 import plotly.colors
@@ -167,9 +167,14 @@ def _add_ticks(figure: go.Figure, trials: Sequence[FrozenTrial], outcome: Outcom
 
 def _start(trial: FrozenTrial) -> datetime:
     assert trial.datetime_start is not None
-    return trial.datetime_start
+    return _utc(trial.datetime_start)
 
 
 def _end(trial: FrozenTrial) -> datetime:
     assert trial.datetime_complete is not None
-    return trial.datetime_complete
+    return _utc(trial.datetime_complete)
+
+
+def _utc(time: datetime) -> datetime:
+    """A trial's time is of the reader's zone, and a report is read in others."""
+    return time.astimezone(UTC).replace(tzinfo=None)
