@@ -41,13 +41,13 @@ def _speed(setting: Setting, dtype: torch.dtype) -> float:
 
 def _accuracies(setting: Setting, dtype: torch.dtype) -> list[float]:
     """Sustained accuracies of a-step5 with a searched recipe's parts, a seed each, all at once."""
-    epochs = 3 if setting.is_trial else EPOCHS
+    epochs, n_seeds = (SUSTAIN, 2) if setting.is_trial else (EPOCHS, N_SEEDS)
     recipe = replace(
         PRESET.candidate.recipe, epochs=epochs, dropout=0.025, rotation_degrees=7.0, ema_decay=0.998, lr=0.05
     )
     candidate = replace(PRESET.candidate, recipe=recipe)
     data = setting.data.to(setting.device)
-    trainings = [Training(candidate, data, seed, setting.device, dtype) for seed in range(N_SEEDS)]
+    trainings = [Training(candidate, data, seed, setting.device, dtype) for seed in range(n_seeds)]
     accuracies: list[list[float]] = [[] for _ in trainings]
     for _ in range(epochs):
         for mine, record in zip(accuracies, train_side_by_side(trainings), strict=True):

@@ -18,6 +18,7 @@ from trainer.hardware.device import prepare_device
 from trainer.training.train import Training
 from trainer.workers.messages import Broken, EpochDone, Finished, Job
 
+SLOW = ("bench", "search", "processes")
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is here")
 
 
@@ -37,7 +38,7 @@ def page_of(folder: Path, *arguments: str) -> str:
 
 
 def test_the_trainers_parts_run_on_a_cpu(tmp_path: Path) -> None:
-    page = page_of(tmp_path, "--only", *(name for name in parts(None) if name not in ("bench", "search")))
+    page = page_of(tmp_path, "--only", *(name for name in parts(None) if name not in SLOW))
     for what in (
         "copying on the device",
         "2 slots",
@@ -51,7 +52,8 @@ def test_the_trainers_parts_run_on_a_cpu(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_other_parts_run_on_a_cpu(tmp_path: Path) -> None:
-    page = page_of(tmp_path, "--only", "bench", "search")
+    page = page_of(tmp_path, "--only", *SLOW)
+    assert "2 processes of one slot" in page
     assert "bench: the sources' loop" in page
     assert "mnist-search verify best --seeds 2" in page
 
