@@ -4,15 +4,14 @@ As on a GPU a replay runs no Python: numbers are those of the recording, and eve
 training that is right when it is replayed here reads all that changes from tensors, and keeps them where they are.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from trainer.training.runner import Work
+from trainer.training.runner import AtOnce, Work
 
 READS_BACK = ("_local_scalar_dense", "nonzero", "is_nonzero", "equal", "unique", "masked_select", "item")
 """Operations after which the host has to know a value: a GPU would have to be waited for, and capture forbids it."""
@@ -54,7 +53,7 @@ def _put(fresh: Any, kept: Any) -> None:
             old.copy_(new)
 
 
-class RecordingRunner:
+class RecordingRunner(AtOnce):
     """A runner that captures as the one of a GPU does."""
 
     captures = True
@@ -63,25 +62,9 @@ class RecordingRunner:
         self.steps_at_once = steps_at_once
         self.recordings: list[Recording] = []
 
-    def place(self) -> AbstractContextManager[object]:
-        return nullcontext()
-
     def record(self, work: Work, generators: Sequence[torch.Generator]) -> Work:
         recording = Recording()
         with recording:
             work()
         self.recordings.append(recording)
         return recording.replay
-
-    def begin(self, works: Iterator[Callable[[], None]]) -> None:
-        for work in works:
-            work()
-
-    def is_done(self) -> bool:
-        return True
-
-    def wait(self) -> None:
-        return
-
-    def forget(self) -> None:
-        return
