@@ -108,10 +108,15 @@ def _head(setting: Setting) -> str:
     return f"`python -m benchmarks.gpu`, {day}, {chip.name_of(setting.device)}.{note}"
 
 
+def _folder(text: str) -> Path | None:
+    """None of what `make gpu` gives where no folder was named."""
+    return Path(text) if text else None
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m benchmarks.gpu", description=__doc__.split("\n")[0])
     parser.add_argument("--device", default="cuda", help="cuda, or cpu with --trial")
-    parser.add_argument("--data-dir", type=Path, help="folder with MNIST in torchvision's layout, gzipped or not")
+    parser.add_argument("--data-dir", type=_folder, help="folder with MNIST in torchvision's layout, gzipped or not")
     parser.add_argument("--out", type=Path, help="Markdown file for the table")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="after which no part is begun")
     parser.add_argument("--only", nargs="*", choices=list(parts(None)), help="these parts alone")

@@ -76,6 +76,7 @@ def test_a_part_that_breaks_is_a_row_and_a_failure() -> None:
     ("arguments", "said"),
     [
         (["--device", "cpu"], "name a folder with MNIST by --data-dir, or try it on noise with --trial"),
+        (["--device", "cpu", "--data-dir", ""], "name a folder with MNIST by --data-dir"),
         (["--device", "cpu", "--data-dir", "nowhere"], "is missing"),
         (["--device", "abacus"], "unknown device 'abacus'"),
     ],
