@@ -1,6 +1,7 @@
 """The engine of this machine: worker processes of one slot or more."""
 
 from collections import deque
+from dataclasses import replace
 from multiprocessing.connection import wait
 
 import torch
@@ -125,8 +126,10 @@ class LocalEngine:
             case Ready(slots=n) | Slots(n=n):
                 worker.n_slots = n
                 return [message]
-            case Leaving(reason):
+            case Leaving(reason, without_graphs):
                 worker.last_words = reason
+                if without_graphs:
+                    worker.settings = replace(worker.settings, uses_graphs=False)
                 return []
             case EpochDone(number, record):
                 self._losses.sign_of_life()

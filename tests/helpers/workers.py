@@ -21,6 +21,7 @@ from models.recipe import Recipe
 from search.engines.protocol import Engine
 from tests.helpers.trainings import timeless
 from trainer.data.images import TrainingData
+from trainer.training.cuda_runner import SWITCH, CaptureError
 from trainer.training.records import EpochRecord
 from trainer.training.runner import Runner
 from trainer.training.train import Training
@@ -105,7 +106,8 @@ class Harmful:
     seed: int
     n_times: int
     how: str
-    """`kill`: the process is gone. `lose`: its device is. `raise`: only the training breaks."""
+    """`kill`: the process is gone. `lose`: its device is. `capture`: a CUDA graph failed, which can only be where there
+    are any. `raise`: only the training breaks."""
 
     def __call__(
         self,
@@ -130,9 +132,11 @@ class Harmful:
 
     def _harm(self) -> None:
         n_done = len(list(self.notes.iterdir()))
-        if n_done >= self.n_times:
+        if n_done >= self.n_times or (self.how == "capture" and os.environ.get(SWITCH) == "0"):
             return
         (self.notes / str(n_done)).touch()
         if self.how == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.how == "capture":
+            raise CaptureError(RuntimeError("CUDA error: operation not permitted"))
         raise RuntimeError("CUDA error: an illegal access" if self.how == "lose" else "of ours")

@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 
+from models.errors import WorkFailedError
 from trainer.training.runner import Work
 
 SWITCH = "MNIST_SEARCH_GRAPHS"
@@ -34,7 +35,7 @@ _REGISTERS_ITSELF = "2.14"
 """From this torch on a generator that is drawn from is registered with the graph without being told."""
 
 
-class CaptureError(RuntimeError):
+class CaptureError(WorkFailedError, RuntimeError):
     """A work could not be captured as a CUDA graph. What the process does on the GPU from now on may fail too."""
 
     def __init__(self, error: Exception) -> None:

@@ -87,6 +87,8 @@ class Leaving:
     """The worker ends with this: its device will not work for it again."""
 
     reason: str
+    without_graphs: bool = False
+    """Whether the one in its place is to train without CUDA graphs, since one could not be captured."""
 
 
 @dataclass(frozen=True)

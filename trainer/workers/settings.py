@@ -13,3 +13,5 @@ class WorkerSettings:
     dtype: torch.dtype
     slots: int | None = None
     """Trainings at once, from 1; None leaves it to the worker."""
+    uses_graphs: bool = True
+    """Whether a GPU's trainings are captured as CUDA graphs, where they can be."""

@@ -224,7 +224,7 @@ class SlotLoop:
     def _failed(self, task: _Task, error: Exception) -> None:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         if _is_device_lost(error):
-            self._messages.append(Leaving(reason))
+            self._messages.append(Leaving(reason, without_graphs=isinstance(error, CaptureError)))
             self._send()
             raise DeviceLostError(reason)
         if _is_out_of_memory(error) and self._n_busy:

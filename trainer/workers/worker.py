@@ -1,5 +1,6 @@
 """A worker process: trains the candidates it is sent. Knows nothing of studies or databases."""
 
+import os
 import signal
 import sys
 import time
@@ -11,8 +12,9 @@ import torch
 from models.presets import get_preset
 from trainer.data.images import TrainingData
 from trainer.hardware.device import prepare_device
+from trainer.training.cuda_runner import SWITCH, CaptureError
 from trainer.training.train import Training
-from trainer.workers.messages import Ready
+from trainer.workers.messages import Leaving, Ready
 from trainer.workers.processes import die_with_parent, peak_memory_bytes
 from trainer.workers.settings import WorkerSettings
 from trainer.workers.slot_count import choose_slots
@@ -32,15 +34,20 @@ def work(
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the dispatcher decides
     die_with_parent()
+    if not settings.uses_graphs:
+        os.environ[SWITCH] = "0"
     prepare_device(settings.device)
     torch.set_num_threads(1)  # there is a worker for every core; and sums are added up in the same order everywhere
     data = data.to(settings.device)
-    n_slots = settings.slots or choose_slots(get_preset("a-step5").candidate, settings.device, settings.dtype).n
     try:
+        n_slots = settings.slots or choose_slots(get_preset("a-step5").candidate, settings.device, settings.dtype).n
         loop = SlotLoop(connection, data, settings, n_slots, make_training)
         connection.send([Ready(time.time() - started_at, peak_memory_bytes(), n_slots)])
         loop.run()
     except DISPATCHER_GONE:
         return
+    except CaptureError as error:  # before there was any job
+        connection.send([Leaving(f"CaptureError: {error}", without_graphs=True)])
+        sys.exit(1)
     except DeviceLostError:
         sys.exit(1)

@@ -108,6 +108,22 @@ def test_who_takes_its_worker_along_twice_is_broken_and_its_neighbours_are_train
         assert records_of(heard, job.number) == alone(job, data)
 
 
+def test_a_graph_that_cannot_be_captured_costs_the_graphs_and_no_candidate(data: TrainingData, tmp_path: Path) -> None:
+    jobs = [made_job(number) for number in range(3)]
+    with closing(noting(Harmful(tmp_path, jobs[1].seed, 99, "capture"), data, 3)) as engine:
+        heard = train_all_of(engine, jobs)
+        assert len(engine.lost) == 1
+        assert [worker.settings.uses_graphs for worker in engine._workers] == [False]
+    [lost] = [one for one in heard if isinstance(one, Lost)]
+    assert lost.reason == (
+        "CaptureError: CUDA graph capture failed: CUDA error: operation not permitted; "
+        "MNIST_SEARCH_GRAPHS=0 trains without graphs"
+    )
+    assert ends_of(heard) == dict.fromkeys(range(3), Finished)
+    for job in jobs:
+        assert records_of(heard, job.number) == alone(job, data)
+
+
 @pytest.mark.parametrize(("n_times", "end"), [(1, Finished), (2, Broken)])
 def test_a_training_that_raises_is_run_once_more_and_no_worker_is_lost(
     data: TrainingData, tmp_path: Path, n_times: int, end: type

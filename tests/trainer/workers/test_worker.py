@@ -1,5 +1,6 @@
 """The life of a worker, in this process: what it answers, and how it ends when something breaks."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from models.layers import Conv, Gap, MaxPool
 from models.recipe import Recipe
 from trainer.data.digits import load_digits
 from trainer.data.images import TrainingData
+from trainer.training.cuda_runner import SWITCH, CaptureError
 from trainer.training.train import Training
 from trainer.workers.messages import Broken, EpochDone, Finished, Job, Leaving, Ready, Stop
 from trainer.workers.settings import WorkerSettings
@@ -188,3 +190,26 @@ except KeyboardInterrupt:
 def test_an_interruption_while_a_process_starts_is_neither_lost_nor_inherited() -> None:
     done = subprocess.run([sys.executable, "-c", INTERRUPTED_AT_THE_START], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("alive\ninterrupted behind it\n", "")
+
+
+def test_it_leaves_for_one_without_graphs_if_the_slots_cannot_be_measured_with_them(
+    data: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise CaptureError(RuntimeError("CUDA error: no"))
+
+    monkeypatch.setattr("trainer.workers.worker.choose_slots", fail)
+    line = Line()
+    with pytest.raises(SystemExit) as stop:
+        run(line, data)
+    assert stop.value.code == 1
+    reason = "CaptureError: CUDA graph capture failed: CUDA error: no; MNIST_SEARCH_GRAPHS=0 trains without graphs"
+    assert line.sent == [Leaving(reason, without_graphs=True)]
+
+
+def test_one_without_graphs_turns_them_off(data: TrainingData, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SWITCH, "1")
+    line = Line(None)
+    settings = WorkerSettings("cpu", torch.float32, uses_graphs=False)
+    work(cast(Connection, line), data, settings, started_at=0.0)
+    assert os.environ[SWITCH] == "0"
