@@ -14,7 +14,8 @@ from torch.nn.functional import batch_norm, max_pool2d, relu
 from tests.helpers.interpreting import ROOT, Case, Result, interpreted, norm_of
 from tests.helpers.kernels import assert_all_close
 
-pytestmark = pytest.mark.skipif(find_spec("triton") is None, reason="no Triton here")
+# Slow: a prototype's proof, whose interpreter takes ten seconds in each process of the tests.
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(find_spec("triton") is None, reason="no Triton here")]
 
 # Odd sides, a single channel, more channels than a power of two, and the last one in several tiles.
 SHAPES = [(2, 5, 6, 7), (3, 1, 5, 4), (4, 12, 7, 5)]
