@@ -31,11 +31,11 @@ def candidates(setting: Setting) -> list[Row]:
         ten = _run(engine, [_of_verify(long)] * seeds)
         pruned = _run(engine, drawn(n, short), prunes=True)
         rows = [
-            _row(f"{seeds} seeds of one network, {long} epochs", ten, 30),
-            _row(f"{n} candidates of {short} epochs, pruned", pruned, 300),
+            _row(f"{seeds} seeds of one network, {long} epochs", ten, 30, setting),
+            _row(f"{n} candidates of {short} epochs, pruned", pruned, 300, setting),
         ]
         if setting.seconds_left > 1.5 * pruned.seconds * long / short or setting.is_trial:
-            rows.append(_row(f"{n} candidates of {long} epochs", _run(engine, drawn(n, long)), 600))
+            rows.append(_row(f"{n} candidates of {long} epochs", _run(engine, drawn(n, long)), 600, setting))
         else:
             rows.append(Row(f"{n} candidates of {long} epochs", "not run: no time was left"))
     return rows
@@ -58,6 +58,14 @@ def drawn(n: int, epochs: int) -> list[Candidate]:
         if arch.params < 10_000:
             found.append(Candidate(arch, recipe))
     return found
+
+
+def floor_of(n_epochs: int, setting: Setting) -> str:
+    """What so many epochs would take at best, were all networks a-step5."""
+    if setting.step_floor is None:
+        return ""
+    n_steps = n_epochs * len(setting.data.train) / PRESET.candidate.recipe.batch_size
+    return f"{n_steps * setting.step_floor:.1f} s, by steps of {PRESET.name}"
 
 
 class _Outcome:
@@ -107,14 +115,15 @@ def _run(engine: LocalEngine, wanted: Sequence[Candidate], prunes: bool = False)
     return outcome
 
 
-def _row(what: str, outcome: _Outcome, limit: float) -> Row:
+def _row(what: str, outcome: _Outcome, limit: float, setting: Setting) -> Row:
     text = f"{outcome.seconds:.1f} s: {outcome.n_finished} trained, {outcome.n_pruned} pruned, "
     text += f"{outcome.n_epochs:,} epochs, best {100 * outcome.best:.2f} %"
     if outcome.n_diverged:
         text += f", {outcome.n_diverged} diverged"
     if outcome.faults:
         text += f", {len(outcome.faults)} failed ({outcome.faults[0]})"
-    return Row(what, text, f"under {limit:.0f} s", outcome.seconds < limit and not outcome.faults)
+    is_met = outcome.seconds < limit and not outcome.faults
+    return Row(what, text, f"under {limit:.0f} s", is_met, floor_of(outcome.n_epochs, setting))
 
 
 def _until_ready(engine: LocalEngine) -> None:

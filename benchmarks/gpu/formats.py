@@ -19,7 +19,7 @@ SUSTAIN = 3
 
 
 def formats(setting: Setting) -> list[Row]:
-    """A row for each format: images a second with all slots, sustained accuracy over seeds; then the CPU's."""
+    """A row for each format: images a second with all slots, sustained accuracy over seeds."""
     rows = []
     on_gpu = setting.device.startswith("cuda")
     for name in ("float32", "tf32", "bfloat16") if on_gpu else ("float32", "bfloat16"):

@@ -64,7 +64,7 @@ def by_slots(setting: Setting) -> list[Row]:
     gain = max(measured.rates.values()) / measured.rates[1]
     return [
         *rows,
-        Row("slots a worker takes", f"{chosen.n}, {measured.bytes_each / 2**20:,.0f} MiB each"),
+        Row("slots a worker takes", f"{chosen}; {measured.bytes_each / 2**20:,.0f} MiB each"),
         Row("all slots beside one", f"{gain:.1f} times", "15 times", gain >= 15),
     ]
 

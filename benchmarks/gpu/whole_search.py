@@ -9,6 +9,7 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
+from benchmarks.gpu.candidates import floor_of
 from benchmarks.gpu.setting import Row, Setting
 
 _NEEDED = ("optuna", "sqlalchemy", "alembic", "typer", "rich", "yaml")
@@ -32,9 +33,10 @@ def whole_search(setting: Setting, data_dir: Path | None) -> list[Row]:
         facts = json.loads(done.stdout)
         counts = ", ".join(f"{facts[key]} {key}" for key in ("trained", "pruned", "diverged", "failed", "rejected"))
         best = facts["best"] or {}
+        floor = floor_of(facts["epochs_trained"], setting)
         accuracy, n_params = 100 * best.get("sustained_accuracy", 0.0), best.get("params")
         text = f"{seconds:.0f} s: {counts}; best {accuracy:.2f} %, {n_params} parameters"
-        rows = [Row(f"mnist-search run --trials {n} --epochs {epochs}", text, "under 300 s", seconds < 300)]
+        rows = [Row(f"mnist-search run --trials {n} --epochs {epochs}", text, "under 300 s", seconds < 300, floor)]
         verify = ["verify", "best", "--seeds", str(seeds), *(data[:2] if data_dir else []), *on, *common]
         seconds, done = _timed(verify, folder, setting)
         if done.returncode:

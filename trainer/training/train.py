@@ -230,14 +230,17 @@ class Training:
         return groups
 
     def _begin_pass(self) -> None:
-        epoch = min(self._n_epochs_done + 1, self._recipe.epochs)
         with self._runner.place():
-            plan = self._draw_plan()
-            self._plan.load(plan)
-            self._generator.manual_seed(epoch_seed(self._seed, epoch, DROPOUT))
+            self._plan.load(self._draw_plan())
+            self._generator.manual_seed(epoch_seed(self._seed, self._next_epoch, DROPOUT))
+
+    @property
+    def _next_epoch(self) -> int:
+        """From 1. Passes behind the last epoch, as for timing, are by its plan again."""
+        return min(self._n_epochs_done + 1, self._recipe.epochs)
 
     def _draw_plan(self) -> EpochPlan:
-        epoch, n = min(self._n_epochs_done + 1, self._recipe.epochs), self._batches_per_epoch
+        epoch, n = self._next_epoch, self._batches_per_epoch
         rates, taken = self._rates.of_epoch(epoch), taken_shares(self._recipe.ema_decay, epoch, n)
         self._last_rate = rates[-1]
         return draw_plan(self._recipe, self._n_train, self._seed, epoch, rates, taken)
