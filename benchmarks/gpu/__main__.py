@@ -18,7 +18,18 @@ from pathlib import Path
 import torch
 
 from benchmarks._report import markdown_table
-from benchmarks.gpu import alternatives, candidates, chip, formats, operations, processes, slots, truth, whole_search
+from benchmarks.gpu import (
+    accuracy,
+    alternatives,
+    candidates,
+    chip,
+    formats,
+    operations,
+    processes,
+    slots,
+    truth,
+    whole_search,
+)
 from benchmarks.gpu.setting import Row, Setting
 from models.errors import MnistSearchError
 from trainer.data.images import load_idx_dataset
@@ -40,6 +51,7 @@ def parts(data_dir: Path | None) -> dict[str, tuple[float, Callable[[Setting], l
         "bench": (60, slots.beside_the_sources),
         "candidates": (60, candidates.candidates),
         "search": (60, partial(whole_search.whole_search, data_dir=data_dir)),
+        "accuracy": (30, accuracy.beside_the_cpu),
         "formats": (40, formats.formats),
         "layout": (20, slots.by_layout),
         "steps": (20, slots.by_steps_a_graph),

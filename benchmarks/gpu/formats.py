@@ -9,6 +9,7 @@ import torch
 
 from benchmarks.gpu.chip import PRESET
 from benchmarks.gpu.setting import Row, Setting
+from models.candidate import Candidate
 from trainer.data.noise import noise_data
 from trainer.training.side_by_side import images_per_second, train_side_by_side
 from trainer.training.train import Training
@@ -40,12 +41,17 @@ def _speed(setting: Setting, dtype: torch.dtype) -> float:
 
 
 def _accuracies(setting: Setting, dtype: torch.dtype) -> list[float]:
-    """Sustained accuracies of a-step5 with a searched recipe's parts, a seed each, all at once."""
-    epochs, n_seeds = (SUSTAIN, 2) if setting.is_trial else (EPOCHS, N_SEEDS)
+    """Of a-step5 with a searched recipe's parts."""
     recipe = replace(
-        PRESET.candidate.recipe, epochs=epochs, dropout=0.025, rotation_degrees=7.0, ema_decay=0.998, lr=0.05
+        PRESET.candidate.recipe, epochs=EPOCHS, dropout=0.025, rotation_degrees=7.0, ema_decay=0.998, lr=0.05
     )
-    candidate = replace(PRESET.candidate, recipe=recipe)
+    return sustained_accuracies(replace(PRESET.candidate, recipe=recipe), setting, dtype)
+
+
+def sustained_accuracies(candidate: Candidate, setting: Setting, dtype: torch.dtype = torch.float32) -> list[float]:
+    """Of trainings with a seed each, all at once; of two short ones where it is only tried."""
+    epochs, n_seeds = (SUSTAIN, 2) if setting.is_trial else (candidate.recipe.epochs, N_SEEDS)
+    candidate = replace(candidate, recipe=replace(candidate.recipe, epochs=epochs))
     data = setting.data.to(setting.device)
     trainings = [Training(candidate, data, seed, setting.device, dtype) for seed in range(n_seeds)]
     accuracies: list[list[float]] = [[] for _ in trainings]
