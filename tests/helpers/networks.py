@@ -1,0 +1,37 @@
+"""Networks with weights that nobody trained, and with batch statistics that are no identity."""
+
+import torch
+from torch import nn
+
+from models.arch import ArchSpec
+from models.build import build
+from models.layers import AvgPool, Conv, Dropout, Gap, MaxPool
+
+ODD = ArchSpec(
+    (
+        Conv(6, 5, stride=2, padding=2, bias=True, then=("relu", "bn")),  # 28 -> 14, borders of zeros
+        Dropout(),
+        Conv(8, 3, padding=1, groups=2, then=("bn", "relu", "dropout")),
+        MaxPool(3),  # 14 -> 4, a rest of 2 left out
+        Conv(8, 3, padding=1, groups=8, then=("bn",)),  # depthwise, negative values go on
+        Conv(12, 1, bias=True, then=("dropout", "relu")),
+        AvgPool(3),  # 4 -> 1, a rest of 1 left out
+        Gap(),
+        Conv(10, 1, then=("relu", "bn")),
+    )
+)
+"""Each kind of layer, each order of what follows a convolution, and all that makes a writer of code stumble."""
+
+
+def initialised(arch: ArchSpec, seed: int = 0) -> nn.Module:
+    """A network with random weights, and random batch statistics so that BatchNorm is no identity."""
+    torch.manual_seed(seed)
+    network = build(arch, dropout=0.5)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for tensor in (module.weight, module.bias, module.running_mean, module.running_var):
+                assert tensor is not None
+                nn.init.uniform_(tensor, 0.5, 1.5)
+            with torch.no_grad():
+                module.weight[::3].neg_()  # a factor may well be negative
+    return network.eval()

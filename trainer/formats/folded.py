@@ -1,0 +1,179 @@
+"""Folded: a trained network as the few steps that are left of it at inference.
+
+BatchNorm's running statistics are constants by then. One that follows its convolution at once goes into the weights and
+the bias; one behind a ReLU cannot, and is a factor and an offset a channel. Dropout is gone.
+
+Notation: shapes are (C, H, W) of one image; O, I, k are output channels, input channels of a group, and the kernel.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from models.arch import ArchSpec, LayerFacts
+from models.layers import AvgPool, Conv, Gap, MaxPool, Shape
+
+_BATCHNORM_EPSILON = 1e-5  # torch's default, which models.build leaves as it is
+
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """Per channel `factor * x + offset`, both (O,) float32."""
+
+    factor: np.ndarray
+    offset: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class ConvStep:
+    """A convolution with its bias, then ReLU if it has one, then an affine map if it has one, in this order."""
+
+    input_shape: Shape
+    output_shape: Shape
+    weight: np.ndarray
+    """(O, I, k, k) float32."""
+    bias: np.ndarray
+    """(O,) float32."""
+    stride: int
+    padding: int
+    """With zeros, of what the step gets: for the first one these are zeros after normalisation."""
+    groups: int
+    has_relu: bool
+    affine: Affine | None
+    macs: int
+
+
+@dataclass(frozen=True, eq=False)
+class PoolStep:
+    """The maximum or the mean of each kernel x kernel square, without overlap; a rest at the border is left out."""
+
+    input_shape: Shape
+    output_shape: Shape
+    kernel: int
+    is_mean: bool
+
+
+Step = ConvStep | PoolStep
+
+
+@dataclass(frozen=True, eq=False)
+class FoldedNetwork:
+    """Steps from normalised pixels, `(pixel / 255 - mean) / std`, to 10 logits (an output of 10x1x1)."""
+
+    steps: tuple[Step, ...]
+    mean: float
+    std: float
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of the convolutions for one image."""
+        return sum(step.macs for step in self.steps if isinstance(step, ConvStep))
+
+    @property
+    def n_weights(self) -> int:
+        """Values that are kept: those of convolutions, their biases and affine maps."""
+        return sum(_n_values(step) for step in self.steps if isinstance(step, ConvStep))
+
+    def module(self) -> "FoldedModule":
+        """The same as a torch module, in evaluation mode."""
+        return FoldedModule(self).eval()
+
+
+def fold(arch: ArchSpec, weights: Mapping[str, torch.Tensor], mean: float, std: float) -> FoldedNetwork:
+    """The steps of a network of `models.build` with these weights, its state dict.
+
+    Raises KeyError if a weight is missing.
+    """
+    steps = [_step(number, row, weights) for number, row in enumerate(arch.facts, 1)]
+    return FoldedNetwork(tuple(step for step in steps if step is not None), mean, std)
+
+
+def _step(number: int, row: LayerFacts, weights: Mapping[str, torch.Tensor]) -> Step | None:
+    match row.layer:
+        case Conv():
+            return _conv_step(number, row, row.layer, weights)
+        case MaxPool() | AvgPool() | Gap():
+            is_mean = not isinstance(row.layer, MaxPool)
+            return PoolStep(row.input_shape, row.output_shape, row.kernel, is_mean)
+        case _:
+            return None  # dropout
+
+
+def _conv_step(number: int, row: LayerFacts, conv: Conv, weights: Mapping[str, torch.Tensor]) -> ConvStep:
+    weight = _values(weights, f"{number}_conv.weight")  # (O, I, k, k)
+    bias = _values(weights, f"{number}_conv.bias") if conv.bias else np.zeros(conv.out)
+    order = [name for name in conv.then if name != "dropout"]
+    affine = None
+    if "bn" in order:
+        factor, offset = _batchnorm(number, weights)
+        if order[0] == "bn":
+            weight, bias = weight * factor[:, None, None, None], bias * factor + offset
+        else:
+            affine = Affine(factor.astype(np.float32), offset.astype(np.float32))
+    return ConvStep(
+        row.input_shape, row.output_shape, weight.astype(np.float32), bias.astype(np.float32),
+        row.stride, row.padding, conv.groups, "relu" in order, affine, row.macs,
+    )  # fmt: skip
+
+
+def _batchnorm(number: int, weights: Mapping[str, torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
+    """Factor and offset of a BatchNorm at inference, in float64: both (O,)."""
+    names = ("weight", "bias", "running_mean", "running_var")
+    weight, bias, mean, variance = (_values(weights, f"{number}_bn.{name}") for name in names)
+    factor = weight / np.sqrt(variance + _BATCHNORM_EPSILON)
+    return factor, bias - mean * factor
+
+
+def _values(weights: Mapping[str, torch.Tensor], name: str) -> np.ndarray:
+    return weights[name].detach().cpu().numpy().astype(np.float64)
+
+
+def _n_values(step: ConvStep) -> int:
+    n_affine = 0 if step.affine is None else step.affine.factor.size + step.affine.offset.size
+    return step.weight.size + step.bias.size + n_affine
+
+
+class FoldedModule(nn.Module):
+    """Images (B, 1, 28, 28), uint8 or float of 0..1 as ToTensor gives them, to logits (B, 10)."""
+
+    def __init__(self, network: FoldedNetwork) -> None:
+        super().__init__()
+        self.mean, self.std = network.mean, network.std
+        self.steps = nn.Sequential(*(_module(step) for step in network.steps))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        # What white is follows from the number format when the file runs, with no branch that an export would fix:
+        # the negative of 1 is 255 in uint8, and -1 in a float format.
+        white = torch.ones_like(images[:1, :1, :1, :1]).neg().abs()
+        logits: torch.Tensor = self.steps((images / white - self.mean) / self.std)
+        return logits.flatten(1)
+
+
+def _module(step: Step) -> nn.Module:
+    if isinstance(step, PoolStep):
+        return nn.AvgPool2d(step.kernel) if step.is_mean else nn.MaxPool2d(step.kernel)
+    return _ConvModule(step)
+
+
+class _ConvModule(nn.Module):
+    factor: torch.Tensor
+    offset: torch.Tensor
+
+    def __init__(self, step: ConvStep) -> None:
+        super().__init__()
+        self.stride, self.padding, self.groups, self.has_relu = step.stride, step.padding, step.groups, step.has_relu
+        self.weight = nn.Parameter(torch.from_numpy(step.weight), requires_grad=False)
+        self.bias = nn.Parameter(torch.from_numpy(step.bias), requires_grad=False)
+        self.affine = step.affine is not None
+        if step.affine is not None:
+            self.register_buffer("factor", torch.from_numpy(step.affine.factor)[:, None, None])  # (O, 1, 1)
+            self.register_buffer("offset", torch.from_numpy(step.affine.offset)[:, None, None])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.conv2d(x, self.weight, self.bias, self.stride, self.padding, groups=self.groups)
+        x = torch.relu(x) if self.has_relu else x
+        return x * self.factor + self.offset if self.affine else x
