@@ -10,8 +10,22 @@ when Optuna's row goes (a study deleted in the dashboard takes its epochs along)
 
 from typing import Any, cast
 
-from sqlalchemy import JSON, BigInteger, Column, Float, ForeignKey, Integer, String, Table, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+MAX_WEIGHTS_BYTES = 2**24 - 1
+"""MySQL would take 64 KiB at most, were the length not said; the others have no such limit."""
 
 
 class Base(DeclarativeBase):
@@ -138,7 +152,29 @@ class VerificationRunRow(Base):
     facts: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
+class VerificationWeightsRow(Base):
+    """The trained network of a verification run, apart from it: who lists runs does not read their weights."""
+
+    __tablename__ = "verification_weights"
+
+    run_id: Mapped[int] = mapped_column(
+        ForeignKey("verification_runs.run_id", name="fk_verification_weights_run_id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    )
+    weights: Mapped[bytes] = mapped_column(LargeBinary(MAX_WEIGHTS_BYTES))
+    """A state dict, by torch.save."""
+
+
 OWN_TABLES = [
     cast(Table, row.__table__)
-    for row in (SchemaVersion, EpochRow, SessionRow, TrainingRunRow, VerificationRow, VerificationRunRow)
+    for row in (
+        SchemaVersion,
+        EpochRow,
+        SessionRow,
+        TrainingRunRow,
+        VerificationRow,
+        VerificationRunRow,
+        VerificationWeightsRow,
+    )
 ]

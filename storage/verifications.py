@@ -9,7 +9,7 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from storage.tables import VerificationRow, VerificationRunRow
+from storage.tables import VerificationRow, VerificationRunRow, VerificationWeightsRow
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,11 @@ def verifications_of(engine: Engine, study_id: int) -> list[Verification]:
 _FIELDS = tuple(Verification.__dataclass_fields__)
 
 
-def add_verification_run(engine: Engine, facts: Mapping[str, Any]) -> None:
+def add_verification_run(engine: Engine, facts: Mapping[str, Any], weights: bytes | None = None) -> None:
     """Keeps the training of one seed; if another process was quicker with the same one, that one stays.
 
     `facts` holds at least candidate, dataset, split and seed, precision and torch where they are known, and must be
-    JSON-able.
+    JSON-able. `weights` are the trained network's state dict by torch.save, None to keep none.
     """
     row = VerificationRunRow(
         candidate_id=facts["candidate"],
@@ -91,6 +91,9 @@ def add_verification_run(engine: Engine, facts: Mapping[str, Any]) -> None:
     try:
         with Session(engine) as session, session.begin():
             session.add(row)
+            if weights is not None:
+                session.flush()
+                session.add(VerificationWeightsRow(run_id=row.run_id, weights=weights))
     except IntegrityError:
         return
 
@@ -103,7 +106,7 @@ def verification_runs_of(
     seeds: Iterable[int] | None = None,
     conditions: tuple[str, str] | None = None,
 ) -> list[dict[str, Any]]:
-    """The trainings of a candidate, in the order they were kept, each as its facts; None stands for all.
+    """The trainings of a candidate, in the order they were kept, each as its facts and `run_id`; None stands for all.
 
     `conditions` are a number format and a version of torch, of which the release counts.
     """
@@ -116,4 +119,14 @@ def verification_runs_of(
     if conditions is not None:
         query = query.where(row.precision == conditions[0], row.torch == release(conditions[1]))
     with Session(engine) as session:
-        return [{**found.facts, "precision": found.precision} for found in session.scalars(query.order_by(row.run_id))]
+        return [
+            {**found.facts, "precision": found.precision, "run_id": found.run_id}
+            for found in session.scalars(query.order_by(row.run_id))
+        ]
+
+
+def verification_weights(engine: Engine, run_id: int) -> bytes | None:
+    """The network that a run trained, a state dict by torch.save; None if it diverged, or nobody kept it then."""
+    with Session(engine) as session:
+        found = session.get(VerificationWeightsRow, run_id)
+        return None if found is None else found.weights

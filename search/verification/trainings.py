@@ -36,6 +36,8 @@ class SeedTraining:
     records: list[EpochRecord] = field(default_factory=list)
     predictions: bytes = b""
     """The class given to each evaluation image, a byte each; empty if it diverged."""
+    weights: bytes | None = None
+    """The trained network's state dict, by torch.save; None if it diverged."""
     diverged_in: int | None = None
     """The epoch in which the loss was not finite."""
 
@@ -108,8 +110,8 @@ def _take(answer: Answer, running: dict[int, SeedTraining], listener: TrainingLi
             running[number].records.append(record)
             listener.epoch(running[number])
             return False
-        case Finished(number, _, predictions):
-            running[number].predictions = predictions
+        case Finished(number, weights, predictions):
+            running[number].weights, running[number].predictions = weights, predictions
         case Diverged(number, epoch):
             running[number].diverged_in = epoch
         case _:

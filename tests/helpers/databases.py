@@ -36,7 +36,7 @@ def record(epoch: int, **changes: float) -> dict[str, Any]:
 def as_version_1(store: Store) -> None:
     """Makes today's tables those of the first version: what came later is taken away."""
     with store.engine.begin() as connection:
-        for table in ("verification_runs", "verifications", "training_runs"):
+        for table in ("verification_weights", "verification_runs", "verifications", "training_runs"):
             connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text("ALTER TABLE epoch_records DROP COLUMN core_seconds"))
         for column in ("workers", "slots"):

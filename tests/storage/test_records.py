@@ -15,6 +15,7 @@ from storage.verifications import (
     begin_verification,
     end_verification,
     verification_runs_of,
+    verification_weights,
     verifications_of,
 )
 from tests.helpers.databases import FIELDS, add_epoch, new_study, new_trial, record
@@ -117,6 +118,17 @@ def test_a_seed_is_kept_once_for_each_number_format_and_release_of_torch(store: 
     alike = verification_runs_of(store.engine, "abc", conditions=("float32", "2.15.0+cpu"))
     assert [run["torch"] for run in alike] == ["2.15.0+cu130"]
     assert verification_runs_of(store.engine, "abc", conditions=("bfloat16", "2.16.0")) == []
+
+
+def test_a_run_s_network_is_kept_beside_it(store: Store) -> None:
+    facts = {"candidate": "c", "dataset": "mnist", "split": "test", "seed": 1}
+    network = bytes(range(256)) * 300  # more than MySQL's BLOB has room for
+    add_verification_run(store.engine, facts, network)
+    add_verification_run(store.engine, facts, b"of a slower process")
+    add_verification_run(store.engine, {**facts, "seed": 2})
+    with_one, without = verification_runs_of(store.engine, "c")
+    assert verification_weights(store.engine, with_one["run_id"]) == network
+    assert verification_weights(store.engine, without["run_id"]) is None
 
 
 def test_a_deleted_study_takes_its_verifications_along_and_leaves_their_trainings(store: Store) -> None:

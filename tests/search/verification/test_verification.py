@@ -1,5 +1,6 @@
 """Verification on a real storage, with real trainings on a few digits in this process."""
 
+import io
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from models.build import build
 from models.candidate import Candidate
 from models.layers import Conv
 from models.recipe import Recipe
@@ -17,8 +20,9 @@ from search.verification.seeds import fresh_seeds
 from search.verification.summary import summarise
 from search.verification.trainings import Entry, SeedTraining, TrainingListener, VerificationFailedError
 from storage.store import Store
-from storage.verifications import verification_runs_of
+from storage.verifications import verification_runs_of, verification_weights
 from tests.helpers.inline import BatchEngine, InlineEngine, small_digits
+from tests.helpers.trainings import plain_logits
 from trainer.data.images import TrainingData
 
 ARCH = Template((4,), 4, (6,)).arch()
@@ -45,7 +49,7 @@ def verifier(store: Store, engine: InlineEngine, listener: TrainingListener | No
 
 
 def without_times(run: dict[str, Any]) -> dict[str, Any]:
-    times = ("seconds", "core_seconds")
+    times = ("seconds", "core_seconds", "run_id")
     curves = [{k: v for k, v in epoch.items() if k not in times} for epoch in run["curves"]]
     return {k: v for k, v in run.items() if k not in times} | {"curves": curves}
 
@@ -72,6 +76,17 @@ def test_every_seed_is_kept_with_its_epochs_and_its_answers(store: Store, data: 
         assert run["trained_on"] == "a test"
     assert len({run["sustained_accuracy"] for run in runs}) > 1, "seeds differ"
     assert verification_runs_of(store.engine, ENTRY.candidate.id, "digits") == runs
+
+
+def test_the_kept_network_gives_the_kept_answers(store: Store, data: TrainingData) -> None:
+    runs = verifier(store, InlineEngine(data)).runs([ENTRY], 2)[ENTRY.candidate.id]
+    for run in runs:
+        kept = verification_weights(store.engine, run["run_id"])
+        assert kept is not None
+        network = build(ENTRY.candidate.arch)
+        network.load_state_dict(torch.load(io.BytesIO(kept), weights_only=True))
+        answers = plain_logits(network, data.evaluation, data).argmax(1)
+        assert "".join(map(str, answers.tolist())) == run["predictions"]
 
 
 def test_it_goes_on_where_it_was_stopped(tmp_path: Path, store: Store, data: TrainingData) -> None:
@@ -138,6 +153,7 @@ def test_a_seed_that_diverges_counts_as_one_that_failed(store: Store, data: Trai
     assert (summary["n_diverged"], summary["n_held"], summary["sustained_accuracy"]) == (2, 0, 0.0)
     assert not summary["verified"]
     assert all(run["predictions"] == "" for run in runs)
+    assert [verification_weights(store.engine, run["run_id"]) for run in runs] == [None, None]
 
 
 def run(*accuracies: float, diverged: int | None = None) -> dict[str, Any]:

@@ -50,6 +50,7 @@ def schema_of(path: Path) -> dict[str, Any]:
             "indexes": sorted(map(str, there.get_indexes(table))),
         }
         for table in OURS
+        if there.has_table(table)
     }
     engine.dispose()
     return found
