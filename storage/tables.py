@@ -91,7 +91,7 @@ class TrainingRunRow(Base):
     label: Mapped[str] = mapped_column(String(255))
     dataset: Mapped[str] = mapped_column(String(64))
     split: Mapped[str] = mapped_column(String(64))
-    seed: Mapped[int]
+    seed: Mapped[int] = mapped_column(BigInteger)
     ended_at: Mapped[float] = mapped_column(Float(53))
     facts: Mapped[dict[str, Any]] = mapped_column(JSON)
 

@@ -27,7 +27,7 @@ def command(
             "--epochs", min=1, help="Length of the training. Default: as its recipe says, more if --sustain is."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of the training.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of the training.")] = 0,
     split: Annotated[
         str,
         typer.Option(

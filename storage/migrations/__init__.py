@@ -13,7 +13,7 @@ from storage.migrations import (
     v3_verifications,
     v4_verifications_of_studies,
     v5_workers_and_slots,
-    v6_verification_weights,
+    v6_networks_of_seeds,
 )
 
 MIGRATIONS: dict[int, Callable[[Operations], None]] = {
@@ -21,7 +21,7 @@ MIGRATIONS: dict[int, Callable[[Operations], None]] = {
     3: v3_verifications.upgrade,
     4: v4_verifications_of_studies.upgrade,
     5: v5_workers_and_slots.upgrade,
-    6: v6_verification_weights.upgrade,
+    6: v6_networks_of_seeds.upgrade,
 }
 """By the version each leads to, from the one before. Version 1 had epoch_records and run_sessions."""
 

@@ -1,11 +1,11 @@
-"""Version 6: the trained network of each verification run is kept."""
+"""Version 6: the network of each seed of a verification is kept, and `train` takes such a seed, a longer number."""
 
 import sqlalchemy as sa
 from alembic.operations import Operations
 
 
 def upgrade(op: Operations) -> None:
-    """Makes the table; the networks of older runs are gone."""
+    """Makes the table, empty: the networks of older runs are gone."""
     op.create_table(
         "verification_weights",
         sa.Column(
@@ -17,3 +17,5 @@ def upgrade(op: Operations) -> None:
         ),
         sa.Column("weights", sa.LargeBinary(2**24 - 1), nullable=False),
     )
+    with op.batch_alter_table("training_runs") as batch:
+        batch.alter_column("seed", existing_type=sa.Integer, type_=sa.BigInteger, existing_nullable=False)

@@ -1,0 +1,64 @@
+"""Runs `run_files.py` in a clean process, and returns what it found."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import numpy as np
+
+from models.errors import WorkFailedError
+
+_TIMEOUT_SECONDS = 600
+
+
+class FileFailedError(WorkFailedError):
+    """A model file that could not be run, in one line."""
+
+
+@dataclass(frozen=True)
+class FileRun:
+    """What a model file came to on images."""
+
+    logits: np.ndarray
+    """(N, 10) float32."""
+    run_by: str
+    """The packages that ran it, with their versions."""
+    latency_seconds: float | None = None
+    """Of one image, on one thread; None if it was not timed."""
+    images_per_second: float | None = None
+    """In batches of 1,000, on one thread."""
+
+
+def run_files(kinds: Mapping[Path, str], images: np.ndarray, seconds: float = 0.0) -> dict[Path, FileRun]:
+    """Runs model files, each of a kind of `run_files.py`, on images (N, 28, 28) uint8, in one clean process.
+
+    Each is timed if `seconds` is not 0, for so long alone and for so long in batches. Raises FileFailedError if one
+    cannot be read or run.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        given, out = Path(folder) / "images.npy", Path(folder) / "logits.npz"
+        np.save(given, images)
+        words = [f"{kind}={path}" for path, kind in kinds.items()]
+        facts = json.loads(_run([str(given), str(out), "--seconds", str(seconds), *words]))
+        with np.load(out) as logits:
+            return {path: FileRun(logits[str(i)], **facts[i]) for i, path in enumerate(kinds)}
+
+
+def _run(words: Sequence[str]) -> str:
+    with as_file(files("trainer.alone") / "run_files.py") as script:
+        # -I: neither the working folder nor PYTHONPATH is looked into, so that no module of ours can come along.
+        command = [sys.executable, "-I", "-W", "ignore", str(script), *words]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False)
+        except subprocess.TimeoutExpired:
+            raise FileFailedError(f"{words[-1].partition('=')[2]} took more than {_TIMEOUT_SECONDS} s to run") from None
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        what = ", ".join(word.partition("=")[2] for word in words if "=" in word)
+        raise FileFailedError(f"{what} cannot be run: {lines[-1]}")
+    return done.stdout
