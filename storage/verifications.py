@@ -66,7 +66,19 @@ def verifications_of(engine: Engine, study_id: int) -> list[Verification]:
     query = select(VerificationRow).where(VerificationRow.study_id == study_id)
     with Session(engine) as session:
         rows = session.scalars(query.order_by(VerificationRow.verification_id))
-        return [Verification(**{name: getattr(row, name) for name in _FIELDS}) for row in rows]
+        return [_verification(row) for row in rows]
+
+
+def verifications_of_candidate(engine: Engine, candidate_id: str) -> list[Verification]:
+    """The verifications of a candidate, whatever found it, oldest first, the unfinished ones included."""
+    query = select(VerificationRow).where(VerificationRow.candidate_id == candidate_id)
+    with Session(engine) as session:
+        rows = session.scalars(query.order_by(VerificationRow.verification_id))
+        return [_verification(row) for row in rows]
+
+
+def _verification(row: VerificationRow) -> Verification:
+    return Verification(**{name: getattr(row, name) for name in _FIELDS})
 
 
 _FIELDS = tuple(Verification.__dataclass_fields__)

@@ -12,6 +12,7 @@ import torch
 from search.engines.opening import ENGINES
 from search.space.space import Space
 from storage.store import Store
+from tests.helpers.bundles import shared_bundle
 from tests.helpers.cli import QUICK, run_here, share_kernels
 from tests.helpers.databases import new_study, url_of
 from tests.helpers.inline import InlineEngine
@@ -68,6 +69,12 @@ def with_a_study(searched: Path, own_folder: Path) -> Path:
     """A working folder with a copy of that study."""
     shutil.copytree(searched, own_folder, dirs_exist_ok=True)
     return own_folder
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of every form, to be read; `copied` gives one to be changed."""
+    return shared_bundle(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

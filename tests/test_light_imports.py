@@ -12,7 +12,7 @@ OF_THE_SEARCH = {"optuna", "sqlalchemy", "rich", "typer", "yaml", "sklearn", "to
 
 TRAINERS = """
 import json, sys
-import trainer.workers.worker, trainer.data.images, trainer.data.split, trainer.bundle.freeze
+import trainer.workers.worker, trainer.data.images, trainer.data.split, trainer.formats.trained
 worker = sorted(sys.modules)
 import trainer.bench.__main__, trainer.bench.run, trainer.bench.text
 print(json.dumps([worker, sorted(sys.modules)]))

@@ -1,75 +1,92 @@
-"""`mnist-search export`: the frozen model file."""
+"""`mnist-search export`: a trained network as a bundle of files, and a bundle checked."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from search.cli import options
-from search.measures.words import bytes_text, percent
 
 if TYPE_CHECKING:
-    from trainer.bundle.export import Exported
+    from search.shipping.chosen import Chosen
+    from search.study.naming import Named
 
 EXAMPLE = "Example: mnist-search export best --out model"
+DEFAULT_OUT = Path("mnist-search-export")
+
+NoInt8 = Annotated[bool, typer.Option("--no-int8", help="Leave out what is in int8.")]
 
 
 def command(
     what: options.What = "best",
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the files.")] = Path(
-        "mnist-search-export"
-    ),
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the bundle.")] = DEFAULT_OUT,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", min=1, metavar="N", help="Which seed of its verification. Default: the median one."),
+    ] = None,
+    no_int8: NoInt8 = False,
+    check: Annotated[
+        Path | None, typer.Option("--check", metavar="DIR", help="Check a bundle instead, whoever made it.")
+    ] = None,
     data_dir: options.DataDir = None,
     storage: options.Storage = options.STORAGE_DEFAULT,
     study: options.Study = None,
     json: options.Json = False,
 ) -> None:
-    """Write a trained candidate as one file that needs only torch. It is read back and checked on the test images."""
-    from models.errors import MnistSearchError
-    from search.cli.lookup import find_study
-    from search.study.naming import find_candidate
-    from search.study.weights import load_weights
-    from trainer.bundle.export import export_network
+    """Write a trained network as files for torch, ONNX and C. Each is run, by itself, over the test images."""
+    if check is not None:
+        _check(check, data_dir, json)
+        return
+    from search.cli.bundle_lines import print_bundle
+    from search.shipping.story import story_of
+    from trainer.bundle.bundle import make_bundle
     from trainer.data.find import data_folder, find_dataset
     from trainer.data.split import split_data
+    from trainer.formats.trained import TrainedNetwork
+
+    named, chosen = _choose(what, seed, storage, study)
+    dataset = find_dataset(chosen.dataset, data_folder(data_dir)).dataset
+    data = split_data(dataset, chosen.split)
+    network = TrainedNetwork(chosen.candidate, chosen.weights, data.mean, data.std)
+    story = story_of(what, named, chosen)
+    manifest = make_bundle(network, dataset, data.train, story, out, workshop(not no_int8))
+    print_bundle(manifest, out, json)
+
+
+def workshop(has_int8: bool) -> Any:
+    """How the commands make bundles."""
+    from search.shipping.card import card_text
+    from trainer.bundle.bundle import Workshop
+
+    return Workshop(card_text, has_int8, say=lambda text: print(text, file=sys.stderr, flush=True))
+
+
+def _choose(what: str, seed: int | None, storage: str, study: str | None) -> "tuple[Named, Chosen]":
+    from search.cli.lookup import find_study
+    from search.shipping.chosen import choose_network
+    from search.study.naming import find_candidate
+    from storage.store import Store
 
     named = find_candidate(what, lambda: find_study(storage, study, for_reading=True))
-    if named.study is None or named.trial is None:
-        raise MnistSearchError(
-            f"{what} has no trained weights: train and export it with `mnist-search train {what} --out DIR`"
-        )
-    weights = load_weights(named.study, named.trial)
-    settings = named.study.settings
-    dataset = find_dataset(settings.dataset, data_folder(data_dir)).dataset
-    data = split_data(dataset, settings.split)
-    print_exported(export_network(named.label, named.candidate, weights, data, dataset, out), as_json=json)
+    if named.study is not None:
+        return named, choose_network(what, named, named.study.store, seed)
+    store = Store(storage, for_reading=True) if Store.exists(storage) else None
+    try:
+        return named, choose_network(what, named, store, seed)
+    finally:
+        if store is not None:
+            store.close()
 
 
-def print_exported(exported: "Exported", as_json: bool) -> None:
-    """Prints what was written, on stdout."""
-    from search.cli.tables import print_json
+def _check(folder: Path, data_dir: Path | None, as_json: bool) -> None:
+    from search.cli.bundle_lines import print_checked
+    from trainer.bundle.check import check_bundle
+    from trainer.data.find import data_folder, dataset_at_hand
+    from trainer.data.images import Images
 
-    check = exported.check
-    if as_json:
-        print_json(exported_facts(exported))
-        return
-    size, right = bytes_text(check.size_bytes), percent(check.accuracy)
-    print(f"{exported.model}  {size}, checked on {check.n_images:,} test images: {right} right,")
-    print(f"  each classified as the trained network does, logits within {check.max_difference:.1g}")
-    print(f"{exported.spec}  its layers and recipe")
-    print("load it with torch alone; images are (B, 1, 28, 28) of 0..1, the answer is 10 logits:")
-    print(f'  torch.export.load("{exported.model}").module()(images)')
+    def find_test(name: str) -> Images | None:
+        found = dataset_at_hand(name, data_folder(data_dir))
+        return None if found is None else found.test
 
-
-def exported_facts(exported: "Exported") -> dict[str, Any]:
-    """What was written, as plain data."""
-    check = exported.check
-    return {
-        "model": str(exported.model),
-        "spec": str(exported.spec),
-        "size_bytes": check.size_bytes,
-        "n_images": check.n_images,
-        "n_same": check.n_same,
-        "max_difference": check.max_difference,
-        "accuracy": check.accuracy,
-    }
+    print_checked(check_bundle(folder, find_test), folder, as_json)

@@ -37,4 +37,4 @@ def console() -> Console:
     return Console(highlight=False, soft_wrap=False)
 
 
-_WORDS = {"layer", "name", "source", "in", "out", "on"}
+_WORDS = {"layer", "name", "source", "in", "out", "on", "file", "numbers"}

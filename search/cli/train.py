@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from search.cli import completion, options
+from search.cli.export import NoInt8
 from search.measures.words import percent, plural
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def command(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Export the trained network into this folder.")
     ] = None,
+    no_int8: NoInt8 = False,
     threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads.")] = 1,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
@@ -61,18 +63,22 @@ def command(
     """Train a candidate once and print every epoch. The result is kept for `compare`; `verify` is the proof."""
     import torch
 
-    from search.cli.export import exported_facts, print_exported
+    from search.cli.bundle_lines import print_bundle
+    from search.cli.export import workshop
     from search.cli.goal import goal_of
     from search.cli.lookup import find_study
     from search.cli.tables import print_json
+    from search.shipping.story import story_of_training
     from search.study.naming import find_candidate
     from search.verification.single_training import SingleTraining
     from storage.runs import add_run
     from storage.store import Store
-    from trainer.bundle.export import export_network
+    from trainer.bundle.bundle import make_bundle
     from trainer.data.find import AUTO, data_folder, find_dataset
+    from trainer.formats.trained import TrainedNetwork
     from trainer.hardware.device import prepare_device, resolve_device
     from trainer.training.precision import check_precision, choose_precision
+    from trainer.training.provenance import provenance
 
     named = find_candidate(what, lambda: find_study(storage, study))
     store = Store(storage)  # opened first: a training should not end with nowhere to keep it
@@ -95,16 +101,19 @@ def command(
         _print_epochs(single, to_stdout=not json)
     facts: dict[str, Any] = {"name": named.label, **single.facts()}
     add_run(store.engine, named.label, facts)
-    exported = None
+    bundle = None
     if out is not None:
-        exported = export_network(named.label, candidate, single.weights, single.data, found.dataset, out)
-        facts["exported"] = exported_facts(exported)
+        network = TrainedNetwork(candidate, single.weights, single.data.mean, single.data.std)
+        story = story_of_training(what, named, single, provenance(resolved, chosen))
+        bundle = make_bundle(network, found.dataset, single.data.train, story, out, workshop(not no_int8))
+        facts["exported"] = {"folder": str(out), **bundle}
     if json:
         print_json(facts)
         return 0
     print(_summary(facts))
-    if exported is not None:
-        print_exported(exported, as_json=False)
+    if bundle is not None and out is not None:
+        print()
+        print_bundle(bundle, out, as_json=False)
     return 0
 
 

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from search.measures.verdict import Verdict, settle_text
+from search.measures import phrases
+from search.measures.phrases import dataset_name, interval, judges, spread
+from search.measures.verdict import Verdict
 from search.measures.words import percent, plural, points
-from search.report.phrases import dataset_name, interval, judges, spread
 from search.report.winner import Winner
 from search.study.settings import StudySettings
 from search.study.study import SearchStudy
@@ -25,7 +26,7 @@ def next_step(study: SearchStudy, winner: Winner | None) -> str | None:
     if winner is None:
         return None
     if winner.verified is not None:
-        settle = _settle_text(winner.verified.summary)
+        settle = phrases.settle_text(winner.verified.summary)
         return f"{settle[0].upper()}{settle[1:]}." if settle else None
     return (
         "The winner is not verified yet: this is one training, on the images that chose it among "
@@ -62,23 +63,7 @@ def results_text(settings: StudySettings, winner: Winner) -> str:
 
 def verdict_text(winner: Winner) -> str:
     """What its fresh seeds prove of the target, and how many more would."""
-    s = _summary(winner)
-    verdict, settle = Verdict(s["verdict"]), _settle_text(s)
-    said = f"{verdict.words} at {percent(s['target'])}: the mean {_REASONS[verdict]}"
-    return f"{said[0].upper()}{said[1:]}{f'; {settle}' if settle else ''}."
-
-
-_REASONS = {
-    Verdict.VERIFIED: "is at or above it, and so is its whole 95% interval",
-    Verdict.ON_TARGET_NOT_PROVEN: "is at or above it, but its 95% interval reaches below",
-    Verdict.BELOW_TARGET: "is below it, but its 95% interval reaches it",
-    Verdict.REFUTED: "is below it, and so is its whole 95% interval",
-    Verdict.TOO_FEW_SEEDS: "of so few seeds proves nothing",
-}
-
-
-def _settle_text(summary: dict[str, Any]) -> str | None:
-    return settle_text(Verdict(summary["verdict"]), summary["n_seeds"], summary["seeds_to_settle"])
+    return phrases.verdict_text(_summary(winner))
 
 
 def _nothing(study: SearchStudy) -> str:

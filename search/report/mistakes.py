@@ -14,13 +14,13 @@ from models.errors import MnistSearchError
 from search.report.winner import Winner
 from search.study.study import SearchStudy
 from search.study.weights import load_weights
-from trainer.bundle.freeze import Frozen, restore
-from trainer.data.find import data_folder, find_dataset
-from trainer.data.images import IDX_DATASETS, Dataset, Images, has_idx_dataset
+from search.verification.judged import median_run
+from trainer.data.find import data_folder, dataset_at_hand
+from trainer.data.images import Dataset, Images
 from trainer.data.split import split_data
+from trainer.formats.trained import TrainedNetwork
 
 MOST_SHOWN = 60
-_BATCH = 500
 
 
 @dataclass(frozen=True)
@@ -56,37 +56,32 @@ def find_answers(study: SearchStudy, winner: Winner, data_dir: Path | None) -> A
 
     Those of its verification, which were kept; else those of the network that the search kept the weights of.
     """
-    dataset = _dataset_at_hand(study.settings.dataset, data_dir)
+    dataset = _dataset(study.settings.dataset, data_dir)
     if winner.verified is not None:
         return _kept(winner, dataset.test)
     weights = load_weights(study, winner.trial)
     data = split_data(dataset, study.settings.split)
-    network = Frozen(restore(winner.candidate.arch, weights), data.mean, data.std).eval()
+    network = TrainedNetwork(winner.candidate, weights, data.mean, data.std)
     whose = "one network of the search (its kept weights), on the test images; this informs and decides nothing"
-    return Answers(dataset.test, [_classify(network, dataset.test)], 0, whose)
+    return Answers(dataset.test, [network.logits(dataset.test.pixels).argmax(1).tolist()], 0, whose)
 
 
-def _dataset_at_hand(name: str, data_dir: Path | None) -> Dataset:
+def _dataset(name: str, data_dir: Path | None) -> Dataset:
     folder = data_folder(data_dir)
-    if name in IDX_DATASETS and not has_idx_dataset(name, folder):  # a report fetches nothing
+    dataset = dataset_at_hand(name, folder)  # a report fetches nothing
+    if dataset is None:
         raise MnistSearchError(f"the images of {name} are not in {folder}: name their folder with --data-dir")
-    return find_dataset(name, folder).dataset
+    return dataset
 
 
 def _kept(winner: Winner, test: Images) -> Answers:
     runs = [run for run in winner.proof if len(run.get("predictions") or "") == len(test)]
     if not runs:
         raise MnistSearchError("the verification kept no answers to these test images")
-    by_accuracy = sorted(range(len(runs)), key=lambda i: runs[i]["sustained_accuracy"])
-    shown = by_accuracy[len(runs) // 2]
+    assert winner.verified is not None
+    shown = runs.index(median_run(runs, winner.verified.summary["sustain"]))
     whose = f"seed {runs[shown]['seed_number']} of the verification, the median of {len(runs)}, on the test images"
     return Answers(test, [[int(digit) for digit in run["predictions"]] for run in runs], shown, whose)
-
-
-def _classify(network: torch.nn.Module, images: Images) -> list[int]:
-    pixels = images.pixels[:, None].float() / 255  # (N, 1, 28, 28)
-    with torch.no_grad():
-        return [int(answer) for batch in pixels.split(_BATCH) for answer in network(batch).argmax(1)]
 
 
 def find_mistakes(answers: Answers) -> tuple[list[Mistake], int]:

@@ -16,8 +16,8 @@ from models.errors import MnistSearchError
 from models.layer_table import arch_facts
 from search.facts.study_comparison import compare_studies
 from search.facts.study_facts import study_facts
-from search.measures import words
-from search.report import answer, other_studies, phrases, reproduce, rows
+from search.measures import phrases, words
+from search.report import answer, other_studies, reproduce, rows
 from search.report.figures import search as figures_search
 from search.report.figures import trials as figures_trials
 from search.report.figures import winner as figures_winner

@@ -5,32 +5,17 @@ from collections import Counter
 from importlib.metadata import version
 
 from models.spec.file import dump_spec
+from search.facts.commands import search_command as search_command  # for the templates
 from search.measures.words import command_text
 from search.report.winner import Winner
 from search.study import attributes
 from search.study.outcomes import PASSED_GATE
 from search.study.study import SearchStudy
-from search.study.warm_start import given_names
 from search.verification.commands import more_seeds_words, verify_words
 from search.verification.judged import Judged
 
 _SEEDS = 10
 _PACKAGES = ("mnist-search", "torch", "optuna", "plotly", "numpy")
-
-
-def search_command(study: SearchStudy) -> str:
-    """The command that makes this study again, every range spelled out."""
-    s = study.settings
-    parts = [
-        "mnist-search", "run", "--study", study.name, "--dataset", s.dataset, "--split", s.split,
-        "--trials", str(max(1, study.n_past_gate())), "--epochs", str(s.epochs), "--max-params", str(s.max_params),
-        "--target", f"{s.target:g}", "--sustain", str(s.sustain), "--sampler", s.sampler, "--pruner", s.pruner,
-        "--seed", str(s.seed),
-    ]  # fmt: skip
-    ranges = study.space.to_dict()  # also those it lacked when it was stored: their defaults are others by now
-    parts += [word for name, text in ranges.items() for word in ("--set", f"{name}={text.replace(', ', ',')}")]
-    parts += [word for name in given_names(study) for word in ("--warm-start", name)]
-    return command_text(parts)
 
 
 def verify_command(study: SearchStudy, winner: Winner) -> str:

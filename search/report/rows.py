@@ -11,9 +11,9 @@ from models.presets import PRESETS
 from models.presets.measured import measured_preset
 from models.recipe import Recipe
 from search.measures.objective import is_held
+from search.measures.phrases import interval, judges, spread
 from search.measures.verdict import Verdict
 from search.measures.words import count_text, percent, plural, points, seconds_text
-from search.report.phrases import interval, judges, spread
 from search.report.records import RECORDS, reported_accuracy
 from search.report.winner import Winner
 from search.study import attributes

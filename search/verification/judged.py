@@ -1,14 +1,16 @@
 """The verifications of a study, judged from their seeds: the one place that reads them, for whoever tells of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from optuna.trial import FrozenTrial
+from sqlalchemy import Engine
 
 from models.errors import MnistSearchError
 from search.study.study import SearchStudy, candidate_of
 from search.verification.nominees import TRIAL_EPOCHS
-from search.verification.summary import summarise
+from search.verification.summary import summarise, sustained_of
 from storage.verifications import Verification, verification_runs_of, verifications_of
 
 
@@ -47,16 +49,32 @@ def judge(study: SearchStudy, record: Verification, target: float | None = None)
     begun again.
     """
     trial = _verified_trial(study, record)
-    if trial is None or record.summary is None:
+    runs = runs_of(study.store.engine, record)
+    if trial is None or not runs:
         return None
+    return Judged(trial, record, runs, summary_of(record, runs, target))
+
+
+def runs_of(database: Engine, record: Verification) -> list[dict[str, Any]]:
+    """The seeds of a finished verification, in their order; none of one that was not finished."""
+    if record.summary is None:
+        return []
     conditions = record.precision or "", record.torch or ""
-    kept = verification_runs_of(study.store.engine, record.candidate_id, record.dataset, conditions=conditions)
-    runs = sorted(kept, key=lambda run: int(run["seed_number"]))[: record.summary["n_seeds"]]
-    if not runs:
-        return None
+    kept = verification_runs_of(database, record.candidate_id, record.dataset, conditions=conditions)
+    return sorted(kept, key=lambda run: int(run["seed_number"]))[: record.summary["n_seeds"]]
+
+
+def summary_of(record: Verification, runs: list[dict[str, Any]], target: float | None = None) -> dict[str, Any]:
+    """What the runs of a finished verification come to by a target, its own unless given."""
+    assert record.summary is not None
     goal = record.summary["target"] if target is None else target
-    summary = summarise(runs, goal, record.summary["sustain"])
-    return Judged(trial, record, runs, {**summary, "epochs": record.summary["epochs"]})
+    return {**summarise(runs, goal, record.summary["sustain"]), "epochs": record.summary["epochs"]}
+
+
+def median_run(runs: Sequence[dict[str, Any]], sustain: int) -> dict[str, Any]:
+    """The run of median sustained accuracy; of an even number the lower of the two in the middle."""
+    ranked = sorted(runs, key=lambda run: (sustained_of(run, sustain), int(run["seed_number"])))
+    return ranked[(len(ranked) - 1) // 2]
 
 
 def _verified_trial(study: SearchStudy, record: Verification) -> FrozenTrial | None:

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -34,8 +34,8 @@ class FileRun:
     """In batches of 1,000, on one thread."""
 
 
-def run_files(kinds: Mapping[Path, str], images: np.ndarray, seconds: float = 0.0) -> dict[Path, FileRun]:
-    """Runs model files, each of a kind of `run_files.py`, on images (N, 28, 28) uint8, in one clean process.
+def run_files(kinds: Sequence[tuple[str, Path]], images: np.ndarray, seconds: float = 0.0) -> list[FileRun]:
+    """Runs model files, each with its kind as in `run_files.py`, on images (N, 28, 28) uint8, in one clean process.
 
     Each is timed if `seconds` is not 0, for so long alone and for so long in batches. Raises FileFailedError if one
     cannot be read or run.
@@ -43,10 +43,10 @@ def run_files(kinds: Mapping[Path, str], images: np.ndarray, seconds: float = 0.
     with tempfile.TemporaryDirectory() as folder:
         given, out = Path(folder) / "images.npy", Path(folder) / "logits.npz"
         np.save(given, images)
-        words = [f"{kind}={path}" for path, kind in kinds.items()]
+        words = [f"{kind}={path}" for kind, path in kinds]
         facts = json.loads(_run([str(given), str(out), "--seconds", str(seconds), *words]))
         with np.load(out) as logits:
-            return {path: FileRun(logits[str(i)], **facts[i]) for i, path in enumerate(kinds)}
+            return [FileRun(logits[str(i)], **of) for i, of in enumerate(facts)]
 
 
 def _run(words: Sequence[str]) -> str:

@@ -61,6 +61,13 @@ def find_dataset(name: str, folder: Path) -> Found:
     )
 
 
+def dataset_at_hand(name: str, folder: Path) -> Dataset | None:
+    """The dataset of this name if it is here; nothing is fetched. Raises MnistSearchError for damaged files."""
+    if name in IDX_DATASETS and not has_idx_dataset(name, folder):
+        return None
+    return find_dataset(name, folder).dataset
+
+
 def fetch(name: str, folder: Path) -> str | None:
     """Fetches a dataset from torchvision's mirrors, md5 checked; returns None, or why it could not, in one line."""
     from torchvision import datasets

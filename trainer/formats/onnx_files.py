@@ -83,8 +83,9 @@ def write_int8_onnx(float_file: Path, path: Path, calibration: torch.Tensor) -> 
             prepared, path, _Calibration(calibration), quant_format=QuantFormat.QDQ, per_channel=True,
             activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
         )  # fmt: skip
-    model = onnx.load(path)
+    model = _without_traces(onnx.load(path))
     onnx.checker.check_model(model, full_check=True)
+    path.write_bytes(model.SerializeToString())
 
 
 class _Calibration:

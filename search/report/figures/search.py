@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial
 
 from models.presets import PRESETS
 from models.presets.measured import measured_preset
+from search.measures.phrases import judges
 from search.measures.words import percent
 from search.report.figures.look import (
     BLUE,
@@ -25,7 +26,6 @@ from search.report.figures.look import (
     errors,
     target_line,
 )
-from search.report.phrases import judges
 from search.report.records import RECORDS, reported_accuracy
 from search.report.winner import Winner
 from search.study import attributes

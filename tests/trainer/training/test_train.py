@@ -23,8 +23,8 @@ from tests.helpers.trainings import (
     timeless,
     trained,
 )
-from trainer.bundle.freeze import restore
 from trainer.data.images import TrainingData
+from trainer.formats.trained import restore
 from trainer.training.train import Training
 
 

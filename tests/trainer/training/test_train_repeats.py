@@ -11,8 +11,8 @@ import torch
 from models.candidate import Candidate
 from models.recipe import Recipe
 from tests.helpers.trainings import FAST, LEARNER, WITH_BN, plain_logits, recipes, same_weights, timeless, trained
-from trainer.bundle.freeze import restore
 from trainer.data.images import TrainingData
+from trainer.formats.trained import restore
 
 
 @pytest.mark.parametrize("recipe", recipes().values(), ids=recipes())

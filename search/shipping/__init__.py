@@ -1,0 +1,1 @@
+"""What is shipped of a search: which network, and what is said of it."""

@@ -1,0 +1,55 @@
+"""A folder that is there whole or not at all: written aside, then renamed."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from models.errors import MnistSearchError
+
+
+@contextlib.contextmanager
+def written_aside(folder: Path, may_be_replaced: Callable[[Path], bool]) -> Iterator[Path]:
+    """A new folder beside `folder`, which takes its name when the block ends well, and is removed when it does not.
+
+    A folder of that name that is empty, or of which `may_be_replaced` says yes, is replaced. Raises MnistSearchError if
+    it is another one, or nothing can be written there.
+    """
+    _check(folder, may_be_replaced)
+    parent = folder.absolute().parent
+    with _said_of(folder):
+        parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=parent))
+    try:
+        made = aside / "new"
+        with _said_of(folder):
+            made.mkdir()
+        yield made
+        with _said_of(folder):
+            _check(folder, may_be_replaced)
+            if folder.exists():
+                os.replace(folder, aside / "old")
+            os.replace(made, folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _check(folder: Path, may_be_replaced: Callable[[Path], bool]) -> None:
+    if not os.path.lexists(folder):
+        return
+    if not os.path.isdir(folder):
+        raise MnistSearchError(f"{folder} is no folder: name another with --out")
+    with _said_of(folder):
+        is_in_use = any(folder.iterdir()) and not may_be_replaced(folder)
+    if is_in_use:
+        raise MnistSearchError(f"{folder} holds other files than a bundle: name a new folder with --out")
+
+
+@contextlib.contextmanager
+def _said_of(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise MnistSearchError(f"{folder} cannot be written: {error.strerror}; name another with --out") from None

@@ -1,0 +1,117 @@
+"""A bundle checked later: that nothing is missing or changed, and that each file still computes what it did."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from models.errors import MnistSearchError, WorkFailedError
+from trainer.bundle.forms import FLOAT32, FORMS, Form, missing, run_forms
+from trainer.bundle.judged import TOLERANCE
+from trainer.bundle.manifest import MANIFEST_FILE, file_facts, read_manifest
+from trainer.bundle.vectors import Vectors, read_vectors
+from trainer.data.images import Images
+
+_INT8_TOLERANCE = 0.05
+"""Of int8 logits, as a share of the largest: another processor's kernels may round a few sums otherwise."""
+_ACCURACY_TOLERANCE = 0.0005
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A bundle in which no fault was found."""
+
+    manifest: dict[str, Any]
+    n_files: int
+    n_vectors: int
+    accuracies: dict[Form, float | None]
+    """Of each form that was run: on the test images, None where these were not at hand."""
+    not_run: dict[Form, str]
+    """What has to be installed before the others can be."""
+
+
+def check_bundle(folder: Path, find_test: Callable[[str], Images | None]) -> Checked:
+    """Checks a bundle; `find_test` gives the test images of a dataset, or None where they are not at hand.
+
+    Raises MnistSearchError that names every file that is missing, changed, or of another network.
+    """
+    manifest = read_manifest(folder)
+    _refuse(folder, _changed(folder, manifest))
+    vectors, test = read_vectors(folder), find_test(manifest["dataset"])
+    forms = [form for form in FORMS if _was_measured(form, manifest)]
+    not_run = {form: reason for form in forms if (reason := missing(form)) is not None}
+    logits = _logits(folder, [form for form in forms if form not in not_run], vectors, test)
+    n = len(vectors.labels)
+    _refuse(folder, [fault for form, of in logits.items() if (fault := _wrong_on_vectors(form, of[:n], vectors))])
+    accuracies = {form: None if test is None else _accuracy(of[n:], test) for form, of in logits.items()}
+    _refuse(folder, [fault for form, of in accuracies.items() if (fault := _broken_promise(form, of, manifest))])
+    return Checked(manifest, len(manifest["files"]), n, accuracies, not_run)
+
+
+def _refuse(folder: Path, faults: list[str]) -> None:
+    if faults:
+        raise MnistSearchError(f"{folder} is damaged: {'; '.join(faults)}; do not use it")
+
+
+def _changed(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
+    """The files that are missing, are not as they were written, or were added."""
+    faults = []
+    for name, facts in manifest["files"].items():
+        path = folder / name
+        if not path.is_file():
+            faults.append(f"{name} is missing")
+            continue
+        found = file_facts(path)
+        if found["size_bytes"] != facts["size_bytes"]:
+            faults.append(f"{name} has {found['size_bytes']:,} bytes and not {facts['size_bytes']:,}")
+        elif found["sha256"] != facts["sha256"]:
+            faults.append(f"{name} was changed: its checksum is not that of the manifest")
+    known = {MANIFEST_FILE, *manifest["files"]}
+    return faults + [f"{path.name} is no file of it" for path in sorted(folder.iterdir()) if path.name not in known]
+
+
+def _was_measured(form: Form, manifest: Mapping[str, Any]) -> bool:
+    return any((one["file"], one["numbers"]) == (form.file, form.numbers) for one in manifest["measured"])
+
+
+def _logits(folder: Path, forms: list[Form], vectors: Vectors, test: Images | None) -> dict[Form, np.ndarray]:
+    """Of each form, for the test vectors and then the test images."""
+    images = torch.from_numpy(vectors.images)
+    images = images if test is None else torch.cat([images, test.pixels])
+    faults: list[str] = []
+    logits: dict[Form, np.ndarray] = {}
+    for form in forms:  # one at a time, so that each that cannot be run is named
+        try:
+            logits[form] = run_forms(folder, [form], images)[form].logits
+        except WorkFailedError as error:
+            faults.append(str(error))
+    _refuse(folder, faults)
+    return logits
+
+
+def _wrong_on_vectors(form: Form, logits: np.ndarray, vectors: Vectors) -> str | None:
+    """What is to be said of a form that gives other logits than those in the test vectors."""
+    wanted = vectors.wanted(form)
+    if wanted is not None and _is_close(logits, wanted, TOLERANCE if form.numbers == FLOAT32 else _INT8_TOLERANCE):
+        return None
+    return f"{form.text} does not give the logits of the test vectors: it is another network's"
+
+
+def _is_close(logits: np.ndarray, wanted: np.ndarray, tolerance: float) -> bool:
+    largest = max(1.0, float(np.abs(wanted).max()))
+    return logits.shape == wanted.shape and float(np.abs(logits - wanted).max()) <= tolerance * largest  # no for NaN
+
+
+def _accuracy(logits: np.ndarray, test: Images) -> float:
+    return float((logits.argmax(1) == test.labels.numpy()).mean())
+
+
+def _broken_promise(form: Form, accuracy: float | None, manifest: Mapping[str, Any]) -> str | None:
+    """What is to be said of a form that has fewer test images right than the manifest says, or more."""
+    promised = {(one["file"], one["numbers"]): one["accuracy"] for one in manifest["measured"]}[form.file, form.numbers]
+    if accuracy is None or abs(accuracy - promised) <= _ACCURACY_TOLERANCE:
+        return None
+    return f"{form.text} has {accuracy:.2%} of the test images right and not {promised:.2%}"
