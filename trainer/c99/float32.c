@@ -1,0 +1,84 @@
+/* sum[x] += weight * input, for one tap of the kernel and all outputs of a row. */
+static void f32_add_tap(const Layer *layer, int32_t tap, float weight, const float *row, float *restrict sum) {
+    const Span span = span_of(layer, tap);
+    const int32_t stride = layer->stride;
+    const int32_t shift = tap - layer->padding;
+    if (stride == 1)
+        for (int32_t x = span.first; x < span.end; x++) sum[x] += weight * row[x + shift];
+    else
+        for (int32_t x = span.first; x < span.end; x++) sum[x] += weight * row[x * stride + shift];
+}
+
+/* Row y of one output channel: `sum` begins as the bias. `map` is the first map that the channel looks at. */
+static void f32_add_taps(const Layer *layer, const float *weight, const float *map, int32_t y, float *restrict sum) {
+    const int32_t kernel = layer->kernel, side = layer->in_side, n_maps = layer->in_channels / layer->groups;
+    for (int32_t n = 0; n < n_maps; n++, map += area(side)) {
+        for (int32_t ky = 0; ky < kernel; ky++, weight += kernel) {
+            const int32_t row = y * layer->stride + ky - layer->padding;
+            if (row < 0 || row >= side) continue;
+            for (int32_t kx = 0; kx < kernel; kx++) f32_add_tap(layer, kx, weight[kx], map + row * side, sum);
+        }
+    }
+}
+
+static void f32_finish(const Layer *layer, int32_t channel, float *row) {
+    const int32_t side = layer->out_side;
+    if (layer->relu)
+        for (int32_t x = 0; x < side; x++) row[x] = row[x] > 0.0f ? row[x] : 0.0f;
+    if (layer->affine != NO_AFFINE) {
+        const float factor = f32_factor[layer->affine + channel], offset = f32_offset[layer->affine + channel];
+        for (int32_t x = 0; x < side; x++) row[x] = row[x] * factor + offset;
+    }
+}
+
+static void f32_conv(const Layer *layer, const float *in, float *out) {
+    const int32_t side = layer->out_side;
+    const float *weight = f32_weight + layer->weight, *bias = f32_bias + layer->channel;
+    for (int32_t channel = 0; channel < layer->out_channels; channel++, weight += weights_per_channel(layer)) {
+        const float *maps = in + first_map(layer, channel) * area(layer->in_side);
+        for (int32_t y = 0; y < side; y++, out += side) {
+            for (int32_t x = 0; x < side; x++) out[x] = bias[channel];
+            f32_add_taps(layer, weight, maps, y, out);
+            f32_finish(layer, channel, out);
+        }
+    }
+}
+
+/* The maximum or the mean of the kernel x kernel square whose upper left corner is `in`. */
+static float f32_pooled(const Layer *layer, const float *in) {
+    const int32_t kernel = layer->kernel;
+    float largest = in[0], sum = 0.0f;
+    for (int32_t y = 0; y < kernel; y++, in += layer->in_side)
+        for (int32_t x = 0; x < kernel; x++) {
+            sum += in[x];
+            if (in[x] > largest) largest = in[x];
+        }
+    return layer->kind == MAX_POOL ? largest : sum / (float)area(kernel);
+}
+
+static void f32_pool(const Layer *layer, const float *in, float *out) {
+    for (int32_t channel = 0; channel < layer->out_channels; channel++, in += area(layer->in_side))
+        for (int32_t y = 0; y < layer->out_side; y++)
+            for (int32_t x = 0; x < layer->out_side; x++)
+                *out++ = f32_pooled(layer, in + layer->kernel * (y * layer->in_side + x));
+}
+
+int model_f32(const uint8_t image[MODEL_PIXELS], float logits[MODEL_CLASSES], float scratch[MODEL_F32_SCRATCH]) {
+    /* A layer's input lies at one end of the scratch and its output at the other; the last one's are the logits. */
+    const float *in = scratch;
+    for (int32_t i = 0; i < MODEL_PIXELS; i++) scratch[i] = (float)image[i] * F32_PIXEL_FACTOR + F32_PIXEL_OFFSET;
+    for (int32_t n = 0; n < N_LAYERS; n++) {
+        const Layer *layer = &layers[n];
+        const int32_t size = layer->out_channels * area(layer->out_side);
+        float *out = n == N_LAYERS - 1 ? logits : n % 2 ? scratch : scratch + (MODEL_F32_SCRATCH - size);
+        if (layer->kind == CONV)
+            f32_conv(layer, in, out);
+        else
+            f32_pool(layer, in, out);
+        in = out;
+    }
+    int best = 0;
+    for (int i = 1; i < MODEL_CLASSES; i++)
+        if (logits[i] > logits[best]) best = i;
+    return best;
+}

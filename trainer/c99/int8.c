@@ -1,0 +1,129 @@
+/* offset + round(sum * multiplier / 2^shift), halves away from zero. No negative number is shifted: C leaves open what
+ * that gives. */
+static int64_t int8_requantised(int32_t sum, uint32_t channel) {
+    const int64_t product = (int64_t)sum * int8_multiplier[channel];
+    const int64_t half = (int64_t)1 << (int8_shift[channel] - 1);
+    const int64_t size = ((product < 0 ? -product : product) + half) >> int8_shift[channel];
+    return int8_offset[channel] + (product < 0 ? -size : size);
+}
+
+static int8_t int8_clamped(int64_t value) { return (int8_t)(value < -128 ? -128 : value > 127 ? 127 : value); }
+
+/* sum[x] += weight * (input - zero), for one tap of the kernel and all outputs of a row. */
+static void int8_add_tap(const Layer *layer, int32_t tap, int32_t weight, const int8_t *row, int32_t zero,
+                         int32_t *restrict sum) {
+    const Span span = span_of(layer, tap);
+    const int32_t stride = layer->stride;
+    const int32_t shift = tap - layer->padding;
+    if (stride == 1)
+        for (int32_t x = span.first; x < span.end; x++) sum[x] += weight * (row[x + shift] - zero);
+    else
+        for (int32_t x = span.first; x < span.end; x++) sum[x] += weight * (row[x * stride + shift] - zero);
+}
+
+/* Row y of one output channel: bias, taps and ReLU, not yet requantised. `map` is the first that the channel looks at. */
+static void int8_conv_row(const Layer *layer, int32_t channel, const int8_t *map, int32_t y, int32_t *restrict sum) {
+    const int32_t kernel = layer->kernel, side = layer->in_side, n_maps = layer->in_channels / layer->groups;
+    const int32_t zero = int8_zero[layer - layers], bias = int8_bias[layer->channel + (uint32_t)channel];
+    const int8_t *weight = int8_weight + layer->weight + channel * weights_per_channel(layer);
+    for (int32_t x = 0; x < layer->out_side; x++) sum[x] = bias;
+    for (int32_t n = 0; n < n_maps; n++, map += area(side)) {
+        for (int32_t ky = 0; ky < kernel; ky++, weight += kernel) {
+            const int32_t row = y * layer->stride + ky - layer->padding;
+            if (row < 0 || row >= side) continue;
+            for (int32_t kx = 0; kx < kernel; kx++) int8_add_tap(layer, kx, weight[kx], map + row * side, zero, sum);
+        }
+    }
+    if (layer->relu)
+        for (int32_t x = 0; x < layer->out_side; x++) sum[x] = sum[x] > 0 ? sum[x] : 0;
+}
+
+static void int8_conv(const Layer *layer, const int8_t *in, int8_t *out) {
+    int32_t sum[WIDEST_ROW];
+    for (int32_t channel = 0; channel < layer->out_channels; channel++) {
+        const int8_t *maps = in + first_map(layer, channel) * area(layer->in_side);
+        for (int32_t y = 0; y < layer->out_side; y++) {
+            int8_conv_row(layer, channel, maps, y, sum);
+            for (int32_t x = 0; x < layer->out_side; x++)
+                *out++ = int8_clamped(int8_requantised(sum[x], layer->channel + (uint32_t)channel));
+        }
+    }
+}
+
+/* One channel of the last convolution, in the finer steps of the logits. They are so large that nothing overflows. */
+static void int8_last_conv(const Layer *layer, int32_t channel, const int8_t *in, int32_t *out) {
+    const int8_t *maps = in + first_map(layer, channel) * area(layer->in_side);
+    for (int32_t y = 0; y < layer->out_side; y++, out += layer->out_side) {
+        int8_conv_row(layer, channel, maps, y, out);
+        for (int32_t x = 0; x < layer->out_side; x++)
+            out[x] = (int32_t)int8_requantised(out[x], layer->channel + (uint32_t)channel);
+    }
+}
+
+/* The maximum of the kernel x kernel square whose upper left corner is `in`, or the mean in steps of its own. */
+static int8_t int8_pooled(const Layer *layer, const int8_t *in) {
+    int8_t largest = in[0];
+    int32_t sum = layer->kind == MEAN_POOL ? int8_bias[layer->channel] : 0;
+    for (int32_t y = 0; y < layer->kernel; y++, in += layer->in_side)
+        for (int32_t x = 0; x < layer->kernel; x++) {
+            sum += in[x];
+            if (in[x] > largest) largest = in[x];
+        }
+    return layer->kind == MAX_POOL ? largest : int8_clamped(int8_requantised(sum, layer->channel));
+}
+
+static void int8_pool(const Layer *layer, const int8_t *in, int8_t *out) {
+    for (int32_t channel = 0; channel < layer->out_channels; channel++, in += area(layer->in_side))
+        for (int32_t y = 0; y < layer->out_side; y++)
+            for (int32_t x = 0; x < layer->out_side; x++)
+                *out++ = int8_pooled(layer, in + layer->kernel * (y * layer->in_side + x));
+}
+
+/* The same behind the last convolution, where values have the finer steps of the logits; a mean keeps them. */
+static int32_t int32_pooled(const Layer *layer, const int32_t *in) {
+    const int32_t n = area(layer->kernel);
+    int32_t largest = in[0], sum = 0;
+    for (int32_t y = 0; y < layer->kernel; y++, in += layer->in_side)
+        for (int32_t x = 0; x < layer->kernel; x++) {
+            sum += in[x];
+            if (in[x] > largest) largest = in[x];
+        }
+    if (layer->kind == MAX_POOL) return largest;
+    return sum < 0 ? -((n / 2 - sum) / n) : (n / 2 + sum) / n;
+}
+
+/* One map, where it lies: an output is never behind the values that are still to be read. */
+static void int32_pool(const Layer *layer, int32_t *map) {
+    int32_t *out = map;
+    for (int32_t y = 0; y < layer->out_side; y++)
+        for (int32_t x = 0; x < layer->out_side; x++)
+            *out++ = int32_pooled(layer, map + layer->kernel * (y * layer->in_side + x));
+}
+
+int model_int8(const uint8_t image[MODEL_PIXELS], int32_t logits[MODEL_CLASSES], int32_t scratch[MODEL_INT8_SCRATCH]) {
+    /* A layer's input lies at one end of the scratch and its output at the other. */
+    int8_t *const low_end = (int8_t *)scratch, *const high_end = (int8_t *)(scratch + MODEL_INT8_SCRATCH);
+    const int8_t *in = low_end;
+    for (int32_t i = 0; i < MODEL_PIXELS; i++) low_end[i] = (int8_t)(image[i] - 128);
+    for (int32_t n = 0; n < LAST_CONV; n++) {
+        const Layer *layer = &layers[n];
+        int8_t *out = n % 2 ? low_end : high_end - layer->out_channels * area(layer->out_side);
+        if (layer->kind == CONV)
+            int8_conv(layer, in, out);
+        else
+            int8_pool(layer, in, out);
+        in = out;
+    }
+    /* Pools behind the last convolution are done a channel at a time: int32 is needed for one map, not for ten. */
+    const Layer *last = &layers[LAST_CONV];
+    int32_t *map = LAST_CONV % 2 ? scratch : scratch + (MODEL_INT8_SCRATCH - area(last->out_side));
+    int best = 0;
+    for (int32_t i = 0; i < MODEL_CLASSES; i++) {
+        int32_t *out = N_LAYERS == LAST_CONV + 1 ? &logits[i] : map;
+        int8_last_conv(last, i, in, out);
+        for (int32_t n = LAST_CONV + 1; n < N_LAYERS; n++) int32_pool(&layers[n], out);
+        logits[i] = out[0];
+        if (logits[i] > logits[best]) best = i;
+    }
+    return best;
+}

@@ -1,0 +1,131 @@
+"""IntegerNetwork: a folded network in whole numbers, and what it computes, exactly.
+
+Activations are int8, weights int8 with a scale for each output channel, sums int32. A sum becomes an activation again
+by a 32-bit multiplier and a shift, without a float. Source: Jacob et al., Quantization and Training of Neural Networks
+for Efficient Integer-Arithmetic-Only Inference, CVPR 2018.
+
+Notation as in trainer/formats/folded.py; N counts images.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from trainer.formats.folded import ConvStep, PoolStep
+
+_BATCH_SIZE = 50
+
+
+@dataclass(frozen=True, eq=False)
+class Requantisation:
+    """`offset + round(sum * multiplier / 2 ** shift)`, halves away from zero: each an array, one value a channel."""
+
+    multiplier: np.ndarray
+    """int32 of either sign."""
+    shift: np.ndarray
+    """uint8 of 1..62."""
+    offset: np.ndarray
+    """int32."""
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerConv:
+    """`bias + sum(weight * (input - input_zero))`, no less than 0 where a ReLU follows, then requantised."""
+
+    step: ConvStep
+    weight: np.ndarray
+    """(O, I, k, k) int8 of -127..127."""
+    bias: np.ndarray
+    """(O,) int32."""
+    input_zero: int
+    """The input that stands for 0, and for what lies beyond the border."""
+    requantisation: Requantisation
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerMean:
+    """`bias + sum(input)` of each square, then requantised: one value serves all channels."""
+
+    step: PoolStep
+    bias: np.ndarray
+    """(1,) int32."""
+    requantisation: Requantisation
+
+
+IntegerStep = IntegerConv | IntegerMean | PoolStep
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerNetwork:
+    """Steps from pixels minus 128 to 10 logits.
+
+    `steps` give int8, but for the last of them, a convolution: its output is int32 in steps of `logit_scale`, so that
+    what nearly ties stays apart. `tail` are the pools behind it, if any, on that int32; a mean is rounded, halves away
+    from zero.
+    """
+
+    steps: tuple[IntegerStep, ...]
+    tail: tuple[PoolStep, ...]
+    logit_scale: float
+
+    @property
+    def last_conv(self) -> IntegerConv:
+        """The convolution that ends the int8 part."""
+        last = self.steps[-1]
+        assert isinstance(last, IntegerConv)
+        return last
+
+    def logits(self, pixels: torch.Tensor) -> np.ndarray:
+        """Images (N, 28, 28) uint8 to (N, 10) int32: times `logit_scale` they are what the trained network gives."""
+        batches = pixels.cpu().unsqueeze(1).split(_BATCH_SIZE)  # each (B, 1, 28, 28)
+        return np.concatenate([self._batch_logits(batch) for batch in batches]).astype(np.int32)
+
+    def _batch_logits(self, pixels: torch.Tensor) -> np.ndarray:
+        x = pixels.double() - 128  # float64 is exact for all sums here, and has fast convolutions
+        for step in self.steps:
+            x = _output(step, x)
+            if step is not self.steps[-1]:
+                x = x.clamp(-128, 127)
+        for pool in self.tail:
+            x = _pooled(x, pool)
+        return x.flatten(1).numpy()
+
+
+def _output(step: IntegerStep, x: torch.Tensor) -> torch.Tensor:
+    match step:
+        case IntegerConv(conv):
+            x = functional.conv2d(
+                x - step.input_zero, torch.from_numpy(step.weight).double(), torch.from_numpy(step.bias).double(),
+                conv.stride, conv.padding, groups=conv.groups,
+            )  # fmt: skip
+            return _requantised(x.relu() if conv.has_relu else x, step.requantisation)
+        case IntegerMean(pool):
+            return _requantised(_square_sums(x, pool.kernel) + int(step.bias[0]), step.requantisation)
+        case _:
+            return functional.max_pool2d(x, step.kernel)
+
+
+def _pooled(x: torch.Tensor, pool: PoolStep) -> torch.Tensor:
+    if not pool.is_mean:
+        return functional.max_pool2d(x, pool.kernel)
+    return _rounded_quotient(_square_sums(x, pool.kernel).long(), torch.tensor(pool.kernel**2)).double()
+
+
+def _square_sums(x: torch.Tensor, kernel: int) -> torch.Tensor:
+    return functional.avg_pool2d(x, kernel, divisor_override=1)
+
+
+def _requantised(sums: torch.Tensor, by: Requantisation) -> torch.Tensor:
+    multiplier, shift, offset = (torch.from_numpy(part).long()[:, None, None] for part in _parts(by))
+    return (offset + _rounded_quotient(sums.long() * multiplier, 1 << shift)).double()
+
+
+def _parts(by: Requantisation) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return by.multiplier, by.shift, by.offset
+
+
+def _rounded_quotient(value: torch.Tensor, divisor: torch.Tensor) -> torch.Tensor:
+    """`value / divisor` to the nearest whole number, halves away from zero."""
+    return value.sign() * ((value.abs() + divisor // 2) // divisor)

@@ -1,0 +1,114 @@
+"""A written `model.c`, compiled and run on this machine: its logits, its time, and what it says of itself."""
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from models.errors import MnistSearchError, WorkFailedError
+from trainer.fused.kernels import find_compiler
+
+Variant = Literal["f32", "int8"]
+
+FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-pedantic")
+_COMPILE_SECONDS = 120
+_NUMBERS: dict[Variant, type[np.generic]] = {"f32": np.float32, "int8": np.int32}
+
+
+class NoCompilerError(MnistSearchError):
+    """There is no C compiler on this machine."""
+
+
+class ProgramFailedError(WorkFailedError):
+    """The C text does not compile, or its program did not do what it is for."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """An executable made from `source`, which error texts name."""
+
+    source: Path
+    executable: Path
+    run_seconds: float
+
+    def check(self) -> str:
+        """What the program says of its own test vectors. Raises ProgramFailedError if one of them comes out wrong."""
+        return self._run()
+
+    def logits(self, variant: Variant, pixels: np.ndarray) -> np.ndarray:
+        """Of images (N, 28, 28) uint8, (N, 10): float32, or int32 in steps of MODEL_INT8_LOGIT_SCALE."""
+        with _idx_file(pixels) as path:
+            text = self._run(variant, str(path))
+        values = np.array(text.split(), dtype=np.str_).astype(_NUMBERS[variant])
+        if values.size != 10 * len(pixels):
+            raise ProgramFailedError(f"{self.source} gave {values.size:,} logits for {len(pixels):,} images")
+        return values.reshape(len(pixels), 10)
+
+    def nanoseconds(self, variant: Variant) -> float:
+        """Of processor time an image takes, the shortest of several rounds over the test vectors."""
+        return float(self._run("time", variant).split()[0])
+
+    def _run(self, *arguments: str) -> str:
+        """What it writes. Raises ProgramFailedError if it fails, crashes or does not end."""
+        try:
+            done = subprocess.run(
+                [str(self.executable), *arguments],
+                capture_output=True,
+                text=True,
+                timeout=self.run_seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise ProgramFailedError(f"{self.source}: its program did not end in {self.run_seconds:g} s") from None
+        if done.returncode < 0:
+            raise ProgramFailedError(f"{self.source}: its program crashed (signal {-done.returncode})")
+        if done.returncode:
+            raise ProgramFailedError(f"{self.source}: {_last_line(done.stderr or done.stdout)}")
+        return done.stdout
+
+
+@contextmanager
+def compiled(source: Path, flags: tuple[str, ...] = FLAGS, run_seconds: float = 600) -> Iterator[Program]:
+    """The program of a `model.c`, for as long as the block lasts; `run_seconds` is what one run may take.
+
+    Raises NoCompilerError, and ProgramFailedError if it does not compile.
+    """
+    compiler = find_compiler()
+    if compiler is None:
+        raise NoCompilerError("there is no C compiler here: install gcc or clang, or name one in CC")
+    with tempfile.TemporaryDirectory() as folder:
+        executable = Path(folder) / "model"
+        _compile([*compiler, *flags, "-DMODEL_MAIN", str(source), "-o", str(executable)], source)
+        yield Program(source, executable, run_seconds)
+
+
+def _compile(command: list[str], source: Path) -> None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_COMPILE_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise ProgramFailedError(f"{source} is not compiled after {_COMPILE_SECONDS} s") from None
+    if done.returncode:
+        lines = done.stderr.splitlines()
+        reason = next((line for line in lines if "error" in line), _last_line(done.stderr))
+        raise ProgramFailedError(f"{source} does not compile: {reason}")
+
+
+def _last_line(text: str) -> str:
+    return (text.splitlines() or ["its program says nothing"])[-1]
+
+
+@contextmanager
+def _idx_file(pixels: np.ndarray) -> Iterator[Path]:
+    """A file of these images, as trainer/data/idx.py reads it."""
+    if pixels.dtype != np.uint8 or pixels.shape[1:] != (28, 28):
+        raise MnistSearchError(f"images must be (N, 28, 28) uint8, and are {pixels.shape} {pixels.dtype}")
+    head = b"\0\0\x08\x03" + b"".join(size.to_bytes(4, "big") for size in pixels.shape)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "images.idx"
+        path.write_bytes(head + pixels.tobytes())
+        yield path

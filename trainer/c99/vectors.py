@@ -1,0 +1,59 @@
+"""Test vectors: images with the logits that the trained network has for them, kept in the C text to check it by."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from models.errors import MnistSearchError
+from trainer.c99.integer import IntegerNetwork
+from trainer.c99.literals import array, float_literals, int_literals
+from trainer.formats.folded import FoldedNetwork
+
+
+@dataclass(frozen=True, eq=False)
+class Vectors:
+    """Images (N, 28, 28) uint8 and what is expected of them, (N, 10): float32, and int32 of the integer network."""
+
+    pixels: np.ndarray
+    logits: np.ndarray
+    integer_logits: np.ndarray
+
+    @classmethod
+    def of(cls, network: FoldedNetwork, integer: IntegerNetwork, pixels: torch.Tensor) -> "Vectors":
+        """What the two networks say of these images. Raises MnistSearchError without any."""
+        if not len(pixels):
+            raise MnistSearchError("test vectors need images: none were given")
+        with torch.no_grad():
+            logits = network.module()(pixels.cpu().unsqueeze(1)).numpy()
+        return cls(pixels.cpu().numpy(), logits, integer.logits(pixels))
+
+
+def one_of_each(pixels: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """The first image of each class that there is, in the order of the classes."""
+    firsts = [int((labels == label).nonzero()[0]) for label in labels.unique()]
+    return pixels[firsts]
+
+
+def vectors_text(vectors: Vectors) -> str:
+    """The array `vectors` of C."""
+    together = zip(vectors.pixels, vectors.logits, vectors.integer_logits, strict=True)
+    return array("Vector vectors[]", [("", [_vector(*one)]) for one in together])
+
+
+def _vector(pixels: np.ndarray, logits: np.ndarray, integer_logits: np.ndarray) -> str:
+    """An element of it: only the rectangle outside of which all is 0 is told."""
+    rows, columns = np.nonzero(pixels.any(1))[0], np.nonzero(pixels.any(0))[0]
+    top, left = (int(rows[0]), int(columns[0])) if len(rows) else (0, 0)
+    inner = pixels[top : rows[-1] + 1, left : columns[-1] + 1] if len(rows) else pixels[:0, :0]
+    lines = [f"{{{top}, {left}, {inner.shape[1]},", *_pixel_lines(inner)]
+    lines += [f" {{{', '.join(values)}}}," for values in (float_literals(logits), int_literals(integer_logits))]
+    return "\n    ".join(lines)[:-1] + "}"
+
+
+def _pixel_lines(pixels: np.ndarray) -> Iterator[str]:
+    """A string a row; C joins them."""
+    lines = [f' "{row.tobytes().hex()}"' for row in pixels] or [' ""']
+    yield from lines[:-1]
+    yield lines[-1] + ","
