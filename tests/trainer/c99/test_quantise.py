@@ -97,20 +97,25 @@ def test_extreme_weights_overflow_nothing(name: str) -> None:
     assert np.abs(ours * integer.logit_scale - theirs).max() < 0.01 * np.abs(theirs).max()
 
 
+def real_bias(conv: IntegerConv, scale: float) -> np.ndarray:
+    """(O,) of a convolution whose output has this scale: the multiplier says what a step of the sum is worth."""
+    by = conv.requantisation
+    bias: np.ndarray = conv.bias * scale * by.multiplier / 2.0**by.shift
+    return bias
+
+
 def test_offsets_between_two_steps_are_not_lost() -> None:
     """An offset of .4 of a step of int8 is rounded away there, and comes back in the next convolution's bias."""
-    network = single()
-    pixels = some_pixels()
-    first = changed(network, 0, affine=Affine(np.ones(4, np.float32), np.zeros(4, np.float32)))
+    network, pixels = single(), some_pixels()
     with torch.no_grad():
-        outputs = first.module().steps[0](((pixels / 255 - MEAN) / STD).unsqueeze(1))
-    step = float(outputs.max() - outputs.min()) / 255
-    moved = changed(network, 0, affine=Affine(np.ones(4, np.float32), np.full(4, 0.4 * step, np.float32)))
-    integers = [quantise(one, pixels) for one in (first, moved)]
-    shift = [i.logits(pixels) * i.logit_scale for i in integers]
-    expected = float_logits(moved, pixels) - float_logits(first, pixels)
-    assert np.abs(expected).max() > 0.1 * step
-    np.testing.assert_allclose(shift[1] - shift[0], expected, atol=0.1 * step)
+        outputs = network.module().steps[0](((pixels / 255 - MEAN) / STD).unsqueeze(1))
+    offset = 0.4 * float(outputs.max()) / 255
+    moved = changed(network, 0, affine=Affine(np.ones(4, np.float32), np.full(4, offset, np.float32)))
+    before, after = (quantise(one, pixels) for one in (network, moved))
+    last = network.steps[-1]
+    assert isinstance(last, ConvStep)
+    gained = real_bias(after.last_conv, after.logit_scale) - real_bias(before.last_conv, before.logit_scale)
+    np.testing.assert_allclose(gained, last.weight.sum((1, 2, 3)) * offset, atol=0.02 * offset)
 
 
 def test_a_black_border_is_black() -> None:
