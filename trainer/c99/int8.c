@@ -21,7 +21,7 @@ static void int8_add_tap(const Layer *layer, int32_t tap, int32_t weight, const 
         for (int32_t x = span.first; x < span.end; x++) sum[x] += weight * (row[x * stride + shift] - zero);
 }
 
-/* Row y of one output channel: bias, taps and ReLU, not yet requantised. `map` is the first that the channel looks at. */
+/* Row y of one output channel: bias, taps and ReLU, not yet requantised. `map` is the first that it looks at. */
 static void int8_conv_row(const Layer *layer, int32_t channel, const int8_t *map, int32_t y, int32_t *restrict sum) {
     const int32_t kernel = layer->kernel, side = layer->in_side, n_maps = layer->in_channels / layer->groups;
     const int32_t zero = int8_zero[layer - layers], bias = int8_bias[layer->channel + (uint32_t)channel];

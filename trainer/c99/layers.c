@@ -21,7 +21,7 @@ typedef struct {
     int32_t first, end;
 } Span;
 
-/* The outputs of a row, first <= x < end, for which column `tap` of the kernel lies on the input and not on its border. */
+/* The outputs of a row, first <= x < end, for which column `tap` of the kernel lies on the input, not on its border. */
 static Span span_of(const Layer *layer, int32_t tap) {
     const int32_t stride = layer->stride;
     const int32_t border = layer->padding - tap;      /* columns of it before that of output 0 is on the input */

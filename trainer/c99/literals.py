@@ -41,11 +41,11 @@ def _section(title: str, values: list[str]) -> Iterator[str]:
     yield from (_INDENT + line for line in filled(values))
 
 
-def filled(values: Iterable[str]) -> Iterator[str]:
-    """Lines of values, each with its comma, no longer than a line may be."""
+def filled(values: Iterable[str], width: int = _WIDTH) -> Iterator[str]:
+    """Lines of values, each with its comma, no longer than that."""
     line = ""
     for value in values:
-        if line and len(line) + len(value) + 1 > _WIDTH:
+        if line and len(line) + len(value) + 1 > width:
             yield line
             line = ""
         line += f"{value},"

@@ -1,4 +1,4 @@
-/* ---- A program that tries the library: of no use to a device ------------------------------------------------------ */
+/* ---- A program that tries the library: of no use to a device ----------------------------------------------------- */
 
 #ifdef MODEL_MAIN
 

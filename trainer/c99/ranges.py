@@ -44,16 +44,17 @@ class _Part:
 
 def _tensors(network: FoldedNetwork, batch: torch.Tensor) -> Iterator[_Part]:
     """What is to be known of the input and of each output, for images (B, 1, 28, 28)."""
-    x = (batch / 255 - network.mean) / network.std
+    # In float64, so that the order of sums, which depends on threads, does not show in what is made of this.
+    x = (batch.double() / 255 - network.mean) / network.std
     yield _part(x)
     with torch.no_grad():
-        for step in network.module().steps:
+        for step in network.module().double().steps:
             x = step(x)
             yield _part(x)
 
 
 def _part(x: torch.Tensor) -> _Part:
-    return _Part(float(x.min()), float(x.max()), x.sum((0, 2, 3), dtype=torch.float64).numpy(), x[:, 0].numel())
+    return _Part(float(x.min()), float(x.max()), x.sum((0, 2, 3)).numpy(), x[:, 0].numel())
 
 
 def _joined(parts: tuple[_Part, ...]) -> Activation:

@@ -32,8 +32,9 @@ def layers_text(layout: Layout) -> str:
     enum = ", ".join(f"{name} = {value}" for name, value in names.items())
     cells = [_COLUMNS, *(_cells(place) for place in layout.places)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    widths[0] = len("MEAN_POOL")
     head, *rows = [[cell.rjust(width) for cell, width in zip(row, widths, strict=True)] for row in cells]
-    lines = [f"    /* {'  '.join(head)} */", *(f"    {{  {', '.join(row)}}}," for row in rows)]
+    lines = [f"    /*{' '.join(head)[1:]} */", *(f"    {{{','.join(row)}}}," for row in rows)]
     table = "\n".join(["static const Layer layers[N_LAYERS] = {", *lines, "};"])
     return f"enum {{ {enum} }};\n\n{table}"
 

@@ -8,7 +8,7 @@ import torch
 
 from models.errors import MnistSearchError
 from trainer.c99.integer import IntegerNetwork
-from trainer.c99.literals import array, float_literals, int_literals
+from trainer.c99.literals import array, filled, float_literals, int_literals
 from trainer.formats.folded import FoldedNetwork
 
 
@@ -26,7 +26,8 @@ class Vectors:
         if not len(pixels):
             raise MnistSearchError("test vectors need images: none were given")
         with torch.no_grad():
-            logits = network.module()(pixels.cpu().unsqueeze(1)).numpy()
+            # In float64: what is left of the order of sums, which depends on threads, is then lost in float32.
+            logits = network.module().double()(pixels.cpu().unsqueeze(1).double() / 255).float().numpy()
         return cls(pixels.cpu().numpy(), logits, integer.logits(pixels))
 
 
@@ -48,8 +49,14 @@ def _vector(pixels: np.ndarray, logits: np.ndarray, integer_logits: np.ndarray) 
     top, left = (int(rows[0]), int(columns[0])) if len(rows) else (0, 0)
     inner = pixels[top : rows[-1] + 1, left : columns[-1] + 1] if len(rows) else pixels[:0, :0]
     lines = [f"{{{top}, {left}, {inner.shape[1]},", *_pixel_lines(inner)]
-    lines += [f" {{{', '.join(values)}}}," for values in (float_literals(logits), int_literals(integer_logits))]
+    lines += [*_brace(float_literals(logits)), *_brace(int_literals(integer_logits))]
     return "\n    ".join(lines)[:-1] + "}"
+
+
+def _brace(values: list[str]) -> list[str]:
+    """A list in braces; ten floats may be too long for one line."""
+    text = "\n  ".join(filled(values, width=110))[:-1]
+    return f" {{{text}}},".split("\n")
 
 
 def _pixel_lines(pixels: np.ndarray) -> Iterator[str]:

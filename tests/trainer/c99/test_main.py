@@ -1,5 +1,6 @@
 """The program's command line: exit codes, and what is said of files that are no images."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -57,9 +58,15 @@ def test_a_line_an_image(program: Program, odd: Written, tmp_path: Path) -> None
     expected = odd.integer.logits(some_pixels(5))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "".join(" ".join(map(str, row)) + "\n" for row in expected)
-    timed = run(program.executable, "time", "f32", path)
-    assert timed.returncode == 0
-    assert timed.stdout.endswith(" ns an image\n")
+
+
+def test_times_are_told(program: Program, tmp_path: Path) -> None:
+    """Of the test vectors, or of the images of a file."""
+    (tmp_path / "images").write_bytes(idx(some_pixels(5).numpy()))
+    done = run(program.executable, "time", "f32", tmp_path / "images")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(r"\d+ ns an image\n", done.stdout)
+    assert 100 < program.nanoseconds("int8") < 1e8
 
 
 @pytest.mark.parametrize(

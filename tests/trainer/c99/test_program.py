@@ -42,11 +42,6 @@ def test_the_program_checks_itself(sanitised: tuple[Written, Program]) -> None:
     assert lines[-1] == "all 20 as expected"
 
 
-def test_a_time_is_told(sanitised: tuple[Written, Program]) -> None:
-    _, program = sanitised
-    assert 1_000 < program.nanoseconds("int8") < 1e9
-
-
 def test_no_image_has_no_logits(sanitised: tuple[Written, Program]) -> None:
     assert sanitised[1].logits("f32", np.zeros((0, 28, 28), np.uint8)).shape == (0, 10)
 

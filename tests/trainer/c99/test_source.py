@@ -18,11 +18,12 @@ HARNESS = r"""
 #include <stdlib.h>
 #include "model.h"
 
-/* Exactly as much scratch as the header says, and with an argument an element less. */
+/* Exactly as much scratch as the header says; with an argument, one float or one int32_t less. */
 int main(int argc, char **argv) {
     static uint8_t image[MODEL_PIXELS];
-    float f32_logits[MODEL_CLASSES], *f32 = malloc(sizeof(float) * (MODEL_F32_SCRATCH - (argc > 1 && *argv[1] == 'f')));
-    int32_t int8_logits[MODEL_CLASSES], *int8 = malloc(sizeof(int32_t) * (MODEL_INT8_SCRATCH - (argc > 1 && *argv[1] == 'i')));
+    const size_t less_f32 = argc > 1 && *argv[1] == 'f', less_int8 = argc > 1 && *argv[1] == 'i';
+    float f32_logits[MODEL_CLASSES], *f32 = malloc(sizeof *f32 * (MODEL_F32_SCRATCH - less_f32));
+    int32_t int8_logits[MODEL_CLASSES], *int8 = malloc(sizeof *int8 * (MODEL_INT8_SCRATCH - less_int8));
     if (!f32 || !int8) return 3;
     model_f32(image, f32_logits, f32);
     model_int8(image, int8_logits, int8);
