@@ -1,5 +1,6 @@
 """A written `model.c`, compiled and run on this machine: its logits, its time, and what it says of itself."""
 
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ from trainer.fused.kernels import find_compiler
 
 Variant = Literal["f32", "int8"]
 
-FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-pedantic")
+_OPTIMISATION = "-O2"
+FLAGS = ("-std=c99", _OPTIMISATION, "-Wall", "-Wextra", "-Werror", "-pedantic")
 _COMPILE_SECONDS = 120
 _NUMBERS: dict[Variant, type[np.generic]] = {"f32": np.float32, "int8": np.int32}
 
@@ -35,6 +37,8 @@ class Program:
     source: Path
     executable: Path
     run_seconds: float
+    compiled_by: str = "a C compiler"
+    """The compiler, its version and what it was told."""
 
     def check(self) -> str:
         """What the program says of its own test vectors. Raises ProgramFailedError if one of them comes out wrong."""
@@ -84,7 +88,7 @@ def compiled(source: Path, flags: tuple[str, ...] = FLAGS, run_seconds: float = 
     with tempfile.TemporaryDirectory() as folder:
         executable = Path(folder) / "model"
         _compile([*compiler, *flags, "-DMODEL_MAIN", str(source), "-o", str(executable)], source)
-        yield Program(source, executable, run_seconds)
+        yield Program(source, executable, run_seconds, f"{_version(compiler)} {_OPTIMISATION}")
 
 
 def _compile(command: list[str], source: Path) -> None:
@@ -96,6 +100,12 @@ def _compile(command: list[str], source: Path) -> None:
         lines = done.stderr.splitlines()
         reason = next((line for line in lines if "error" in line), _last_line(done.stderr))
         raise ProgramFailedError(f"{source} does not compile: {reason}")
+
+
+def _version(compiler: list[str]) -> str:
+    """The first line of what a compiler says of itself, without what is in brackets."""
+    done = subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=False)
+    return re.sub(r" *\(.*?\)", "", (done.stdout.splitlines() or [compiler[0]])[0])
 
 
 def _last_line(text: str) -> str:

@@ -1,6 +1,7 @@
 """`model.pt2`: a network in torch's own format, which torch alone runs."""
 
 import io
+import zipfile
 from pathlib import Path
 
 import torch
@@ -24,4 +25,13 @@ def write_pt2(network: FoldedNetwork, path: Path) -> None:
             node.meta.pop(note, None)
     buffer = io.BytesIO()  # given a path, torch wants another suffix and raises a RuntimeError where it cannot write
     torch.export.save(program, buffer)
-    path.write_bytes(buffer.getvalue())
+    path.write_bytes(_compressed(buffer))
+
+
+def _compressed(archive: io.BytesIO) -> bytes:
+    """The same archive deflated, with no times in it: half the size, and the same bytes for the same network."""
+    smaller = io.BytesIO()
+    with zipfile.ZipFile(archive) as given, zipfile.ZipFile(smaller, "w", zipfile.ZIP_DEFLATED) as made:
+        for name in given.namelist():
+            made.writestr(zipfile.ZipInfo(name), given.read(name), zipfile.ZIP_DEFLATED)
+    return smaller.getvalue()

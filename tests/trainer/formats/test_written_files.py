@@ -81,5 +81,6 @@ def test_nothing_of_this_machine_is_in_a_file(folder: Path, name: str) -> None:
 
 
 def test_the_same_network_gives_the_same_file(folded: FoldedNetwork, folder: Path, tmp_path: Path) -> None:
-    write_onnx(folded, tmp_path / "again.onnx")
-    assert (tmp_path / "again.onnx").read_bytes() == (folder / "model.onnx").read_bytes()
+    for name, write in (("model.pt2", write_pt2), ("model.onnx", write_onnx)):
+        write(folded, tmp_path / name)
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()

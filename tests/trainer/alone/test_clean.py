@@ -1,0 +1,57 @@
+"""Model files in a clean process: what they compute, and what cannot be run."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.errors import WorkFailedError
+from tests.helpers.bundles import digits, network
+from trainer.alone.clean import FileFailedError, run_files
+
+IMAGES = digits().test.pixels[:30].numpy()
+
+
+@pytest.mark.parametrize(("by", "kinds"), [
+    ("torch", [("pt2", "model.pt2"), ("tensors", "")]), ("onnxruntime", [("onnx", "model.onnx")]),
+])  # fmt: skip
+def test_files_compute_what_the_network_does(bundle: Path, by: str, kinds: list[tuple[str, str]]) -> None:
+    runs = run_files([(kind, bundle / name) for kind, name in kinds], IMAGES, seconds=0.01)
+    for run in runs:
+        np.testing.assert_allclose(run.logits, network().logits(digits().test.pixels[:30]).numpy(), atol=1e-4)
+        assert run.run_by.startswith(f"{by} ")
+        assert run.latency_seconds is not None
+        assert 1e-6 < run.latency_seconds < 1
+        assert run.images_per_second is not None
+        assert run.images_per_second > 1 / run.latency_seconds / 2, "a batch is no slower than one after the other"
+
+
+def test_untimed_there_are_no_times(bundle: Path) -> None:
+    [run] = run_files([("onnx", bundle / "model.onnx")], IMAGES)
+    assert (run.latency_seconds, run.images_per_second) == (None, None)
+
+
+def test_what_is_no_model_is_named_in_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"no model")
+    with pytest.raises(FileFailedError, match=rf"^{path} cannot be run: .+$") as caught:
+        run_files([("onnx", path)], IMAGES)
+    assert isinstance(caught.value, WorkFailedError)
+
+
+def test_a_file_that_brings_our_code_along_is_refused(tmp_path: Path) -> None:
+    """The loader of a bundle must need nothing of ours, or it is of no use to who has the bundle alone."""
+    source = f"import sys; sys.path.insert(0, {str(Path.cwd())!r})\nimport models\n"
+    network = "def load_network(folder):\n    import torch\n    return lambda x: torch.zeros(len(x), 10)\n"
+    (tmp_path / "load_weights.py").write_text(source + network)
+    with pytest.raises(FileFailedError, match="this process is not clean: it imported models"):
+        run_files([("tensors", tmp_path)], IMAGES)
+
+
+def test_answers_that_depend_on_the_batch_are_refused(tmp_path: Path) -> None:
+    network = (
+        "def load_network(folder):\n    import torch\n    return lambda x: torch.full((len(x), 10), float(len(x)))\n"
+    )
+    (tmp_path / "load_weights.py").write_text(network)
+    with pytest.raises(FileFailedError, match="the answers depend on the batch"):
+        run_files([("tensors", tmp_path)], IMAGES)
