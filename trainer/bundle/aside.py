@@ -52,4 +52,6 @@ def _said_of(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise MnistSearchError(f"{folder} cannot be written: {error.strerror}; name another with --out") from None
+        # A file where a folder of the path should be says only that it exists.
+        reason = "Not a directory" if isinstance(error, FileExistsError) else error.strerror
+        raise MnistSearchError(f"{folder} cannot be written: {reason}; name another with --out") from None

@@ -81,15 +81,21 @@ def _logits(folder: Path, forms: list[Form], vectors: Vectors, test: Images | No
     """Of each form, for the test vectors and then the test images."""
     images = torch.from_numpy(vectors.images)
     images = images if test is None else torch.cat([images, test.pixels])
-    faults: list[str] = []
-    logits: dict[Form, np.ndarray] = {}
-    for form in forms:  # one at a time, so that each that cannot be run is named
-        try:
-            logits[form] = run_forms(folder, [form], images)[form].logits
-        except WorkFailedError as error:
-            faults.append(str(error))
-    _refuse(folder, faults)
-    return logits
+    try:
+        return {form: run.logits for form, run in run_forms(folder, forms, images).items()}
+    except WorkFailedError as error:
+        first = str(error)
+    faults = [fault for form in forms if (fault := _run_fault(folder, form, images)) is not None]
+    raise MnistSearchError(f"{folder} is damaged: {'; '.join(dict.fromkeys(faults)) or first}; do not use it")
+
+
+def _run_fault(folder: Path, form: Form, images: torch.Tensor) -> str | None:
+    """Why a form cannot be run, by itself."""
+    try:
+        run_forms(folder, [form], images)
+    except WorkFailedError as error:
+        return str(error)
+    return None
 
 
 def _wrong_on_vectors(form: Form, logits: np.ndarray, vectors: Vectors) -> str | None:

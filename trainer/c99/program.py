@@ -16,7 +16,7 @@ from trainer.fused.kernels import find_compiler
 
 Variant = Literal["f32", "int8"]
 
-_OPTIMISATION = "-O2"
+_OPTIMISATION = "-O3"
 FLAGS = ("-std=c99", _OPTIMISATION, "-Wall", "-Wextra", "-Werror", "-pedantic")
 _COMPILE_SECONDS = 120
 _NUMBERS: dict[Variant, type[np.generic]] = {"f32": np.float32, "int8": np.int32}

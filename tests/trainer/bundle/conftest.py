@@ -1,14 +1,15 @@
-"""A second bundle, of another network, for those who swap files."""
+"""The files of another network, for those who swap them."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.helpers.bundles import make, network
+from tests.helpers.bundles import digits, network
+from trainer.bundle.written import write_forms
 
 
 @pytest.fixture(scope="module")
-def other_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("other") / "bundle"
-    make(folder, network(1))
+def other_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("other")
+    write_forms(network(1), "other", digits().train, digits().test, folder, has_int8=True)
     return folder
