@@ -49,7 +49,7 @@ static void int8_conv(const Layer *layer, const int8_t *in, int8_t *out) {
     }
 }
 
-/* One channel of the last convolution, in the finer steps of the logits: chosen so that no image makes an int32 overflow. */
+/* One channel of the last convolution, in the finer steps of the logits: such that no image makes them overflow. */
 static void int8_last_conv(const Layer *layer, int32_t channel, const int8_t *in, int32_t *out) {
     const int8_t *maps = in + first_map(layer, channel) * area(layer->in_side);
     for (int32_t y = 0; y < layer->out_side; y++, out += layer->out_side) {
