@@ -1,23 +1,24 @@
 /* sum[x] += weight * input, for one tap of the kernel and all outputs of a row. */
-static void f32_add_tap(const Layer *layer, int32_t tap, float weight, const float *row, float *restrict sum) {
-    const Span span = span_of(layer, tap);
-    const int32_t stride = layer->stride;
-    const int32_t shift = tap - layer->padding;
-    if (stride == 1)
-        for (int32_t x = span.first; x < span.end; x++) sum[x] += weight * row[x + shift];
+static void f32_add_tap(const Tap *tap, float weight, const float *row, float *restrict sum) {
+    const int32_t stride = tap->stride, shift = tap->shift;
+    if (stride == 1) /* told apart so that a compiler sees neighbours, and can work on several at once */
+        for (int32_t x = tap->first; x < tap->end; x++) sum[x] += weight * row[x + shift];
     else
-        for (int32_t x = span.first; x < span.end; x++) sum[x] += weight * row[x * stride + shift];
+        for (int32_t x = tap->first; x < tap->end; x++) sum[x] += weight * row[x * stride + shift];
 }
 
-/* Row y of one output channel: `sum` begins as the bias. `map` is the first map that the channel looks at. */
-static void f32_add_taps(const Layer *layer, const float *weight, const float *map, int32_t y, float *restrict sum) {
+/* Row y of one output channel: `sum` begins as the bias. `maps` are those that the channel looks at. */
+static void f32_add_taps(const Layer *layer, const float *weight, const float *maps, int32_t y, float *restrict sum) {
     const int32_t kernel = layer->kernel, side = layer->in_side, n_maps = layer->in_channels / layer->groups;
-    for (int32_t n = 0; n < n_maps; n++, map += area(side)) {
-        for (int32_t ky = 0; ky < kernel; ky++, weight += kernel) {
-            const int32_t row = y * layer->stride + ky - layer->padding;
-            if (row < 0 || row >= side) continue;
-            for (int32_t kx = 0; kx < kernel; kx++) f32_add_tap(layer, kx, weight[kx], map + row * side, sum);
-        }
+    const int32_t top = y * layer->stride - layer->padding;
+    for (int32_t kx = 0; kx < kernel; kx++) {
+        const Tap tap = tap_of(layer, kx);
+        for (int32_t n = 0; n < n_maps; n++)
+            for (int32_t ky = 0; ky < kernel; ky++) {
+                const int32_t row = top + ky;
+                if (row < 0 || row >= side) continue;
+                f32_add_tap(&tap, weight[(n * kernel + ky) * kernel + kx], maps + (n * side + row) * side, sum);
+            }
     }
 }
 

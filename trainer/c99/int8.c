@@ -10,29 +10,28 @@ static int64_t int8_requantised(int32_t sum, uint32_t channel) {
 static int8_t int8_clamped(int64_t value) { return (int8_t)(value < -128 ? -128 : value > 127 ? 127 : value); }
 
 /* sum[x] += weight * (input - zero), for one tap of the kernel and all outputs of a row. */
-static void int8_add_tap(const Layer *layer, int32_t tap, int32_t weight, const int8_t *row, int32_t zero,
-                         int32_t *restrict sum) {
-    const Span span = span_of(layer, tap);
-    const int32_t stride = layer->stride;
-    const int32_t shift = tap - layer->padding;
+static void int8_add_tap(const Tap *tap, int32_t weight, const int8_t *row, int32_t zero, int32_t *restrict sum) {
+    const int32_t stride = tap->stride, shift = tap->shift;
     if (stride == 1)
-        for (int32_t x = span.first; x < span.end; x++) sum[x] += weight * (row[x + shift] - zero);
+        for (int32_t x = tap->first; x < tap->end; x++) sum[x] += weight * (row[x + shift] - zero);
     else
-        for (int32_t x = span.first; x < span.end; x++) sum[x] += weight * (row[x * stride + shift] - zero);
+        for (int32_t x = tap->first; x < tap->end; x++) sum[x] += weight * (row[x * stride + shift] - zero);
 }
 
-/* Row y of one output channel: bias, taps and ReLU, not yet requantised. `map` is the first that it looks at. */
-static void int8_conv_row(const Layer *layer, int32_t channel, const int8_t *map, int32_t y, int32_t *restrict sum) {
+/* Row y of one output channel: bias, taps and ReLU, not yet requantised. `maps` are those that it looks at. */
+static void int8_conv_row(const Layer *layer, int32_t channel, const int8_t *maps, int32_t y, int32_t *restrict sum) {
     const int32_t kernel = layer->kernel, side = layer->in_side, n_maps = layer->in_channels / layer->groups;
-    const int32_t zero = int8_zero[layer - layers], bias = int8_bias[layer->channel + (uint32_t)channel];
+    const int32_t top = y * layer->stride - layer->padding, zero = int8_zero[layer - layers];
     const int8_t *weight = int8_weight + layer->weight + channel * weights_per_channel(layer);
-    for (int32_t x = 0; x < layer->out_side; x++) sum[x] = bias;
-    for (int32_t n = 0; n < n_maps; n++, map += area(side)) {
-        for (int32_t ky = 0; ky < kernel; ky++, weight += kernel) {
-            const int32_t row = y * layer->stride + ky - layer->padding;
-            if (row < 0 || row >= side) continue;
-            for (int32_t kx = 0; kx < kernel; kx++) int8_add_tap(layer, kx, weight[kx], map + row * side, zero, sum);
-        }
+    for (int32_t x = 0; x < layer->out_side; x++) sum[x] = int8_bias[layer->channel + (uint32_t)channel];
+    for (int32_t kx = 0; kx < kernel; kx++) {
+        const Tap tap = tap_of(layer, kx);
+        for (int32_t n = 0; n < n_maps; n++)
+            for (int32_t ky = 0; ky < kernel; ky++) {
+                const int32_t row = top + ky;
+                if (row < 0 || row >= side) continue;
+                int8_add_tap(&tap, weight[(n * kernel + ky) * kernel + kx], maps + (n * side + row) * side, zero, sum);
+            }
     }
     if (layer->relu)
         for (int32_t x = 0; x < layer->out_side; x++) sum[x] = sum[x] > 0 ? sum[x] : 0;
@@ -50,7 +49,7 @@ static void int8_conv(const Layer *layer, const int8_t *in, int8_t *out) {
     }
 }
 
-/* One channel of the last convolution, in the finer steps of the logits. They are so large that nothing overflows. */
+/* One channel of the last convolution, in the finer steps of the logits: such that no image makes them overflow. */
 static void int8_last_conv(const Layer *layer, int32_t channel, const int8_t *in, int32_t *out) {
     const int8_t *maps = in + first_map(layer, channel) * area(layer->in_side);
     for (int32_t y = 0; y < layer->out_side; y++, out += layer->out_side) {

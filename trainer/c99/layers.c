@@ -17,20 +17,19 @@ typedef struct {
 
 enum { NO_AFFINE = 0xFFFF };
 
+/* A column of the kernel. It meets the input, and not its border, for the outputs first <= x < end of a row, and there
+ * at the column x * stride + shift. */
 typedef struct {
-    int32_t first, end;
-} Span;
+    int32_t first, end, stride, shift;
+} Tap;
 
-/* The outputs of a row, first <= x < end, for which column `tap` of the kernel lies on the input, not on its border. */
-static Span span_of(const Layer *layer, int32_t tap) {
-    const int32_t stride = layer->stride;
-    const int32_t border = layer->padding - tap;      /* columns of it before that of output 0 is on the input */
-    const int32_t room = layer->in_side - 1 + border; /* columns from that of output 0 to the last of the input */
-    Span span = {0, 0};
-    if (border > 0) span.first = stride == 1 ? border : (border + stride - 1) / stride;
-    if (room >= 0) span.end = 1 + (stride == 1 ? room : room / stride);
-    if (span.end > layer->out_side) span.end = layer->out_side;
-    return span;
+static Tap tap_of(const Layer *layer, int32_t column) {
+    Tap tap = {0, 0, layer->stride, column - layer->padding};
+    const int32_t room = layer->in_side - 1 - tap.shift; /* columns from where output 0 meets it to the last one */
+    if (tap.shift < 0) tap.first = (tap.stride - 1 - tap.shift) / tap.stride;
+    if (room >= 0) tap.end = room / tap.stride + 1;
+    if (tap.end > layer->out_side) tap.end = layer->out_side;
+    return tap;
 }
 
 static int32_t area(int32_t side) { return side * side; }

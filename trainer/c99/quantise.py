@@ -86,7 +86,8 @@ def _quantised(step: Step, grid: _Grid, source: Activation, target: Activation) 
 
 
 def _mean(step: PoolStep, grid: _Grid, target: Activation) -> tuple[IntegerMean, _Grid]:
-    """Means spread less than what they are of, and get finer steps: with the old ones logits are up to twice as far."""
+    """Means spread less than what they are of, and get finer steps: with the old ones logits of a-step5 were 1.8 times
+    as far from those of float32."""
     n = step.kernel**2
     scale, zero = _scale_and_zero(target, smallest=grid.scale / (n * _LARGEST_FACTOR))
     bias = np.array([-n * grid.zero], np.int32)

@@ -1,8 +1,8 @@
 """What values the activations of a folded network take on the images that it is calibrated with.
 
-Of ranges for int8 the whole one served best: on a-step5, d-model2, c-final and a-step3, trained for 2 or 3 epochs,
-lowest to highest lost 1 to 8 of 10,000 answers and left the smallest error of logits; the 99.99th percentiles, the
-99.9th and the least squared error left the same to four times as much (10,000 test images, ranges from 1,500).
+The whole range, lowest to highest, is what int8 covers. Of a-step5 and d-model2, trained for 3 epochs of MNIST, the
+99.99th percentiles left logits 1.1 and 1.3 times as far from float32, the 99.9th 2.9 and 3.2 times, the range of the
+least squared error 1.0 and 1.15 times (root mean square, 10,000 test images, ranges from 1,500 training images).
 """
 
 from collections.abc import Iterator

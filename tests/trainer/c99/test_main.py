@@ -8,6 +8,7 @@ import pytest
 
 from tests.helpers.c_programs import Written, build, needs_compiler, run, some_pixels
 from trainer.c99.program import Program
+from trainer.fused.kernels import find_compiler
 
 pytestmark = needs_compiler
 
@@ -82,3 +83,21 @@ def test_what_cannot_be_timed(program: Program, tmp_path: Path) -> None:
     done = run(program.executable, "time", "int8", tmp_path)
     assert done.returncode == 2
     assert done.stderr == f"{tmp_path} has no images of 28x28 unsigned bytes to be timed\n"
+
+
+@pytest.mark.parametrize(("left_out", "left", "other"), [("F32", "int8", "f32"), ("INT8", "f32", "int8")])
+def test_with_one_variant_left_out(odd: Written, tmp_path: Path, left_out: str, left: str, other: str) -> None:
+    build("-DMODEL_MAIN", f"-DMODEL_NO_{left_out}", odd.path, "-o", tmp_path / "model")
+    lines = run(tmp_path / "model").stdout.splitlines()
+    assert [line.split()[0] for line in lines[:-1]] == [left] * 10
+    assert lines[-1] == "all 10 as expected"
+    refused = run(tmp_path / "model", other, odd.path)
+    assert (refused.returncode, refused.stdout) == (2, "")
+
+
+def test_with_both_left_out_nothing_compiles(odd: Written) -> None:
+    compiler = find_compiler()
+    assert compiler is not None
+    done = run(*compiler, "-std=c99", "-fsyntax-only", "-DMODEL_NO_F32", "-DMODEL_NO_INT8", odd.path)
+    assert done.returncode != 0
+    assert "nothing is left" in done.stderr
