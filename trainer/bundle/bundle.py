@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from models.arch import ArchSpec
+from models.errors import WorkFailedError
 from trainer.bundle.aside import written_aside
 from trainer.bundle.forms import FORMS, Form, run_forms
 from trainer.bundle.judged import Judged, judge
@@ -94,7 +95,10 @@ def make_bundle(
 
 def _measured(forms: tuple[Form, ...], folder: Path, test: Images, logits: np.ndarray, seconds: float) -> list[Judged]:
     labels = test.labels.numpy()
-    runs = run_forms(folder, forms, test.pixels, seconds)
+    try:
+        runs = run_forms(folder, forms, test.pixels, seconds)
+    except WorkFailedError as error:  # it names files of the folder aside, which is gone when this is read
+        raise WorkFailedError(str(error).replace(f"{folder}/", "")) from None
     return [judge(form, runs[form], logits, labels) for form in FORMS if form in runs]
 
 

@@ -17,8 +17,8 @@ _WANTED = ("name", "dataset", "files", "measured", "architecture", "source")
 def write_manifest(facts: Mapping[str, Any], folder: Path) -> None:
     """Writes the facts with the format's name before them, and behind them a checksum of them all."""
     whole = {"format": BUNDLE_FORMAT, **facts}
-    text = json.dumps({**whole, _CHECKSUM: _checksum(whole)}, indent=1) + "\n"
-    (folder / MANIFEST_FILE).write_text(text, encoding="utf-8")
+    lines = [f"{json.dumps(key)}: {_text(value)}" for key, value in {**whole, _CHECKSUM: _checksum(whole)}.items()]
+    (folder / MANIFEST_FILE).write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -38,6 +38,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if facts.get(_CHECKSUM) != _checksum(rest) or any(key not in facts for key in _WANTED):
         raise MnistSearchError(f"{path} is damaged: it is not what was written")
     return rest
+
+
+def _text(value: object) -> str:
+    """JSON with a line for each of the values of a list or a mapping, and no deeper."""
+    if isinstance(value, Mapping) and value:
+        return "{\n " + ",\n ".join(f"{json.dumps(key)}: {json.dumps(of)}" for key, of in value.items()) + "\n}"
+    if isinstance(value, list) and value:
+        return "[\n " + ",\n ".join(map(json.dumps, value)) + "\n]"
+    return json.dumps(value)
 
 
 def is_bundle(folder: Path) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from trainer.bundle.forms import C_FILE, FLOAT32, FORMS, INT8_ONNX_FILE, ONNX_FILE, PT2_FILE, Form, missing
+from trainer.bundle.forms import C_FILE, FLOAT32, FORMS, INT8, INT8_ONNX_FILE, ONNX_FILE, PT2_FILE, Form, missing
 from trainer.c99.layout import lay_out
 from trainer.c99.quantise import quantise
 from trainer.c99.source import write_c
@@ -43,7 +43,7 @@ def write_forms(
         write_onnx(network.folded, folder / ONNX_FILE)
     if INT8_ONNX_FILE in files:
         write_int8_onnx(folder / ONNX_FILE, folder / INT8_ONNX_FILE, calibration)
-    sizes = _write_c(network, calibration, test, folder) if C_FILE in files else {}
+    sizes = _write_c(network, calibration, test, folder, has_int8) if C_FILE in files else {}
     return Written(forms, left_out, sizes)
 
 
@@ -53,14 +53,15 @@ def _spread_over(images: Images) -> torch.Tensor:
 
 
 def _write_c(
-    network: TrainedNetwork, calibration: torch.Tensor, test: Images, folder: Path
+    network: TrainedNetwork, calibration: torch.Tensor, test: Images, folder: Path, has_int8: bool
 ) -> dict[str, dict[str, int]]:
     """Writes both files; returns the bytes that each kind of numbers needs of a device."""
-    integer = quantise(network.folded, calibration)
-    vectors = Vectors.of(network.folded, integer, one_of_each(test.pixels, test.labels))
-    write_c(network.folded, integer, vectors).save(folder)
-    layout = lay_out(network.folded)
-    return {
-        "float32": {"flash_bytes": layout.f32_bytes + layout.table_bytes, "scratch_bytes": 4 * layout.f32_scratch},
-        "int8": {"flash_bytes": layout.int8_bytes + layout.table_bytes, "scratch_bytes": 4 * layout.int8_scratch},
+    folded = network.folded
+    integer = quantise(folded, calibration) if has_int8 else None
+    write_c(folded, integer, Vectors.of(folded, integer, one_of_each(test.pixels, test.labels))).save(folder)
+    of = lay_out(folded)
+    sizes = {
+        FLOAT32: {"flash_bytes": of.f32_bytes + of.table_bytes, "scratch_bytes": 4 * of.f32_scratch},
+        INT8: {"flash_bytes": of.int8_bytes + of.table_bytes, "scratch_bytes": 4 * of.int8_scratch},
     }
+    return {numbers: size for numbers, size in sizes.items() if has_int8 or numbers == FLOAT32}

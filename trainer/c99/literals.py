@@ -4,8 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-_WIDTH = 116
-_INDENT = "    "
+_WIDTH = 120
 
 
 def float_literal(value: float) -> str:
@@ -37,8 +36,8 @@ def array(declaration: str, sections: Iterable[tuple[str, list[str]]]) -> str:
 
 def _section(title: str, values: list[str]) -> Iterator[str]:
     if title:
-        yield f"{_INDENT}/* {title} */"
-    yield from (_INDENT + line for line in filled(values))
+        yield f"/* {title} */"
+    yield from filled(values)  # not indented: the blanks would be a thirtieth of the file
 
 
 def filled(values: Iterable[str], width: int = _WIDTH) -> Iterator[str]:

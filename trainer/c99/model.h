@@ -7,7 +7,7 @@
 #define MODEL_H
 
 #include <stdint.h>
-
+@LEFT_OUT@
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -16,17 +16,21 @@ extern "C" {
 #define MODEL_CLASSES 10 /* the digits 0 to 9 */
 
 #define MODEL_F32_SCRATCH @F32_SCRATCH@ /* floats: @F32_BYTES@ bytes */
+#ifndef MODEL_NO_INT8
 #define MODEL_INT8_SCRATCH @INT8_SCRATCH@ /* int32_t: @INT8_BYTES@ bytes */
 
 /* Of the logits of model_int8: times this they are those of model_f32, all but for what int8 loses. */
 #define MODEL_INT8_LOGIT_SCALE @LOGIT_SCALE@
+#endif
 
 /* The digit on an image, 0 to 9: the class of the largest logit, at a tie the lowest. `logits` is filled, `scratch` is
  * room for layers, and need not be set or kept. */
 int model_f32(const uint8_t image[MODEL_PIXELS], float logits[MODEL_CLASSES], float scratch[MODEL_F32_SCRATCH]);
 
+#ifndef MODEL_NO_INT8
 /* The same in whole numbers alone: 32-bit sums, and 64-bit products where a sum becomes int8 again. */
 int model_int8(const uint8_t image[MODEL_PIXELS], int32_t logits[MODEL_CLASSES], int32_t scratch[MODEL_INT8_SCRATCH]);
+#endif
 
 #ifdef __cplusplus
 }

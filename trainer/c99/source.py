@@ -32,21 +32,23 @@ class CSource:
                 raise MnistSearchError(f"{folder / name} cannot be written: {error.strerror}") from None
 
 
-def write_c(network: FoldedNetwork, integer: IntegerNetwork, vectors: Vectors) -> CSource:
+def write_c(network: FoldedNetwork, integer: IntegerNetwork | None, vectors: Vectors) -> CSource:
     """C text of a network in float32 and, by `integer`, in int8; the program in it checks itself by `vectors`.
+
+    Without `integer` it is in float32 alone, as it would be with MODEL_NO_INT8.
 
     Raises MnistSearchError for weights that are not finite, and for layers too large for the tables.
     """
     check_finite(network)
     layout = lay_out(network)
     parts = [
-        _head(network, layout),
+        _head(network, layout, integer is not None),
         '#include "model.h"',
         "#if defined(MODEL_NO_F32) && defined(MODEL_NO_INT8)\n#error nothing is left\n#endif",
         _part("layers.c"),
         layers_text(layout),
         _variant("F32", "float32", f32_text(network, layout), _part("float32.c")),
-        _variant("INT8", "int8", int8_text(integer, layout), _part("int8.c")),
+        *([] if integer is None else [_variant("INT8", "int8", int8_text(integer, layout), _part("int8.c"))]),
         _part("main.c").replace("@VECTORS@", vectors_text(vectors)),
     ]
     return CSource("\n\n".join(parts) + "\n", _header(network, integer, layout))
@@ -61,14 +63,15 @@ def _variant(macro: str, name: str, tables: str, kernels: str) -> str:
     return f"#ifndef MODEL_NO_{macro}\n\n{rule}\n\n{tables}\n\n{kernels}\n\n#endif"
 
 
-def _header(network: FoldedNetwork, integer: IntegerNetwork, layout: Layout) -> str:
+def _header(network: FoldedNetwork, integer: IntegerNetwork | None, layout: Layout) -> str:
     filled = {
         "ONE_LINE": _one_line(network),
         "F32_SCRATCH": str(layout.f32_scratch),
         "F32_BYTES": f"{4 * layout.f32_scratch:,}",
         "INT8_SCRATCH": str(layout.int8_scratch),
         "INT8_BYTES": f"{4 * layout.int8_scratch:,}",
-        "LOGIT_SCALE": float_literal(integer.logit_scale),
+        "LOGIT_SCALE": float_literal(1.0 if integer is None else integer.logit_scale),
+        "LEFT_OUT": "" if integer is not None else "\n#define MODEL_NO_INT8 /* left out of this file */\n",
     }
     text = _part("model.h")
     for name, value in filled.items():
@@ -80,29 +83,30 @@ def _one_line(network: FoldedNetwork) -> str:
     return f"a convolutional network of {network.n_weights:,} values"
 
 
-def _head(network: FoldedNetwork, layout: Layout) -> str:
+def _head(network: FoldedNetwork, layout: Layout, has_int8: bool) -> str:
+    name, number = ("int8", "int32_t") if has_int8 else ("f32", "float")
     lines = [
-        f"A classifier of handwritten digits: {_one_line(network)}, in float32 and in int8.",
+        f"A classifier of handwritten digits: {_one_line(network)}, in float32{' and in int8' if has_int8 else ''}.",
         "Written by mnist-search. Plain C99; needs no library, allocates nothing, keeps nothing between calls.",
         "",
         "Try it:      cc -std=c99 -O3 -DMODEL_MAIN model.c -o model && ./model",
         "Build it in: cc -std=c99 -O3 -c model.c      (-DMODEL_NO_F32 or -DMODEL_NO_INT8 leaves one variant out)",
         "",
-        "Use it:      static int32_t scratch[MODEL_INT8_SCRATCH];",
-        "             int32_t logits[MODEL_CLASSES];",
-        "             int digit = model_int8(image, logits, scratch);",
+        f"Use it:      static {number} scratch[MODEL_{name.upper()}_SCRATCH];",
+        f"             {number} logits[MODEL_CLASSES];",
+        f"             int digit = model_{name}(image, logits, scratch);",
         "",
         "An image is 28x28 bytes, row by row from the top left: a light digit (255) on black (0), as in MNIST; there",
         "it fills 20x20 pixels, and its centre of mass is in the middle. No other normalisation is needed.",
         "",
-        *_sizes(network, layout),
+        *_sizes(network, layout, has_int8),
         "",
         *_layer_rows(network),
     ]
     return "\n".join(["/*", *(f" * {line}".rstrip() for line in lines), " */"])
 
 
-def _sizes(network: FoldedNetwork, layout: Layout) -> list[str]:
+def _sizes(network: FoldedNetwork, layout: Layout, has_int8: bool) -> list[str]:
     """What each variant needs of a device."""
     rows = [
         ("", "float32", "int8"),
@@ -111,7 +115,7 @@ def _sizes(network: FoldedNetwork, layout: Layout) -> list[str]:
         ("scratch in RAM, bytes", *_counts(4 * layout.f32_scratch, 4 * layout.int8_scratch)),
         ("multiply-accumulates an image", *_counts(network.macs, network.macs)),
     ]
-    return [f"{name:<46}  {f32:>11}  {int8:>11}".rstrip() for name, f32, int8 in rows]
+    return [f"{name:<46}  {f32:>11}  {int8 if has_int8 else '':>11}".rstrip() for name, f32, int8 in rows]
 
 
 def _counts(*values: int) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ from trainer.c99.integer import IntegerNetwork
 from trainer.c99.literals import array, filled, float_literals, int_literals
 from trainer.formats.folded import FoldedNetwork
 
+_HEX_WIDTH = 110
+
 
 @dataclass(frozen=True, eq=False)
 class Vectors:
@@ -19,16 +21,18 @@ class Vectors:
     pixels: np.ndarray
     logits: np.ndarray
     integer_logits: np.ndarray
+    """All 0 where there is no integer network."""
 
     @classmethod
-    def of(cls, network: FoldedNetwork, integer: IntegerNetwork, pixels: torch.Tensor) -> "Vectors":
-        """What the two networks say of these images. Raises MnistSearchError without any."""
+    def of(cls, network: FoldedNetwork, integer: IntegerNetwork | None, pixels: torch.Tensor) -> "Vectors":
+        """What the networks say of these images. Raises MnistSearchError without any."""
         if not len(pixels):
             raise MnistSearchError("test vectors need images: none were given")
         with torch.no_grad():
             # In float64: what is left of the order of sums, which depends on threads, is then lost in float32.
             logits = network.module().double()(pixels.cpu().unsqueeze(1).double() / 255).float().numpy()
-        return cls(pixels.cpu().numpy(), logits, integer.logits(pixels))
+        whole = np.zeros(logits.shape, np.int32) if integer is None else integer.logits(pixels)
+        return cls(pixels.cpu().numpy(), logits, whole)
 
 
 def one_of_each(pixels: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -50,7 +54,7 @@ def _vector(pixels: np.ndarray, logits: np.ndarray, integer_logits: np.ndarray) 
     inner = pixels[top : rows[-1] + 1, left : columns[-1] + 1] if len(rows) else pixels[:0, :0]
     lines = [f"{{{top}, {left}, {inner.shape[1]},", *_pixel_lines(inner)]
     lines += [*_brace(float_literals(logits)), *_brace(int_literals(integer_logits))]
-    return "\n    ".join(lines)[:-1] + "}"
+    return "\n".join(lines)[:-1] + "}"
 
 
 def _brace(values: list[str]) -> list[str]:
@@ -60,7 +64,9 @@ def _brace(values: list[str]) -> list[str]:
 
 
 def _pixel_lines(pixels: np.ndarray) -> Iterator[str]:
-    """A string a row; C joins them."""
-    lines = [f' "{row.tobytes().hex()}"' for row in pixels] or [' ""']
+    """Strings of whole rows; C joins them."""
+    n_rows = max(1, _HEX_WIDTH // max(1, 2 * pixels.shape[1]))
+    parts = [pixels[at : at + n_rows] for at in range(0, len(pixels), n_rows)]
+    lines = [f' "{part.tobytes().hex()}"' for part in parts] or [' ""']
     yield from lines[:-1]
     yield lines[-1] + ","

@@ -104,8 +104,25 @@ def _without_traces(model: "ModelProto") -> "ModelProto":
     graph = model.graph
     for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer, *graph.value_info):
         del part.metadata_props[:]
+    del graph.value_info[:]  # runtimes infer the shapes again
     for node in graph.node:
-        node.doc_string = ""
+        node.doc_string = node.name = ""
+    return _with_short_names(model)
+
+
+def _with_short_names(model: "ModelProto") -> "ModelProto":
+    """The same with `t0`, `t1`, ... for all tensors but input and output: quantised they have names of a line each."""
+    graph = model.graph
+    kept = {one.name for one in (*graph.input, *graph.output)}
+    names: dict[str, str] = {"": ""}  # an input that is left out
+
+    def short(name: str) -> str:
+        return name if name in kept else names.setdefault(name, f"t{len(names) - 1}")
+
+    for initializer in graph.initializer:
+        initializer.name = short(initializer.name)
+    for node in graph.node:
+        node.input[:], node.output[:] = map(short, node.input), map(short, node.output)
     return model
 
 

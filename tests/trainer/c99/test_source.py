@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from models.errors import MnistSearchError
-from tests.helpers.c_programs import ARCHS, STRICT, Written, build, folded, needs_compiler, run, write
+from tests.helpers.c_programs import ARCHS, STRICT, Written, build, folded, needs_compiler, run, some_pixels, write
 from trainer.c99.layout import lay_out
 from trainer.c99.quantise import quantise
 from trainer.c99.source import write_c
@@ -105,6 +105,19 @@ def test_the_scratch_is_needed_in_full_and_suffices(built: Written, tmp_path: Pa
     head = built.text.model_c.partition("*/")[0]
     assert f"{4 * int(sizes['F32']):,}" in head
     assert f"{4 * int(sizes['INT8']):,}" in head
+
+
+@needs_compiler
+def test_in_float32_alone_nothing_of_int8_is_left(odd: Written, tmp_path: Path) -> None:
+    vectors = Vectors.of(odd.network, None, some_pixels(10))
+    text = write_c(odd.network, None, vectors)
+    assert "int8_weight" not in text.model_c
+    assert len(text.model_c) < 0.9 * len(odd.text.model_c)
+    text.save(tmp_path)
+    build("-DMODEL_MAIN", tmp_path / "model.c", "-o", tmp_path / "model")
+    done = run(tmp_path / "model")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "all 10 as expected")
+    assert run(tmp_path / "model", "int8", "none").returncode == 2
 
 
 def test_weights_that_are_no_numbers_are_refused() -> None:

@@ -1,0 +1,117 @@
+"""`export`: what was verified becomes a bundle, and says so; what was not says that too; and bundles are checked."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from models.candidate import Candidate
+from models.recipe import Recipe
+from models.spec.file import dump_spec
+from search.cli.app import main
+from tests.helpers.bundles import copied
+from tests.helpers.cli import call
+from tests.helpers.trainings import LEARNER
+
+
+@pytest.fixture
+def without_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the extra packages are not installed: a bundle is then made in a third of the time."""
+    monkeypatch.setattr("trainer.formats.onnx_files._PACKAGES", ("a_package_that_nobody_has",))
+
+
+@pytest.mark.usefixtures("inline_engine", "without_onnx")
+def test_a_verified_file_becomes_a_bundle_that_says_so(own_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    candidate = Candidate(LEARNER, Recipe(epochs=3, batch_size=32))
+    (own_folder / "mine.yaml").write_text(dump_spec(candidate, "mine"))
+    words = ["verify", "mine.yaml", "--seeds", "2", "--dataset", "digits", "--target", "0.9", "--precision", "float32"]
+    assert call([*words, "--sustain", "1"], capsys)[0] == 0
+    code, out, err = call(["export", "mine.yaml", "--out", "model"], capsys)
+    assert (code, err) == (0, "writing the files\nrunning each of them over 300 test images, by itself\n")
+    lines = out.splitlines()
+    assert lines[0].startswith(f"mine: {LEARNER.params:,} parameters, ")
+    assert lines[1:3] == [
+        "Too few seeds at 90.00%: the mean of so few seeds proves nothing; 3 more seeds",
+        "are needed.",
+    ]
+    assert lines[3].startswith("seed ")
+    assert lines[3].endswith(" of 2, the median of them")
+    assert max(map(len, lines)) <= 80
+    assert lines[-1] == "left out: model.onnx and model.int8.onnx; pip install 'mnist-search[onnx]'"
+    card = Path("model/MODEL_CARD.md").read_text()
+    assert "Trained from scratch with 2 fresh seeds, 3 epochs each" in card
+    assert card.count("(this one)") == 1
+    assert "$ mnist-search verify mine.yaml --seeds 2 --epochs 3" in card
+    assert "`model.onnx` was left out: pip install" in card
+    manifest = json.loads(Path("model/manifest.json").read_text())
+    assert [run["seed_number"] for run in manifest["verification"]["seeds"]] == [1, 2]
+    accuracies = {run["seed_number"]: run["sustained_accuracy"] for run in manifest["verification"]["seeds"]}
+    of = manifest["source"]["seed_number"]
+    assert accuracies[of] == min(accuracies.values()), "of two the lower one"
+    assert manifest["trained_network"]["accuracy"] == pytest.approx(accuracies[of]), "it is that very network"
+
+    code, out, err = call(["export", "--check", "model", "--json"], capsys)
+    assert (code, err) == (0, "")
+    assert {one["accuracy"] for one in json.loads(out)["forms"]} <= {one["accuracy"] for one in manifest["measured"]}
+
+
+@pytest.mark.usefixtures("with_a_study", "without_onnx")
+def test_an_unverified_trial_says_so_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = call(["export", "best", "--no-int8", "--out", "model"], capsys)
+    assert code == 0, err
+    assert "Not verified: this is one training" in " ".join(out.split())
+    assert "the network of the search itself" in out
+    assert "int8" not in out
+    card = Path("model/MODEL_CARD.md").read_text()
+    assert "**Not verified: this is one training" in card
+    assert "It was not. `mnist-search verify` would train it again" in card
+    assert "of study *digits*" in card
+    assert "$ mnist-search run --study digits" in card
+    code, out, _ = call(["show", "model/arch.json", "--json"], capsys)
+    assert code == 0
+    assert json.loads(out)["params"] == json.loads(Path("model/manifest.json").read_text())["architecture"]["params"]
+
+
+def test_checking_says_what_was_checked_and_what_was_not(
+    bundle: Path, own_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = copied(bundle, own_folder)
+    (folder / "model.h").unlink()
+    assert call(["export", "--check", "bundle"], capsys) == (
+        2, "", "mnist-search: bundle is damaged: model.h is missing; do not use it\n",
+    )  # fmt: skip
+    assert call(["export", "--check", "nowhere"], capsys) == (
+        2, "", "mnist-search: nowhere is no bundle: it has no manifest.json\n",
+    )  # fmt: skip
+
+
+def names_here() -> list[str]:
+    """Of the working folder's files, but for those that SQLite comes and goes with."""
+    return sorted(path.name for path in Path.cwd().iterdir() if not path.name.endswith(("-wal", "-shm")))
+
+
+@pytest.mark.usefixtures("with_a_study")
+@pytest.mark.parametrize(("words", "reason"), [
+    (["best", "--seed", "2"], "--seed 2: trial {} is not verified, which is what trains seeds"),
+    (["a-step5"], "a-step5 has no trained network here: `mnist-search verify a-step5` trains and proves it"),
+    (["best", "--out", "."], ". holds other files than a bundle: name a new folder with --out"),
+    (["best", "--out", "mnist-search.db"], "mnist-search.db is no folder: name another with --out"),
+])  # fmt: skip
+def test_what_cannot_be_exported_is_said_in_a_line(
+    words: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = names_here()
+    code, out, err = call(["export", *words], capsys)
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    start, _, end = reason.partition("{}")
+    assert err.startswith(f"mnist-search: {start}")
+    assert end in err
+    assert names_here() == before
+
+
+@pytest.mark.usefixtures("with_a_study")
+def test_a_search_that_was_never_begun(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["export", "--storage", f"sqlite:///{tmp_path}/none.db"])
+    assert stop.value.code == 2
