@@ -1,0 +1,170 @@
+"""Ink told from what it is on: uneven light, noise, dark on light or light on dark.
+
+The background is a morphological closing (for dark ink; an opening for light) of a small copy: strokes are narrower than
+its element and go, while shadows and gradients, which are wider, stay. Ink is what differs from it. Which of the two
+it is shows in the outcome: holes and bays, the ink of the wrong way round, lie within the box of the right one.
+
+Sources: Serra, Image Analysis and Mathematical Morphology, 1982 (the top-hat); Otsu, A threshold selection method from
+gray-level histograms, 1979.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from trainer.pictures.pieces import Box, Piece, box_of, digit_pieces, pieces_of
+
+_SMALL_SIDE = 96
+_ELEMENT = 0.4
+"""Of the longer side: wider than a stroke of a bold digit that fills the picture."""
+_MIN_CONTRAST = 0.07
+"""Paper has texture and cameras have noise; the faintest pencil differs by more."""
+_MIN_CONTRAST_TO_NOISE = 2.3
+"""Between noise that is parted at its middle and itself it is 1.6 to 1.8."""
+_DARKEST_PAPER = 0.15
+"""The share of the brightest background below which shadows are taken for that dark: light is not divided by nothing."""
+
+
+class NoInkError(Exception):
+    """A picture in which nothing is drawn: the text says why."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ink:
+    """The ink of one digit."""
+
+    strength: np.ndarray
+    """(H, W) float32 of 0..1, 0 wherever the digit is not."""
+    box: Box
+    is_light: bool
+    """Light on dark, as in MNIST."""
+
+
+def find_ink(grey: np.ndarray) -> Ink:
+    """The ink in a picture (H, W) of 0..1. Raises NoInkError for one that is blank, or nothing but noise."""
+    if float(np.ptp(grey)) < _MIN_CONTRAST:
+        raise NoInkError("the picture is blank")
+    noise = _noise(grey)
+    found = [_found(grey, is_light, noise) for is_light in (True, False)]
+    best = max((one for one in found if one is not None), key=lambda one: one.score, default=None)
+    if best is None:
+        raise NoInkError("nothing stands out from the background and its noise")
+    return _cut_out(best)
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    strength: np.ndarray
+    labels: np.ndarray
+    kept: list[Piece]
+    box: Box
+    level: float
+    floor: float
+    score: float
+    is_light: bool
+
+
+def _found(grey: np.ndarray, is_light: bool, noise: float) -> _Found | None:
+    """The digit, were the ink light (or dark); None if nothing stands out."""
+    strength = _strength(grey, is_light)
+    H, W = strength.shape
+    smooth = ndimage.gaussian_filter(strength, max(H, W) / 600) if max(H, W) > 100 else strength
+    floor = float(np.median(smooth)) if noise > 0 else 0.0
+    area = np.ones_like(smooth, bool)
+    found = None
+    for _ in range(3):
+        peak = _peak(smooth[area])
+        if peak - floor < max(_MIN_CONTRAST, _MIN_CONTRAST_TO_NOISE * noise):
+            break
+        labels, pieces = _inked(smooth, area, peak, floor)
+        kept = digit_pieces(labels, pieces)
+        now = _assess(strength, labels, kept, floor, is_light)
+        touching = all(piece.box.touches(grey.shape) for piece in kept)
+        if found is None or not touching:
+            found = now
+        if not touching:
+            break
+        # A shadow, or the table beside the page: fainter ink may be left when it is gone.
+        area &= ~ndimage.binary_dilation(np.isin(labels, [p.label for p in kept]), iterations=3)
+        if not area.any():
+            break
+    return found
+
+
+def _inked(smooth: np.ndarray, area: np.ndarray, peak: float, floor: float) -> tuple[np.ndarray, list[Piece]]:
+    """Pieces above a lower level that reach an upper one, so that a stroke is not cut where the pen was light."""
+    upper = max(otsu(smooth[area]), floor + 0.4 * (peak - floor))
+    upper = min(upper, floor + 0.6 * (peak - floor))
+    lower = floor + 0.6 * (upper - floor)
+    labels, pieces = pieces_of((smooth > lower) & area)
+    strongest = ndimage.maximum(smooth, labels, [piece.label for piece in pieces])
+    return labels, [piece for piece, high in zip(pieces, strongest, strict=True) if high > upper]
+
+
+def _assess(strength: np.ndarray, labels: np.ndarray, kept: list[Piece], floor: float, is_light: bool) -> _Found:
+    mask = np.isin(labels, [piece.label for piece in kept])
+    box = box_of(mask)
+    level = float(np.percentile(strength[mask], 75))
+    score = level * box.height * box.width * (1 - _share_of_border(mask)) ** 2
+    return _Found(strength, labels, kept, box, level, floor, score, is_light)
+
+
+def _share_of_border(mask: np.ndarray) -> float:
+    ring = np.concatenate((mask[0], mask[-1], mask[:, 0], mask[:, -1]))
+    return float(ring.mean())
+
+
+def _cut_out(found: _Found) -> Ink:
+    """Ink at full strength where the pen was, with the soft edges of its pieces."""
+    mask = np.isin(found.labels, [piece.label for piece in found.kept])
+    reach = max(1, round(0.02 * found.box.longer))
+    edge = ndimage.binary_dilation(mask, iterations=reach)
+    full = found.level if found.level < 0.97 else 1.0
+    strength = np.clip((found.strength - found.floor) / (full - found.floor), 0, 1) * edge
+    return Ink(strength.astype(np.float32), found.box, found.is_light)
+
+
+def _strength(grey: np.ndarray, is_light: bool) -> np.ndarray:
+    """By how much each pixel differs from its background (H, W): of 0..1, for dark ink a share of the light there."""
+    background = _background(grey, is_light)
+    if is_light:
+        return np.clip(grey - background, 0, 1)
+    background = np.maximum(background, _DARKEST_PAPER * background.max())
+    return np.clip(1 - grey / np.maximum(background, 1e-3), 0, 1)
+
+
+def _background(grey: np.ndarray, is_light: bool) -> np.ndarray:
+    H, W = grey.shape
+    scale = min(1.0, _SMALL_SIDE / max(H, W))
+    size = (max(1, round(W * scale)), max(1, round(H * scale)))
+    small = np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX))
+    element = max(3, round(_ELEMENT * max(size)))
+    cleared = (ndimage.grey_opening if is_light else ndimage.grey_closing)(small, size=element)
+    if scale == 1:
+        return np.asarray(cleared)
+    return np.asarray(Image.fromarray(cleared).resize((W, H), Image.Resampling.BILINEAR))
+
+
+def _noise(grey: np.ndarray) -> float:
+    """The deviation of noise, from the median difference of neighbours: most pixels are not at an edge."""
+    differences = np.concatenate([np.abs(np.diff(grey, axis=axis)).ravel() for axis in (0, 1)])
+    return float(1.4826 * np.median(differences) / np.sqrt(2))
+
+
+def _peak(values: np.ndarray) -> float:
+    """What the strongest reach, a few outliers aside."""
+    return float(np.percentile(values, 99.8 if values.size > 5_000 else 98))
+
+
+def otsu(values: np.ndarray) -> float:
+    """The threshold of 0..1 that parts values into the two classes with the most variance between them."""
+    counts, edges = np.histogram(values, 256, (0, 1))
+    centres = (edges[:-1] + edges[1:]) / 2
+    below = np.cumsum(counts)
+    above = values.size - below
+    sums = np.cumsum(counts * centres)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = below * above * (sums / below - (sums[-1] - sums) / above) ** 2
+    return float(edges[1 + np.nanargmax(between)]) if np.isfinite(between).any() else 0.5
