@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from trainer.pictures.pieces import Box, box_of
+from trainer.pictures.pieces import box_of
 from trainer.pictures.strokes import thickened
 
 SIDE = 28
@@ -46,9 +46,9 @@ def framing_of(dataset: str) -> Framing:
     return FRAMINGS.get(dataset, FRAMINGS["mnist"])
 
 
-def framed(strength: np.ndarray, box: Box, framing: Framing) -> np.ndarray:
-    """Ink (H, W) of 0..1 within a box as a picture (28, 28) uint8, light on black."""
-    fine = thickened(strength[box.slices], framing.box)
+def framed(strength: np.ndarray, framing: Framing) -> np.ndarray:
+    """Ink (H, W) of 0..1 as a picture (28, 28) uint8, light on black."""
+    fine = thickened(strength, framing.box)
     fine = fine[box_of(fine > 0.25).slices]
     H, W = fine.shape
     scale = framing.box / max(H, W)

@@ -27,6 +27,12 @@ _DARKEST_PAPER = 0.15
 """The share of the brightest background below which shadows are taken for that dark: light is not divided by nothing."""
 
 
+_ROUNDS = 3
+"""So often is what touches the border taken away to look for what is left."""
+_LEAST_INNER = 0.12
+"""Of the longer side: what is left when a shadow is taken away is a digit if it is so large."""
+
+
 class NoInkError(Exception):
     """A picture in which nothing is drawn: the text says why."""
 
@@ -36,8 +42,7 @@ class Ink:
     """The ink of one digit."""
 
     strength: np.ndarray
-    """(H, W) float32 of 0..1, 0 wherever the digit is not."""
-    box: Box
+    """(H, W) float32 of 0..1 of what its box holds, a few pixels more on each side; 0 wherever the digit is not."""
     is_light: bool
     """Light on dark, as in MNIST."""
 
@@ -57,40 +62,50 @@ def find_ink(grey: np.ndarray) -> Ink:
 @dataclass(frozen=True, eq=False)
 class _Found:
     strength: np.ndarray
-    labels: np.ndarray
-    kept: list[Piece]
+    mask: np.ndarray
     box: Box
     level: float
+    """The strength of most of the ink."""
+    edge: float
+    """By how much that is more than just outside."""
     floor: float
-    score: float
     is_light: bool
+    clear_border: float
+    """The share of the picture's border on which no ink is, this piece's or any other's."""
+
+    @property
+    def score(self) -> float:
+        return self.edge * self.box.longer**2 * self.clear_border**2
+
+    @property
+    def touches(self) -> bool:
+        return self.box.touches(self.mask.shape)
 
 
 def _found(grey: np.ndarray, is_light: bool, noise: float) -> _Found | None:
     """The digit, were the ink light (or dark); None if nothing stands out."""
     strength = _strength(grey, is_light)
-    H, W = strength.shape
-    smooth = ndimage.gaussian_filter(strength, max(H, W) / 600) if max(H, W) > 100 else strength
+    side = max(strength.shape)
+    smooth = ndimage.gaussian_filter(strength, side / 600) if side > 100 else strength
     floor = float(np.median(smooth)) if noise > 0 else 0.0
-    area = np.ones_like(smooth, bool)
-    found = None
-    for _ in range(3):
-        peak = _peak(smooth[area])
-        if peak - floor < max(_MIN_CONTRAST, _MIN_CONTRAST_TO_NOISE * noise):
+    least = max(_MIN_CONTRAST, _MIN_CONTRAST_TO_NOISE * noise)
+    area, first, clear_border = np.ones_like(smooth, bool), None, 1.0
+    for _ in range(_ROUNDS):
+        peak = _peak(smooth[area]) if area.any() else 0.0
+        if peak - floor < least:
             break
         labels, pieces = _inked(smooth, area, peak, floor)
         kept = digit_pieces(labels, pieces)
-        now = _assess(strength, labels, kept, floor, is_light)
-        touching = all(piece.box.touches(grey.shape) for piece in kept)
-        if found is None or not touching:
-            found = now
-        if not touching:
-            break
+        mask = np.isin(labels, [piece.label for piece in kept])
+        if first is None:
+            clear_border = 1 - _share_of_border(np.isin(labels, [piece.label for piece in pieces]))
+        now = _assess(strength, mask, floor, is_light, clear_border)
+        if not now.touches and (first is None or (now.edge >= least and now.box.longer >= _LEAST_INNER * side)):
+            return now
+        first = first or now
         # A shadow, or the table beside the page: fainter ink may be left when it is gone.
-        area &= ~ndimage.binary_dilation(np.isin(labels, [p.label for p in kept]), iterations=3)
-        if not area.any():
-            break
-    return found
+        area &= ~ndimage.binary_dilation(mask, iterations=max(2, side // 50))
+    return first
 
 
 def _inked(smooth: np.ndarray, area: np.ndarray, peak: float, floor: float) -> tuple[np.ndarray, list[Piece]]:
@@ -99,31 +114,33 @@ def _inked(smooth: np.ndarray, area: np.ndarray, peak: float, floor: float) -> t
     upper = min(upper, floor + 0.6 * (peak - floor))
     lower = floor + 0.6 * (upper - floor)
     labels, pieces = pieces_of((smooth > lower) & area)
-    strongest = ndimage.maximum(smooth, labels, [piece.label for piece in pieces])
-    return labels, [piece for piece, high in zip(pieces, strongest, strict=True) if high > upper]
+    strong = set(np.unique(labels[smooth > upper]).tolist())
+    return labels, [piece for piece in pieces if piece.label in strong]
 
 
-def _assess(strength: np.ndarray, labels: np.ndarray, kept: list[Piece], floor: float, is_light: bool) -> _Found:
-    mask = np.isin(labels, [piece.label for piece in kept])
+def _assess(strength: np.ndarray, mask: np.ndarray, floor: float, is_light: bool, clear_border: float) -> _Found:
     box = box_of(mask)
     level = float(np.percentile(strength[mask], 75))
-    score = level * box.height * box.width * (1 - _share_of_border(mask)) ** 2
-    return _Found(strength, labels, kept, box, level, floor, score, is_light)
+    reach = max(1, max(mask.shape) // 70)
+    around = box.grown(reach + 2, mask.shape).slices
+    near = ndimage.binary_dilation(mask[around], iterations=reach)
+    outside = ndimage.binary_dilation(near, iterations=2) & ~near
+    beside = float(strength[around][outside].mean()) if outside.any() else floor
+    return _Found(strength, mask, box, level, level - beside, floor, is_light, clear_border)
 
 
 def _share_of_border(mask: np.ndarray) -> float:
-    ring = np.concatenate((mask[0], mask[-1], mask[:, 0], mask[:, -1]))
-    return float(ring.mean())
+    return float(np.concatenate((mask[0], mask[-1], mask[:, 0], mask[:, -1])).mean())
 
 
 def _cut_out(found: _Found) -> Ink:
-    """Ink at full strength where the pen was, with the soft edges of its pieces."""
-    mask = np.isin(found.labels, [piece.label for piece in found.kept])
+    """Ink at full strength where the pen was, with the soft edges of its pieces, and its box."""
     reach = max(1, round(0.02 * found.box.longer))
-    edge = ndimage.binary_dilation(mask, iterations=reach)
+    box = found.box.grown(reach, found.mask.shape)
+    edge = ndimage.binary_dilation(found.mask[box.slices], iterations=reach)
     full = found.level if found.level < 0.97 else 1.0
-    strength = np.clip((found.strength - found.floor) / (full - found.floor), 0, 1) * edge
-    return Ink(strength.astype(np.float32), found.box, found.is_light)
+    strength = np.clip((found.strength[box.slices] - found.floor) / (full - found.floor), 0, 1) * edge
+    return Ink(strength.astype(np.float32), found.is_light)
 
 
 def _strength(grey: np.ndarray, is_light: bool) -> np.ndarray:

@@ -52,6 +52,11 @@ class Box:
             min(self.left, other.left), max(self.right, other.right),
         )  # fmt: skip
 
+    def grown(self, by: int, shape: tuple[int, ...]) -> "Box":
+        """So many pixels more on each side, within a picture of this shape."""
+        H, W = shape
+        return Box(max(0, self.top - by), min(H, self.bottom + by), max(0, self.left - by), min(W, self.right + by))
+
     def touches(self, shape: tuple[int, ...]) -> bool:
         """Whether it reaches the border of a picture of this shape."""
         H, W = shape
@@ -83,8 +88,7 @@ def pieces_of(mask: np.ndarray) -> tuple[np.ndarray, list[Piece]]:
 def digit_pieces(labels: np.ndarray, pieces: list[Piece]) -> list[Piece]:
     """Those of one digit: the main piece, and what lies near it and is no speck. Some are given."""
     inner = [piece for piece in pieces if not piece.box.touches(labels.shape)]
-    largest = max((piece.area for piece in inner), default=0)
-    if not inner or largest < 0.01 * pieces[0].area:
+    if not any(_is_of_account(piece, pieces[0], labels.shape) for piece in inner):
         inner = pieces
     inner = _without_frames(labels, inner)
     main, *others = sorted(inner, key=lambda piece: -piece.area * piece.box.longer)
@@ -94,6 +98,11 @@ def digit_pieces(labels: np.ndarray, pieces: list[Piece]) -> list[Piece]:
             kept.append(piece)
             box = box.union(piece.box)
     return kept
+
+
+def _is_of_account(piece: Piece, largest: Piece, shape: tuple[int, ...]) -> bool:
+    """Whether it may be the digit, where larger pieces that touch the border may be."""
+    return piece.area >= 0.01 * largest.area and piece.box.longer >= 0.1 * max(shape)
 
 
 def _without_frames(labels: np.ndarray, pieces: list[Piece]) -> list[Piece]:

@@ -26,7 +26,7 @@ def see(picture: Image.Image, framing: Framing, name: str = "the picture") -> np
         ink = find_ink(grey)
     except NoInkError as error:
         raise MnistSearchError(f"{name}: no digit found: {error}") from None
-    return framed(ink.strength, ink.box, framing)
+    return framed(ink.strength, framing)
 
 
 def see_file(raw: bytes, framing: Framing, name: str) -> np.ndarray:
