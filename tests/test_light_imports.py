@@ -56,7 +56,7 @@ def test_who_only_looks_does_not_wait_for_torch(own_folder: Path, searched: Path
     commands = [
         "--help", "presets", "show a-step5", "compare a-step1 a-step2", "status",
         f"status {storage}", f"show best {storage}", f"compare best a-step5 {storage}",
-        *(f"{name} --help" for name in ("run", "verify", "train", "report", "export", "dashboard", "bench")),
+        *(f"{name} --help" for name in ("run", "verify", "train", "report", "export", "predict", "dashboard", "bench")),
     ]  # fmt: skip
     command = [sys.executable, "-c", LOOKING, *commands]
     env = {"PYTHONPATH": str(ROOT)}

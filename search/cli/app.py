@@ -12,7 +12,20 @@ from importlib.metadata import version
 import typer
 
 from models.errors import MnistSearchError, WorkFailedError
-from search.cli import bench, compare, dashboard, export, presets, report, run, show, status, train, verify
+from search.cli import (
+    bench,
+    compare,
+    dashboard,
+    export,
+    predict,
+    presets,
+    report,
+    run,
+    show,
+    status,
+    train,
+    verify,
+)
 from search.cli.interrupts import EXIT_INTERRUPTED
 from storage.errors import StorageError
 
@@ -24,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (run, status, show, presets, compare, train, verify, report, export, dashboard, bench):
+for module in (run, status, show, presets, compare, train, verify, report, export, predict, dashboard, bench):
     app.command(module.__name__.rpartition(".")[2], epilog=module.EXAMPLE)(module.command)
 
 

@@ -67,7 +67,7 @@ def _found(named: Named) -> dict[str, Any]:
 def _verification(verified: Verified) -> dict[str, Any]:
     sustain = verified.summary["sustain"]
     seeds = [
-        {**{key: run.get(key) for key in _OF_SEED}, "sustained_accuracy": sustained_of(run, sustain),
+        {**{key: run.get(key) for key in _OF_SEED}, "sustained_accuracy": round(sustained_of(run, sustain), 6),
          "last_accuracies": accuracies_of(run)[-sustain:]}
         for run in verified.runs
     ]  # fmt: skip

@@ -17,6 +17,7 @@ from trainer.bundle.aside import written_aside
 from trainer.bundle.forms import FORMS, Form, run_forms
 from trainer.bundle.judged import Judged, judge
 from trainer.bundle.manifest import file_facts, is_bundle, write_manifest
+from trainer.bundle.other_origins import read_other_origins
 from trainer.bundle.vectors import vectors_of
 from trainer.bundle.written import Written, write_forms
 from trainer.data.images import Dataset, Images
@@ -82,6 +83,7 @@ def make_bundle(
             "found": dict(story.found),
             "commands": dict(story.commands),
             "trained_network": _answers(logits, dataset.test),
+            "other_origins": read_other_origins(network.folded, dataset.name) if dataset.name == "mnist" else [],
             "measured": [one.facts() for one in measured],
             "left_out": written.left_out,
             "made": _made(),

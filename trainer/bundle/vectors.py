@@ -14,13 +14,13 @@ from trainer.bundle.forms import FLOAT32, Form
 from trainer.data.images import Images
 
 VECTORS_FILE = "test_vectors.npz"
-_OF_EACH_CLASS = 3
+_OF_EACH_CLASS = 2
 _INT8 = "int8 logits of "
 
 
 @dataclass(frozen=True, eq=False)
 class Vectors:
-    """Test images, three of each class where there are so many, class by class."""
+    """Test images, two of each class where there are so many, class by class."""
 
     images: np.ndarray
     """(N, 28, 28) uint8."""

@@ -12,6 +12,7 @@ from trainer.c99.literals import array, filled, float_literals, int_literals
 from trainer.formats.folded import FoldedNetwork
 
 _HEX_WIDTH = 110
+_LOOKED_AT = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +37,21 @@ class Vectors:
 
 
 def one_of_each(pixels: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """The first image of each class that there is, in the order of the classes."""
-    firsts = [int((labels == label).nonzero()[0]) for label in labels.unique()]
-    return pixels[firsts]
+    """An image of each class that there is, in the order of the classes: the one that is told in the least text.
+
+    It is looked for among the first hundred of its class.
+    """
+    chosen = []
+    for label in labels.unique():
+        of_class = (labels == label).nonzero()[:_LOOKED_AT, 0]
+        chosen.append(min(of_class.tolist(), key=lambda number: _area(pixels[number])))
+    return pixels[chosen]
+
+
+def _area(image: torch.Tensor) -> int:
+    """Pixels of the rectangle outside of which all is 0."""
+    rows, columns = image.any(1).nonzero(), image.any(0).nonzero()
+    return int((rows.max() - rows.min() + 1) * (columns.max() - columns.min() + 1)) if len(rows) else 0
 
 
 def vectors_text(vectors: Vectors) -> str:

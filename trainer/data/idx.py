@@ -18,7 +18,11 @@ _UNSIGNED_BYTE = 8
 
 def read_idx(path: Path) -> np.ndarray:
     """The array of one file, uint8. Raises MnistSearchError that names the file and what is wrong with it."""
-    raw = _read_bytes(path)
+    return parse_idx(_read_bytes(path), str(path))
+
+
+def parse_idx(raw: bytes, path: str) -> np.ndarray:
+    """The array of a file's bytes, not gzipped, uint8. Raises MnistSearchError that names the file, `path`."""
     if len(raw) < 4 or raw[0] or raw[1]:
         raise MnistSearchError(f"{path} is not an IDX file: it does not start with two zero bytes")
     if raw[2] != _UNSIGNED_BYTE:

@@ -30,9 +30,15 @@ def write_tensors(
     tensors = {key: value.detach().cpu().contiguous() for key, value in weights.items()}
     content = save(tensors, {"mean": repr(mean), "std": repr(std)})
     (folder / WEIGHTS_FILE).write_bytes(content)
-    spec = {"name": name, **candidate.to_dict()}
-    (folder / ARCH_FILE).write_text(json.dumps(spec, indent=1) + "\n", encoding="utf-8")
+    (folder / ARCH_FILE).write_text(_spec_text(name, candidate), encoding="utf-8")
     (folder / LOADER_FILE).write_text(loader_source(), encoding="utf-8")
+
+
+def _spec_text(name: str, candidate: Candidate) -> str:
+    """A spec file in JSON, a line for each layer."""
+    plain = candidate.to_dict()
+    layers = ",\n  ".join(map(json.dumps, plain["layers"]))
+    return f'{{"name": {json.dumps(name)},\n "layers": [\n  {layers}],\n "recipe": {json.dumps(plain["recipe"])}}}\n'
 
 
 def loader_source() -> str:

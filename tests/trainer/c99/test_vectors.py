@@ -11,10 +11,12 @@ from tests.helpers.c_programs import Written, some_pixels
 from trainer.c99.vectors import Vectors, one_of_each, vectors_text
 
 
-def test_the_first_image_of_each_class() -> None:
-    pixels = torch.arange(6, dtype=torch.uint8)[:, None, None].expand(6, 28, 28)
-    chosen = one_of_each(pixels, torch.tensor([7, 0, 7, 9, 0, 3]))
-    assert chosen[:, 0, 0].tolist() == [1, 5, 0, 3]
+def test_of_each_class_the_image_that_takes_the_least_text() -> None:
+    pixels = torch.zeros(7, 28, 28, dtype=torch.uint8)
+    for number, side in enumerate((9, 4, 3, 5, 4, 2)):
+        pixels[number, 5 : 5 + side, 7 : 7 + side] = number + 1
+    chosen = one_of_each(pixels, torch.tensor([7, 0, 7, 9, 0, 3, 1]))
+    assert chosen.amax((1, 2)).tolist() == [2, 0, 6, 3, 4], "at a tie the first; and one of class 1 that is all black"
 
 
 def test_what_is_expected_is_what_the_networks_say(odd: Written) -> None:

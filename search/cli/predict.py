@@ -1,0 +1,88 @@
+"""`mnist-search predict`: pictures classified by a model file."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from search.cli import options
+
+if TYPE_CHECKING:
+    from trainer.inference.model import Answer
+    from trainer.pictures.given import Refused, Seen
+
+EXAMPLE = "Example: mnist-search predict model photo.jpg"
+_BAD_INPUT = 2
+
+
+def command(
+    model: Annotated[
+        Path,
+        typer.Argument(metavar="MODEL", help="A bundle, or one of its files: .pt2, .onnx, .safetensors or .c."),
+    ],
+    images: Annotated[
+        list[str],
+        typer.Argument(metavar="IMAGE...", help="Pictures, folders of them, IDX files, or - for standard input."),
+    ],
+    as_is: Annotated[
+        bool, typer.Option("--as-is", help="The pictures are 28x28, light on black: neither find nor frame the digit.")
+    ] = False,
+    show: Annotated[bool, typer.Option("--show", help="Draw what the network saw.")] = False,
+    json: options.Json = False,
+) -> int:
+    """Classify pictures of any size, dark on light or light on dark. Each is framed as the model's dataset was."""
+    import numpy as np
+
+    from search.cli.tables import print_json
+    from trainer.inference.model import open_model
+    from trainer.pictures.framing import framing_of
+    from trainer.pictures.given import Seen, given_pictures, left_out
+
+    opened = open_model(model)
+    given = list(given_pictures(images, framing_of(opened.dataset), as_is, sys.stdin.buffer))
+    seen = [one for one in given if isinstance(one, Seen)]
+    answers = opened.answers(np.stack([one.pixels for one in seen])) if seen else []
+    if json:
+        print_json([_facts(one, answer) for one, answer in zip(seen, answers, strict=True)])
+    else:
+        _print_lines(seen, answers, show)
+    for word in images:
+        if n := left_out(word):
+            print(f"{word}: {n:,} other file{'s' * (n != 1)} left out", file=sys.stderr)
+    return _say_refused(given)
+
+
+def _facts(seen: "Seen", answer: "Answer") -> dict[str, object]:
+    return {"name": seen.name, "answer": answer.name, **{key: getattr(answer, key) for key in _NUMBERS}}
+
+
+_NUMBERS = ("confidence", "runner_up", "runner_up_confidence")
+
+
+def _print_lines(seen: "list[Seen]", answers: "list[Answer]", show: bool) -> None:
+    """A line for each picture, the columns below each other, and the picture itself if it is wanted."""
+    from search.cli.drawing import draw
+
+    names = max((len(one.name) for one in seen), default=0)
+    widest = max((len(answer.name) for answer in answers), default=0)
+    for one, answer in zip(seen, answers, strict=True):
+        if show:
+            draw(one.pixels)
+        runner_up = f"then {answer.runner_up} ({_share(answer.runner_up_confidence)})"
+        print(f"{one.name:<{names}}  {answer.name:<{widest}}  {_share(answer.confidence):>6}  {runner_up}")
+
+
+def _share(confidence: float) -> str:
+    """As `99.8%`; never 100 % of what is not quite sure."""
+    return f"{min(100 * confidence, 99.9):.1f}%" if confidence < 1 else "100.0%"
+
+
+def _say_refused(given: "list[Seen | Refused]") -> int:
+    """Says on stderr what was no picture; returns the exit code."""
+    from trainer.pictures.given import Refused
+
+    refused = [one for one in given if isinstance(one, Refused)]
+    for one in refused:
+        print(f"mnist-search: {one.reason}", file=sys.stderr)
+    return _BAD_INPUT if refused else 0

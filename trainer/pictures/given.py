@@ -1,0 +1,117 @@
+"""The pictures that a user names: files, folders, standard input, IDX; each as the network sees it, or why not."""
+
+import gzip
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from models.errors import MnistSearchError
+from trainer.data.idx import parse_idx
+from trainer.pictures.framing import SIDE, Framing
+from trainer.pictures.seeing import see_as_is, see_file
+
+STANDARD_INPUT = "-"
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+"""Of the files of a folder that are taken for pictures; a file that is named may be called anything."""
+
+_IDX_START = b"\0\0\x08"
+_GZIP_START = b"\x1f\x8b"
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A picture as the network sees it."""
+
+    name: str
+    pixels: np.ndarray
+    """(28, 28) uint8, light on black."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A picture that is none, or shows nothing; `reason` is a line that names it."""
+
+    reason: str
+
+
+def given_pictures(
+    words: Sequence[str], framing: Framing, as_is: bool, standard_input: BinaryIO
+) -> Iterator[Seen | Refused]:
+    """What each word stands for, in order: a file, a folder's pictures by name, or `-`.
+
+    The images of an IDX file are taken as they are, and so is, with `as_is`, every picture: it must have 28x28 pixels.
+    """
+    for word in words:
+        try:
+            yield from _of_word(word, framing, as_is, standard_input)
+        except MnistSearchError as error:
+            yield Refused(str(error))
+
+
+def left_out(word: str) -> int:
+    """How many files of a folder are not taken for pictures; 0 of what is no folder."""
+    if not os.path.isdir(word):
+        return 0
+    names = [entry.name for entry in os.scandir(word) if entry.is_file()]
+    return sum(not name.lower().endswith(SUFFIXES) for name in names)
+
+
+def _of_word(word: str, framing: Framing, as_is: bool, standard_input: BinaryIO) -> Iterator[Seen | Refused]:
+    if word == STANDARD_INPUT:
+        yield from _of_bytes(standard_input.read(), "standard input", framing, as_is)
+    elif os.path.isdir(word):
+        yield from given_pictures(_pictures_in(word), framing, as_is, standard_input)
+    else:
+        yield from _of_bytes(_content(word), word, framing, as_is)
+
+
+def _pictures_in(folder: str) -> list[str]:
+    try:
+        names = sorted(entry.name for entry in os.scandir(folder) if entry.is_file())
+    except OSError as error:
+        raise MnistSearchError(f"{folder} cannot be read: {error.strerror}") from None
+    pictures = [os.path.join(folder, name) for name in names if name.lower().endswith(SUFFIXES)]
+    if not pictures:
+        raise MnistSearchError(f"{folder} holds no picture: put files ending in {', '.join(SUFFIXES)} there")
+    return pictures
+
+
+def _content(word: str) -> bytes:
+    try:
+        return Path(word).read_bytes()
+    except FileNotFoundError:
+        raise MnistSearchError(f"there is no file {word}: name a picture, a folder of them, an IDX file or -") from None
+    except OSError as error:
+        raise MnistSearchError(f"{word} cannot be read: {error.strerror}") from None
+
+
+def _of_bytes(raw: bytes, name: str, framing: Framing, as_is: bool) -> Iterator[Seen]:
+    if not raw:
+        raise MnistSearchError(f"{name} is empty: give a PNG, a JPEG or an IDX file")
+    if raw.startswith(_GZIP_START):
+        raw = _unzipped(raw, name)
+    if raw.startswith(_IDX_START):
+        yield from _of_idx(raw, name)
+    else:
+        yield Seen(name, see_as_is(raw, name) if as_is else see_file(raw, framing, name))
+
+
+def _unzipped(raw: bytes, name: str) -> bytes:
+    try:
+        return gzip.decompress(raw)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise MnistSearchError(f"{name} is not a whole gzip file ({error})") from None
+
+
+def _of_idx(raw: bytes, name: str) -> Iterator[Seen]:
+    images = parse_idx(raw, name)
+    if images.ndim != 3 or images.shape[1:] != (SIDE, SIDE):
+        shape = "x".join(map(str, images.shape))
+        raise MnistSearchError(f"{name} holds {shape} values, not N images of {SIDE}x{SIDE}")
+    for number, pixels in enumerate(images):
+        yield Seen(f"{name}#{number}", pixels)
