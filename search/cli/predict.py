@@ -23,7 +23,7 @@ def command(
     ],
     images: Annotated[
         list[str],
-        typer.Argument(metavar="IMAGE...", help="Pictures, folders of them, IDX files, or - for standard input."),
+        typer.Argument(metavar="IMAGE", help="Pictures, folders of them, IDX files, or - for standard input."),
     ],
     as_is: Annotated[
         bool, typer.Option("--as-is", help="The pictures are 28x28, light on black: neither find nor frame the digit.")

@@ -18,6 +18,7 @@ from trainer.hardware.device import prepare_device
 from trainer.training.train import Training
 from trainer.workers.messages import Broken, EpochDone, Finished, Job
 
+QUICK = ("truth", "slots")
 SLOW = ("bench", "search", "processes")
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is here")
 
@@ -37,6 +38,13 @@ def page_of(folder: Path, *arguments: str) -> str:
     return page
 
 
+def test_the_first_parts_run_on_a_cpu(tmp_path: Path) -> None:
+    page = page_of(tmp_path, "--only", *QUICK)
+    assert "2 slots" in page
+    assert "the same bits" in page
+
+
+@pytest.mark.slow
 def test_the_trainers_parts_run_on_a_cpu(tmp_path: Path) -> None:
     page = page_of(tmp_path, "--only", *(name for name in parts(None) if name not in SLOW))
     for what in (

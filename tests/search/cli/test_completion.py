@@ -19,7 +19,20 @@ from trainer.hardware.device import DEVICES
 from trainer.training.precision import PRECISIONS
 
 ROOT = str(Path(__file__).parents[3])
-COMMANDS = ["run", "status", "show", "presets", "compare", "train", "verify", "report", "export", "dashboard", "bench"]
+COMMANDS = [
+    "run",
+    "status",
+    "show",
+    "presets",
+    "compare",
+    "train",
+    "verify",
+    "report",
+    "export",
+    "predict",
+    "dashboard",
+    "bench",
+]
 MOST_SECONDS = 0.5
 SLOW = ("torch", "optuna", "numpy", "sqlalchemy", "rich")
 

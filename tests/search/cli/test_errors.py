@@ -56,7 +56,7 @@ def refused(arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
         ("status", NOTHING_STORED),
         ("show best", NOTHING_STORED),
         ("show mine.yaml", "mine.yaml: there is no such file: name a spec file (.yaml, .yml, .json)"),
-        ("export a-step5", "a-step5 has no trained weights: train and export it with `mnist-search train a-"),
+        ("export a-step5", "a-step5 has no trained network here: `mnist-search verify a-step5` trains and"),
         ("run --trials many", "Invalid value for '--trials': "),
         ("run --trails 5", "No such option: --trails"),
         ("fly", "No such command 'fly'. (see mnist-search --help)"),

@@ -9,9 +9,13 @@ from models.candidate import Candidate
 from models.recipe import Recipe
 from models.spec.file import dump_spec
 from search.cli.app import main
+from search.cli.bundle_lines import print_checked
 from tests.helpers.bundles import copied
 from tests.helpers.cli import call
 from tests.helpers.trainings import LEARNER
+from trainer.bundle.check import Checked
+from trainer.bundle.forms import FORMS
+from trainer.bundle.manifest import read_manifest
 
 
 @pytest.fixture
@@ -50,26 +54,24 @@ def test_a_verified_file_becomes_a_bundle_that_says_so(own_folder: Path, capsys:
     assert accuracies[of] == min(accuracies.values()), "of two the lower one"
     assert manifest["trained_network"]["accuracy"] == pytest.approx(accuracies[of]), "it is that very network"
 
-    code, out, err = call(["export", "--check", "model", "--json"], capsys)
-    assert (code, err) == (0, "")
-    assert {one["accuracy"] for one in json.loads(out)["forms"]} <= {one["accuracy"] for one in manifest["measured"]}
 
-
-@pytest.mark.usefixtures("with_a_study", "without_onnx")
-def test_an_unverified_trial_says_so_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = call(["export", "best", "--no-int8", "--out", "model"], capsys)
-    assert code == 0, err
-    assert "Not verified: this is one training" in " ".join(out.split())
-    assert "the network of the search itself" in out
-    assert "int8" not in out
-    card = Path("model/MODEL_CARD.md").read_text()
-    assert "**Not verified: this is one training" in card
-    assert "It was not. `mnist-search verify` would train it again" in card
-    assert "of study *digits*" in card
-    assert "$ mnist-search run --study digits" in card
-    code, out, _ = call(["show", "model/arch.json", "--json"], capsys)
-    assert code == 0
-    assert json.loads(out)["params"] == json.loads(Path("model/manifest.json").read_text())["architecture"]["params"]
+def test_a_checked_bundle_is_told_form_by_form(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = read_manifest(bundle)
+    accuracies = dict.fromkeys(FORMS[:2], 0.9512) | {FORMS[2]: None}
+    checked = Checked(manifest, 10, 20, accuracies, dict.fromkeys(FORMS[4:], "install it"))
+    print_checked(checked, Path("model"), as_json=False)
+    assert capsys.readouterr().out.splitlines() == [
+        "model: three-epochs, 10 files as they were written",
+        "  model.pt2            float32  20 test vectors as expected  95.12% of the test images",
+        "  weights.safetensors  float32  20 test vectors as expected  95.12% of the test images",
+        "  model.onnx           float32  20 test vectors as expected",
+        "accuracy not measured: the images of digits are not at hand, name their folder with --data-dir",
+        "not run: model.c in float32 and model.c in int8; install it",
+    ]
+    print_checked(checked, Path("model"), as_json=True)
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["forms"][0] == {"file": "model.pt2", "numbers": "float32", "accuracy": 0.9512}
+    assert facts["not_run"] == {"model.c in float32": "install it", "model.c in int8": "install it"}
 
 
 def test_checking_says_what_was_checked_and_what_was_not(

@@ -8,6 +8,7 @@ import pytest
 from models.errors import WorkFailedError
 from tests.helpers.bundles import digits, network
 from trainer.alone.clean import FileFailedError, run_files
+from trainer.alone.run_files import all_logits
 
 IMAGES = digits().test.pixels[:30].numpy()
 
@@ -48,10 +49,19 @@ def test_a_file_that_brings_our_code_along_is_refused(tmp_path: Path) -> None:
         run_files([("tensors", tmp_path)], IMAGES)
 
 
-def test_answers_that_depend_on_the_batch_are_refused(tmp_path: Path) -> None:
-    network = (
-        "def load_network(folder):\n    import torch\n    return lambda x: torch.full((len(x), 10), float(len(x)))\n"
-    )
-    (tmp_path / "load_weights.py").write_text(network)
-    with pytest.raises(FileFailedError, match="the answers depend on the batch"):
-        run_files([("tensors", tmp_path)], IMAGES)
+def test_answers_that_depend_on_the_batch_or_the_format_are_refused() -> None:
+    images = IMAGES[:, None]
+
+    def by_batch(given: np.ndarray) -> np.ndarray:
+        return np.full((len(given), 10), float(len(given)), np.float32)
+
+    def by_format(given: np.ndarray) -> np.ndarray:
+        return np.tile(given.mean((1, 2, 3), dtype=np.float32)[:, None], 10)
+
+    for run in (by_batch, by_format):
+        with pytest.raises(
+            SystemExit, match="the answers depend on the batch, or on whether images are uint8 or float"
+        ):
+            all_logits(run, images)
+    same = all_logits(lambda given: np.ones((len(given), 10), np.float32), images)
+    assert same.shape == (30, 10)
