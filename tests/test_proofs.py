@@ -11,12 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.c_programs import SANITISED
 from tests.helpers.cli import COMMAND, QUICK, environment, finish, start
 from tests.helpers.running import outcomes, sql, states
+from trainer.bundle.manifest import read_manifest
+from trainer.c99.program import compiled
+from trainer.data.images import load_idx_dataset
 
 pytestmark = pytest.mark.slow
 
 N_KILLS = 12
+BUNDLE = Path(__file__).parent.parent / "docs" / "model"
 
 
 def test_a_search_killed_again_and_again_ends_with_the_right_counts(tmp_path: Path) -> None:
@@ -57,12 +62,17 @@ print(int((answers == labels).sum()), "optuna" in sys.modules)
 """
 
 
-def test_a_search_on_mnist_its_training_and_its_file(tmp_path: Path) -> None:
-    """A short search, its best trained again, and the exported file in a bare python on all 10,000 test images."""
+def mnist_folder() -> Path:
+    """Where MNIST is; skips the test if nobody says."""
     data = os.environ.get("MNIST_SEARCH_DATA")
     if not data or not (Path(data) / "MNIST" / "raw").is_dir():
         pytest.skip("MNIST_SEARCH_DATA does not name MNIST")
-    data = str(Path(data).absolute())
+    return Path(data).absolute()
+
+
+def test_a_search_on_mnist_its_training_and_its_file(tmp_path: Path) -> None:
+    """A short search, its best trained again, and the exported file in a bare python on all 10,000 test images."""
+    data = str(mnist_folder())
     env = {**environment(tmp_path), "MNIST_SEARCH_DATA": data}
 
     def mnist_search(*arguments: str) -> str:
@@ -78,9 +88,10 @@ def test_a_search_on_mnist_its_training_and_its_file(tmp_path: Path) -> None:
     facts = json.loads(mnist_search("train", "best", "--epochs", "8", "--json", "--out", "out"))
     assert facts["sustained_accuracy"] > 0.985
     exported = facts["exported"]
-    assert (exported["n_images"], exported["n_same"]) == (10_000, 10_000)
+    assert exported["trained_network"]["n_images"] == 10_000
+    assert {one["n_different"] for one in exported["measured"] if one["numbers"] == "float32"} == {0}
     bare = subprocess.run(
-        [sys.executable, "-I", "-c", BARE, str(tmp_path / exported["model"]), data],
+        [sys.executable, "-I", "-c", BARE, str(tmp_path / "out" / "model.pt2"), data],
         capture_output=True,
         text=True,
         check=True,
@@ -88,3 +99,16 @@ def test_a_search_on_mnist_its_training_and_its_file(tmp_path: Path) -> None:
     n_right, has_optuna = bare.stdout.split()
     assert int(n_right) == round(10_000 * facts["curves"][-1]["eval_accuracy"])
     assert has_optuna == "False"
+
+
+def test_the_c_code_of_the_committed_bundle_under_sanitizers(tmp_path: Path) -> None:
+    """All 10,000 test images through both variants, with no complaint and the promised accuracy."""
+    test = load_idx_dataset("mnist", mnist_folder()).test
+    promised = {
+        one["numbers"]: one["accuracy"] for one in read_manifest(BUNDLE)["measured"] if one["file"] == "model.c"
+    }
+    with compiled(BUNDLE / "model.c", SANITISED) as program:
+        assert program.check().splitlines()[-1] == "all 20 as expected"
+        for variant, numbers in (("f32", "float32"), ("int8", "int8")):
+            answers = program.logits(variant, test.pixels.numpy()).argmax(1)  # type: ignore[arg-type]
+            assert float((answers == test.labels.numpy()).mean()) == promised[numbers]
