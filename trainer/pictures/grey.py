@@ -15,7 +15,7 @@ def grey_of(image: Image.Image) -> np.ndarray:
     """Values (H, W) float32 of 0..1 of a picture of any mode, its longer side at most 640.
 
     Colours of a like brightness that differ otherwise (red on green) are told apart along the direction in which they
-    differ most. Transparent parts get the paper's value; where all that is visible has one colour, opacity is the value.
+    differ most. Transparent parts get the paper's value; where all that is visible has one colour, opacity is it.
     """
     grey = _values(image)  # (H, W)
     H, W = grey.shape
