@@ -14,7 +14,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import batched
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +67,8 @@ class Reading:
 def read(pictures: Iterable[LabelledPicture], framing: Framing, logits: Logits) -> Reading:
     """All the pictures read both ways."""
     reading = Reading()
-    for some in batched(pictures, _BATCH):
+    left = iter(pictures)
+    while some := list(islice(left, _BATCH)):
         naive = logits(np.stack([naively(one.picture) for one in some])).argmax(1)
         reading.n_naive_right += sum(int(a) == one.label for a, one in zip(naive, some, strict=True))
         _count(reading, some, framing, logits)
@@ -89,13 +90,14 @@ def row(origin: str, reading: Reading) -> tuple[str, ...]:
     return (origin, f"{reading.n:,}", *shares, f"{reading.n_not_found:,}", unchanged, worst)
 
 
-def _count(reading: Reading, some: tuple[LabelledPicture, ...], framing: Framing, logits: Logits) -> None:
+def _count(reading: Reading, some: list[LabelledPicture], framing: Framing, logits: Logits) -> None:
     found = [(one, pixels) for one in some if (pixels := _seen(one, framing)) is not None]
     reading.n += len(some)
     reading.n_not_found += len(some) - len(found)
     if not found:
         return
-    for (one, pixels), answer in zip(found, logits(np.stack([p for _, p in found])).argmax(1).tolist(), strict=True):
+    answers = logits(np.stack([pixels for _, pixels in found])).argmax(1).tolist()
+    for (one, pixels), answer in zip(found, answers, strict=True):
         same = one.picture.size == (SIDE, SIDE) and np.array_equal(np.asarray(one.picture), pixels)
         reading.n_unchanged += same
         reading.n_right += answer == one.label
@@ -165,8 +167,8 @@ def _heading(options: argparse.Namespace) -> str:
         f"{machine_line(options.date)}, Pillow {PIL.__version__}, numpy {np.__version__}.\n"
         f"`{command} --seed {options.seed}`\n\n"
         "Accuracy is that of what `predict` does: find the digit, frame it as MNIST's were. Naive is the same picture\n"
-        "resized to 28x28, and inverted where its border is light. A digit that is not found counts as wrong. Unchanged\n"
-        "are pictures of 28x28 that come out as they went in. The pen strokes are drawn by a program from strokes put\n"
+        "resized to 28x28, and inverted where its border is light. A digit that is not found counts as wrong.\n"
+        "Unchanged are pictures of 28x28 that come out as they went in. The pen strokes are drawn by a program from strokes put\n"
         f"down by hand, and no person's writing; of more than {MOST_FONTS} fonts so many are sampled.\n"
     )
 
