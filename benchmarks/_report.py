@@ -11,10 +11,10 @@ import torch
 from trainer.hardware.machine import cpu_name
 
 
-def machine_line() -> str:
-    """Date, processor, cores and versions."""
-    day, python = datetime.date.today().isoformat(), platform.python_version()
-    return f"{day}, {cpu_name()}, {os.cpu_count()} cores, Python {python}, torch {torch.__version__}"
+def machine_line(day: datetime.date | None = None) -> str:
+    """Date (today's, if none is given), processor, cores and versions."""
+    date, python = (day or datetime.date.today()).isoformat(), platform.python_version()
+    return f"{date}, {cpu_name()}, {os.cpu_count()} cores, Python {python}, torch {torch.__version__}"
 
 
 def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

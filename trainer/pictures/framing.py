@@ -2,8 +2,8 @@
 
 Sources: MNIST, http://yann.lecun.com/exdb/mnist/ (a box of 20x20, the centre of mass in the middle; on its training
 images the mean is at pixel 14.0, 14.0, counted from 0, none is further off than half a pixel, and the box's longer side
-is 20 but for 13 of 60,000). The digits, Alpaydin and Kaynak, 1998: 32x32 bitmaps that the digit fills from top to bottom,
-reduced to 8x8. Fashion-MNIST, Xiao et al., 2017: the picture's longer side 28, light on dark.
+is 20 but for 13 of 60,000). The digits, Alpaydin and Kaynak, 1998: 32x32 bitmaps that the digit fills from top to
+bottom, reduced to 8x8. Fashion-MNIST, Xiao et al., 2017: the picture's longer side 28, light on dark.
 """
 
 from dataclasses import dataclass
@@ -111,4 +111,4 @@ def _placed(small: np.ndarray, framing: Framing) -> np.ndarray:
 
 
 def _to_bytes(values: np.ndarray) -> np.ndarray:
-    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(values, 0, 1) * 255), np.uint8)

@@ -8,14 +8,14 @@ from trainer.pictures.opening import WORKING_SIDE
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 """Rec. 601, as Pillow's mode L."""
 _MIN_CONTRAST_OF_ITS_OWN = 0.12
-"""Deviation of the visible pixels above which transparent ones are paper, and below which opacity is the ink."""
+"""Deviation of the visible pixels above which transparent ones are paper; below, opacity is ink."""
 
 
 def grey_of(image: Image.Image) -> np.ndarray:
     """Values (H, W) float32 of 0..1 of a picture of any mode, its longer side at most 640.
 
     Colours of a like brightness that differ otherwise (red on green) are told apart along the direction in which they
-    differ most. Transparent parts get the paper's value; where all that is visible has one colour, opacity is the value.
+    differ most. Transparent parts get the paper's value; where all that is visible has one colour, opacity is it.
     """
     grey = _values(image)  # (H, W)
     H, W = grey.shape
@@ -48,7 +48,7 @@ def _stretched(values: np.ndarray) -> np.ndarray:
     low, high = float(values[finite].min()), float(values[finite].max())
     if high <= low:
         return np.zeros_like(values)
-    return np.where(finite, (values - low) / (high - low), 0).astype(np.float32)
+    return np.asarray(np.where(finite, (values - low) / (high - low), 0), np.float32)
 
 
 def _one_channel(rgb: np.ndarray) -> np.ndarray:
@@ -57,10 +57,10 @@ def _one_channel(rgb: np.ndarray) -> np.ndarray:
     colours = (rgb - rgb.mean((0, 1))).reshape(-1, 3)
     variances, directions = np.linalg.eigh(colours.T @ colours / len(colours))
     if variances[-1] <= 4 * brightness.var() + 1e-6:
-        return brightness.astype(np.float32)
+        return np.asarray(brightness, np.float32)
     direction = directions[:, -1] * (1 if directions[:, -1].sum() >= 0 else -1)
     component = rgb @ direction / np.abs(direction).sum()
-    return np.clip(component - min(0.0, float(component.min())), 0, 1).astype(np.float32)
+    return np.asarray(np.clip(component - min(0.0, float(component.min())), 0, 1), np.float32)
 
 
 def _without_alpha(grey: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -70,4 +70,4 @@ def _without_alpha(grey: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     if grey[visible].std() < _MIN_CONTRAST_OF_ITS_OWN:
         return 1 - alpha  # ink alone, of whatever colour: as if it were black on white
     paper = np.median(grey[visible])
-    return (grey * alpha + paper * (1 - alpha)).astype(np.float32)
+    return np.asarray(grey * alpha + paper * (1 - alpha), np.float32)

@@ -1,8 +1,8 @@
 """Ink told from what it is on: uneven light, noise, dark on light or light on dark.
 
-The background is a morphological closing (for dark ink; an opening for light) of a small copy: strokes are narrower than
-its element and go, while shadows and gradients, which are wider, stay. Ink is what differs from it. Which of the two
-it is shows in the outcome: holes and bays, the ink of the wrong way round, lie within the box of the right one.
+The background is a morphological closing (for dark ink; an opening for light) of a small copy: strokes are narrower
+than its element and go, while shadows and gradients, which are wider, stay. Ink is what differs from it. Which of the
+two it is shows in the outcome: holes and bays, the ink of the wrong way round, lie within the box of the right one.
 
 Sources: Serra, Image Analysis and Mathematical Morphology, 1982 (the top-hat); Otsu, A threshold selection method from
 gray-level histograms, 1979.
@@ -24,7 +24,7 @@ _MIN_CONTRAST = 0.07
 _MIN_CONTRAST_TO_NOISE = 2.3
 """Between noise that is parted at its middle and itself it is 1.6 to 1.8."""
 _DARKEST_PAPER = 0.15
-"""The share of the brightest background below which shadows are taken for that dark: light is not divided by nothing."""
+"""The share of the brightest background that shadows have at least: light is not divided by nothing."""
 
 
 _ROUNDS = 3
@@ -80,7 +80,7 @@ class _Found:
 
     @property
     def score(self) -> float:
-        """How well it looks like a digit: pages, holes and shadows are no strokes, and a hole is smaller than its ring."""
+        """How much it looks like a digit: pages and shadows are no strokes, and a hole is smaller than its ring."""
         likeness = np.interp(self.thickness, (0.25, 0.4, 0.5), (1, 0.1, 0.02))
         return float(self.edge * self.box.longer * self.clear_border * (0.4 + self.paper_border) * likeness)
 
@@ -164,9 +164,9 @@ def _strength(grey: np.ndarray, is_light: bool) -> np.ndarray:
     """By how much each pixel differs from its background (H, W): of 0..1, for dark ink a share of the light there."""
     background = _background(grey, is_light)
     if is_light:
-        return np.clip(grey - background, 0, 1)
+        return np.asarray(np.clip(grey - background, 0, 1))
     background = np.maximum(background, _DARKEST_PAPER * background.max())
-    return np.clip(1 - grey / np.maximum(background, 1e-3), 0, 1)
+    return np.asarray(np.clip(1 - grey / np.maximum(background, 1e-3), 0, 1))
 
 
 def _background(grey: np.ndarray, is_light: bool) -> np.ndarray:
@@ -188,7 +188,7 @@ def _noise(grey: np.ndarray) -> float:
 
 
 def _peak(values: np.ndarray, side: int) -> float:
-    """What the strongest reach, but for a few: the finest stroke of a digit has more pixels than a tenth of the side."""
+    """What the strongest reach, but for a few: the finest digit has more pixels than a tenth of the side."""
     n = min(values.size, 1 + side // 10)
     return float(np.partition(values, values.size - n)[values.size - n])
 

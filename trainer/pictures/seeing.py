@@ -49,4 +49,4 @@ def _already(grey: np.ndarray) -> list[np.ndarray]:
 
 
 def _bytes(grey: np.ndarray) -> np.ndarray:
-    return np.rint(grey * 255).astype(np.uint8)
+    return np.asarray(np.rint(grey * 255), np.uint8)

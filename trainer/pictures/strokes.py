@@ -8,7 +8,7 @@ _SIDE = 100
 """A box is worked on with at least so many pixels a side: a fifth of a pixel of the result is one then."""
 _THIN = 1.9
 _USUAL = 2.3
-"""Pixels of 20, measured here on MNIST's training images: a tenth have strokes below the first, half below the second."""
+"""Pixels of 20; of MNIST's training images a tenth have strokes below the first, half below the second."""
 
 
 def thickened(strength: np.ndarray, side: int) -> np.ndarray:
