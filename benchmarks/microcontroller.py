@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks._report import machine_line, markdown_table
-from trainer.c99.program import FLAGS, Variant, compiled
+from trainer.c99.program import STRICT, Variant, compiled
 from trainer.data.find import data_folder
 from trainer.data.images import load_idx_dataset
 
@@ -42,7 +42,7 @@ def emulated_row(source: Path, images: Path, name: str, compiler: str, emulator:
     """Whether an emulated program gives the answers of this machine's, to the last digit."""
     with tempfile.TemporaryDirectory() as folder, compiled(source) as here:
         there = Path(folder) / "model"
-        subprocess.run([compiler, *FLAGS, "-static", "-DMODEL_MAIN", str(source), "-o", str(there)], check=True)
+        subprocess.run([compiler, *STRICT, "-static", "-DMODEL_MAIN", str(source), "-o", str(there)], check=True)
         checked = _said(emulator, str(there)).splitlines()[-1]
         ours = {of: _said(str(here.executable), of, str(images)) for of in VARIANTS}
         same = [_said(emulator, str(there), of, str(images)) == text for of, text in ours.items()]

@@ -8,6 +8,9 @@ class MnistSearchError(Exception):
 class WorkFailedError(Exception):
     """The work itself failed, through no fault of the user's words: one line, exit code 1."""
 
+    keeps_what_is_done = True
+    """Whether something was finished and stored before it failed, which the line then says."""
+
 
 class InvalidArchitectureError(MnistSearchError):
     """An architecture that cannot be built: `faults` holds one text per fault, each naming its layer."""

@@ -69,9 +69,9 @@ def verifications_of(engine: Engine, study_id: int) -> list[Verification]:
         return [_verification(row) for row in rows]
 
 
-def verifications_of_candidate(engine: Engine, candidate_id: str) -> list[Verification]:
-    """The verifications of a candidate, whatever found it, oldest first, the unfinished ones included."""
-    query = select(VerificationRow).where(VerificationRow.candidate_id == candidate_id)
+def all_verifications(engine: Engine) -> list[Verification]:
+    """All verifications, whatever found their candidates, oldest first, the unfinished ones included."""
+    query = select(VerificationRow)
     with Session(engine) as session:
         rows = session.scalars(query.order_by(VerificationRow.verification_id))
         return [_verification(row) for row in rows]

@@ -76,7 +76,7 @@ def _run(arguments: list[str] | None) -> int:
     except (MnistSearchError, StorageError) as error:
         return _fail(str(error), EXIT_WRONG_USE)
     except WorkFailedError as error:
-        return _fail(f"{error}; what was finished is kept", EXIT_FAILED)
+        return _fail(f"{error}{'; what was finished is kept' if error.keeps_what_is_done else ''}", EXIT_FAILED)
     except (typer.Abort, KeyboardInterrupt):
         return _interrupted()
     except BrokenPipeError:

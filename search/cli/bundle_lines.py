@@ -23,7 +23,8 @@ def print_bundle(manifest: Mapping[str, Any], folder: Path, as_json: bool) -> No
 
     of, files = manifest["trained_network"], manifest["files"]
     params = f"{manifest['architecture']['params']:,} parameters"
-    print(f"{manifest['name']}: {params}, {percent(of['accuracy'])} of {of['n_images']:,} test images right")
+    right = f"{percent(of['accuracy'])} of {of['n_images']:,} test images of {manifest['dataset']} right"
+    print(f"{manifest['name']}: {params}, {right}")
     print(fill(verdict_line(manifest), _COLUMNS))
     print(_whose(manifest["source"]))
     print()
@@ -62,7 +63,9 @@ def print_checked(checked: "Checked", folder: Path, as_json: bool) -> None:
     name, dataset = checked.manifest["name"], checked.manifest["dataset"]
     if as_json:
         counts = {"n_files": checked.n_files, "n_vectors": checked.n_vectors}
-        print_json({"folder": str(folder), "name": name, **counts, "forms": forms, "not_run": not_run})
+        print_json(
+            {"folder": str(folder), "name": name, **counts, "forms": forms, "not_run": not_run, "added": checked.added}
+        )
         return
     print(f"{folder}: {name}, {plural(checked.n_files, 'file')} as they were written")
     for one in forms:
@@ -70,6 +73,8 @@ def print_checked(checked: "Checked", folder: Path, as_json: bool) -> None:
         print(f"  {one['file']:<20} {one['numbers']:<8} {checked.n_vectors} test vectors as expected  {right}".rstrip())
     if any(one["accuracy"] is None for one in forms):
         print(f"accuracy not measured: the images of {dataset} are not at hand, name their folder with --data-dir")
+    if checked.added:
+        print(f"there too, and no part of it: {_listed(checked.added)}")
     for reason, names in _by_reason(not_run).items():
         print(f"not run: {_listed(names)}; {reason}")
 

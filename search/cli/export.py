@@ -11,6 +11,9 @@ from search.cli import options
 if TYPE_CHECKING:
     from search.shipping.chosen import Chosen
     from search.study.naming import Named
+    from trainer.bundle.bundle import Story
+    from trainer.data.images import Dataset, Images
+    from trainer.formats.trained import TrainedNetwork
 
 EXAMPLE = "Example: mnist-search export best --out model"
 DEFAULT_OUT = Path("mnist-search-export")
@@ -27,8 +30,14 @@ def command(
     ] = None,
     no_int8: NoInt8 = False,
     check: Annotated[
-        Path | None, typer.Option("--check", metavar="DIR", help="Check a bundle instead, whoever made it.")
+        Path | None,
+        typer.Option(
+            "--check",
+            metavar="DIR",
+            help="Check a bundle instead. This runs what is in it: only one that you would run.",
+        ),
     ] = None,
+    dataset: options.DatasetName = None,
     data_dir: options.DataDir = None,
     storage: options.Storage = options.STORAGE_DEFAULT,
     study: options.Study = None,
@@ -40,29 +49,39 @@ def command(
         return
     from search.cli.bundle_lines import print_bundle
     from search.shipping.story import story_of
-    from trainer.bundle.bundle import make_bundle
+    from trainer.bundle.aside import check_target
+    from trainer.bundle.manifest import is_bundle
     from trainer.data.find import data_folder, find_dataset
     from trainer.data.split import split_data
     from trainer.formats.trained import TrainedNetwork
 
-    named, chosen = _choose(what, seed, storage, study)
-    dataset = find_dataset(chosen.dataset, data_folder(data_dir)).dataset
-    data = split_data(dataset, chosen.split)
+    check_target(out, is_bundle)  # before the work, which may take minutes
+    named, chosen = _choose(what, seed, dataset, storage, study)
+    found = find_dataset(chosen.dataset, data_folder(data_dir))
+    print(f"data: {found.notice}", file=sys.stderr)
+    data = split_data(found.dataset, chosen.split)
     network = TrainedNetwork(chosen.candidate, chosen.weights, data.mean, data.std)
     story = story_of(what, named, chosen)
-    manifest = make_bundle(network, dataset, data.train, story, out, workshop(not no_int8))
+    manifest = make(network, found.dataset, data.train, story, out, not no_int8)
     print_bundle(manifest, out, json)
 
 
-def workshop(has_int8: bool) -> Any:
-    """How the commands make bundles."""
+def make(
+    network: "TrainedNetwork", dataset: "Dataset", learned: "Images", story: "Story", out: Path, has_int8: bool
+) -> dict[str, Any]:
+    """Makes a bundle, saying on stderr what is done; returns its manifest."""
+    from search.cli.interrupts import terminable
     from search.shipping.card import card_text
-    from trainer.bundle.bundle import Workshop
+    from trainer.bundle.bundle import Workshop, make_bundle
 
-    return Workshop(card_text, has_int8, say=lambda text: print(text, file=sys.stderr, flush=True))
+    workshop = Workshop(card_text, has_int8, say=lambda text: print(text, file=sys.stderr, flush=True))
+    with terminable():
+        return make_bundle(network, dataset, learned, story, out, workshop)
 
 
-def _choose(what: str, seed: int | None, storage: str, study: str | None) -> "tuple[Named, Chosen]":
+def _choose(
+    what: str, seed: int | None, dataset: str | None, storage: str, study: str | None
+) -> "tuple[Named, Chosen]":
     from search.cli.lookup import find_study
     from search.shipping.chosen import choose_network
     from search.study.naming import find_candidate
@@ -70,10 +89,10 @@ def _choose(what: str, seed: int | None, storage: str, study: str | None) -> "tu
 
     named = find_candidate(what, lambda: find_study(storage, study, for_reading=True))
     if named.study is not None:
-        return named, choose_network(what, named, named.study.store, seed)
+        return named, choose_network(what, named, named.study.store, seed, dataset)
     store = Store(storage, for_reading=True) if Store.exists(storage) else None
     try:
-        return named, choose_network(what, named, store, seed)
+        return named, choose_network(what, named, store, seed, dataset)
     finally:
         if store is not None:
             store.close()

@@ -10,6 +10,16 @@ EXIT_INTERRUPTED = 130
 
 
 @contextmanager
+def terminable() -> Iterator[None]:
+    """Makes of a polite kill what Ctrl-C is, an exception: what is half done is then cleared away."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
 def interruptible(stop: Callable[[], None]) -> Iterator[list[int]]:
     """Calls `stop` at the first Ctrl-C (or polite kill), and ends the program at the second; yields the signals."""
     received: list[int] = []

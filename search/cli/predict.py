@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from search.cli import options
+from search.measures.words import plural
 
 if TYPE_CHECKING:
     from trainer.inference.model import Answer
@@ -37,19 +38,20 @@ def command(
     from search.cli.tables import print_json
     from trainer.inference.model import open_model
     from trainer.pictures.framing import framing_of
-    from trainer.pictures.given import Seen, given_pictures, left_out
+    from trainer.pictures.given import Refused, Seen, given_pictures, left_out
 
     opened = open_model(model)
     given = list(given_pictures(images, framing_of(opened.dataset), as_is, sys.stdin.buffer))
     seen = [one for one in given if isinstance(one, Seen)]
     answers = opened.answers(np.stack([one.pixels for one in seen])) if seen else []
     if json:
-        print_json([_facts(one, answer) for one, answer in zip(seen, answers, strict=True)])
+        refused = [{"name": None, "error": one.reason} for one in given if isinstance(one, Refused)]
+        print_json([*(_facts(one, answer) for one, answer in zip(seen, answers, strict=True)), *refused])
     else:
         _print_lines(seen, answers, show)
     for word in images:
         if n := left_out(word):
-            print(f"{word}: {n:,} other file{'s' * (n != 1)} left out", file=sys.stderr)
+            print(f"{word}: {plural(n, 'other file')} left out", file=sys.stderr)
     return _say_refused(given)
 
 

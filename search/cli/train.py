@@ -64,7 +64,7 @@ def command(
     import torch
 
     from search.cli.bundle_lines import print_bundle
-    from search.cli.export import workshop
+    from search.cli.export import make
     from search.cli.goal import goal_of
     from search.cli.lookup import find_study
     from search.cli.tables import print_json
@@ -73,7 +73,8 @@ def command(
     from search.verification.single_training import SingleTraining
     from storage.runs import add_run
     from storage.store import Store
-    from trainer.bundle.bundle import make_bundle
+    from trainer.bundle.aside import check_target
+    from trainer.bundle.manifest import is_bundle
     from trainer.data.find import AUTO, data_folder, find_dataset
     from trainer.formats.trained import TrainedNetwork
     from trainer.hardware.device import prepare_device, resolve_device
@@ -82,6 +83,8 @@ def command(
 
     named = find_candidate(what, lambda: find_study(storage, study))
     store = Store(storage)  # opened first: a training should not end with nowhere to keep it
+    if out is not None:
+        check_target(out, is_bundle)
     candidate = named.candidate.with_epochs(epochs or max(named.candidate.recipe.epochs, sustain or 1))
     resolved = resolve_device(device)
     check_precision(precision)
@@ -101,16 +104,17 @@ def command(
         _print_epochs(single, to_stdout=not json)
     facts: dict[str, Any] = {"name": named.label, **single.facts()}
     add_run(store.engine, named.label, facts)
+    if not json:
+        print(_summary(facts))
     bundle = None
     if out is not None:
         network = TrainedNetwork(candidate, single.weights, single.data.mean, single.data.std)
         story = story_of_training(what, named, single, provenance(resolved, chosen))
-        bundle = make_bundle(network, found.dataset, single.data.train, story, out, workshop(not no_int8))
+        bundle = make(network, found.dataset, single.data.train, story, out, not no_int8)
         facts["exported"] = {"folder": str(out), **bundle}
     if json:
         print_json(facts)
         return 0
-    print(_summary(facts))
     if bundle is not None and out is not None:
         print()
         print_bundle(bundle, out, as_json=False)

@@ -16,7 +16,9 @@ from search.study.study import SearchStudy
 from search.study.weights import load_weights
 from search.verification.judged import judged_verifications, median_run, runs_of, summary_of
 from storage.store import Store
-from storage.verifications import Verification, verification_weights, verifications_of_candidate
+from storage.verifications import Verification, all_verifications, verification_weights
+
+ASKED_FOR = "asked for by --seed"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,13 +44,16 @@ class Verified:
     summary: dict[str, Any]
 
 
-def choose_network(what: str, named: Named, store: Store | None, seed_number: int | None) -> Chosen:
+def choose_network(
+    what: str, named: Named, store: Store | None, seed_number: int | None, dataset: str | None = None
+) -> Chosen:
     """The network of what a user calls `what`: of the median seed of its last verification, or of this seed's number.
 
     One that was never verified has the network that the search trained. `store` is where verifications are, None if
-    there is none yet. Raises MnistSearchError if there is no network.
+    there is none yet; `dataset` is that of the verification, None if there is one only. Raises MnistSearchError if
+    there is no network.
     """
-    verified = None if store is None else _last_verification(named, store)
+    verified = None if store is None else _last_verification(what, named, store, dataset)
     if store is not None and verified is not None:
         return _of_seed(what, named, store, verified, seed_number)
     if seed_number is not None:
@@ -64,21 +69,30 @@ def choose_network(what: str, named: Named, store: Store | None, seed_number: in
     return _of_trial(named, named.study)
 
 
-def _last_verification(named: Named, store: Store) -> Verified | None:
+def _last_verification(what: str, named: Named, store: Store, dataset: str | None) -> Verified | None:
     if named.study is not None and named.trial is not None:
         of_study = [one for one in judged_verifications(named.study) if one.trial.number == named.trial.number]
         return Verified(of_study[-1].record, of_study[-1].runs, of_study[-1].summary) if of_study else None
-    for record in reversed(verifications_of_candidate(store.engine, named.candidate.id)):
+    found = [record for record in all_verifications(store.engine) if _is_of(record, named.candidate)]
+    datasets = list(dict.fromkeys(record.dataset for record in found))
+    if dataset is None and len(datasets) > 1:
+        raise MnistSearchError(f"{what} was verified on {' and on '.join(datasets)}: name one of them with --dataset")
+    for record in reversed([record for record in found if dataset in (None, record.dataset)]):
         runs = runs_of(store.engine, record)
         if runs:
             return Verified(record, runs, summary_of(record, runs))
     return None
 
 
+def _is_of(record: Verification, candidate: Candidate) -> bool:
+    """Whether a finished verification is of this candidate, trained for however long."""
+    return record.summary is not None and record.candidate_id == candidate.with_epochs(record.summary["epochs"]).id
+
+
 def _of_seed(what: str, named: Named, store: Store, verified: Verified, seed_number: int | None) -> Chosen:
     candidate = named.candidate.with_epochs(verified.summary["epochs"] or named.candidate.recipe.epochs)
     run = _run(verified, seed_number)
-    why = "the median of them" if seed_number is None else "asked for by --seed"
+    why = "the median of them" if seed_number is None else ASKED_FOR
     source = {
         "kind": "verification",
         "trial": verified.record.trial,
@@ -89,8 +103,9 @@ def _of_seed(what: str, named: Named, store: Store, verified: Verified, seed_num
         "trained_on": run.get("trained_on"),
         "precision": run.get("precision"),
         "epochs": candidate.recipe.epochs,
+        "split": "test",
     }
-    weights = _weights_of(what, store, candidate, run)
+    weights = _weights_of(what, named, store, candidate, run)
     return Chosen(named.label, candidate, weights, verified.record.dataset, "test", source, verified)
 
 
@@ -103,19 +118,23 @@ def _run(verified: Verified, seed_number: int | None) -> dict[str, Any]:
     raise MnistSearchError(f"--seed {seed_number}: the verification has seeds 1 to {len(verified.runs)}")
 
 
-def _weights_of(what: str, store: Store, candidate: Candidate, run: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+def _weights_of(
+    what: str, named: Named, store: Store, candidate: Candidate, run: Mapping[str, Any]
+) -> dict[str, torch.Tensor]:
     if run["diverged"]:
         raise MnistSearchError(
             f"seed {run['seed_number']} of {what} diverged and left no network: choose another with --seed"
         )
     kept = verification_weights(store.engine, run["run_id"])
-    again = (
-        f"`mnist-search train {what} --epochs {candidate.recipe.epochs} --seed {run['seed']} --out DIR` "
-        "trains that seed again"
-    )
+    options = {
+        "epochs": candidate.recipe.epochs, "seed": run["seed"], "dataset": run["dataset"],
+        "precision": run["precision"] or None, "study": named.study.name if named.study else None, "out": "DIR",
+    }  # fmt: skip
+    words = [text for name, value in options.items() if value is not None for text in (f"--{name}", str(value))]
+    again = f"`{' '.join(['mnist-search', 'train', what, *words])}` trains that seed again, as one training"
     if kept is None:
         raise MnistSearchError(
-            f"seed {run['seed_number']} of {what} was verified by an older version, which kept no networks: {again}"
+            f"of seed {run['seed_number']} of {what} no network was kept, as older versions did: {again}"
         )
     try:
         weights: dict[str, torch.Tensor] = torch.load(io.BytesIO(kept), weights_only=True)
@@ -134,6 +153,7 @@ def _of_trial(named: Named, study: SearchStudy) -> Chosen:
         "seed": attrs.get(attributes.TRAINING_SEED),
         "trained_on": attrs.get(attributes.TRAINED_ON),
         "epochs": named.candidate.recipe.epochs,
+        "split": study.settings.split,
     }
     settings = study.settings
     return Chosen(named.label, named.candidate, weights, settings.dataset, settings.split, source, None)

@@ -5,7 +5,7 @@ from typing import Any
 
 from search.facts.commands import search_command
 from search.measures.words import command_text
-from search.shipping.chosen import Chosen, Verified
+from search.shipping.chosen import ASKED_FOR, Chosen, Verified
 from search.study import attributes
 from search.study.naming import Named
 from search.study.outcomes import Outcome
@@ -34,8 +34,14 @@ def story_of_training(what: str, named: Named, single: SingleTraining, trained_o
         "epochs": candidate.recipe.epochs,
         "split": single.split,
     }
-    words = ["mnist-search", "train", what, "--epochs", str(candidate.recipe.epochs), "--seed", str(single.seed)]
-    command = command_text([*words, "--split", single.split, "--precision", single.precision.name])
+    where = {} if named.study is None else {"study": named.study.name}
+    options = {
+        "epochs": candidate.recipe.epochs, "seed": single.seed, "split": single.split, "dataset": single.dataset.name,
+        "precision": single.precision.name, "device": single.device, **where,
+    }  # fmt: skip
+    word = what if named.trial is None else str(named.trial.number)  # `best` may be another one tomorrow
+    words = [text for name, value in options.items() for text in (f"--{name}", str(value))]
+    command = command_text(["mnist-search", "train", word, *words])
     return Story(_name(named), source, None, _found(named), {"train": command})
 
 
@@ -56,7 +62,7 @@ def _found(named: Named) -> dict[str, Any]:
         "study": study.name,
         "trial": trial.number,
         "given_as": trial.user_attrs.get(attributes.WARM_START),
-        "sustained_accuracy": trial.value if trial.value is not None else None,
+        "sustained_accuracy": trial.value,
         "is_clean": settings.split != "test",
         "n_past_gate": study.n_past_gate(),
         "counts": {str(outcome): counts[outcome] for outcome in (Outcome.TRAINED, Outcome.PRUNED, Outcome.REJECTED)},
@@ -85,5 +91,6 @@ def _commands(what: str, named: Named, chosen: Chosen) -> dict[str, str]:
         if named.study is None:
             where = {"dataset": chosen.dataset, **where}
         commands["verify"] = command_text(verify_words(word, chosen.verified.summary, len(chosen.verified.runs), where))
-    options = [text for name, value in study.items() for text in (f"--{name}", value)]
+    asked = {"seed": str(chosen.source["seed_number"])} if chosen.source.get("chosen_as") == ASKED_FOR else {}
+    options = [text for name, value in {**study, **asked}.items() for text in (f"--{name}", value)]
     return {**commands, "export": command_text(["mnist-search", "export", word, *options])}

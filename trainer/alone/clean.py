@@ -19,6 +19,8 @@ _TIMEOUT_SECONDS = 600
 class FileFailedError(WorkFailedError):
     """A model file that could not be run, in one line."""
 
+    keeps_what_is_done = False
+
 
 @dataclass(frozen=True)
 class FileRun:
@@ -51,14 +53,18 @@ def run_files(kinds: Sequence[tuple[str, Path]], images: np.ndarray, seconds: fl
 
 def _run(words: Sequence[str]) -> str:
     with as_file(files("trainer.alone") / "run_files.py") as script:
-        # -I: neither the working folder nor PYTHONPATH is looked into, so that no module of ours can come along.
-        command = [sys.executable, "-I", "-W", "ignore", str(script), *words]
+        # -P: the folder of the script is not looked into. PYTHONPATH is, since torch may be there; the script itself
+        # sees to it that no module of ours came along.
+        command = [sys.executable, "-P", "-W", "ignore", str(script), *words]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False)
         except subprocess.TimeoutExpired:
-            raise FileFailedError(f"{words[-1].partition('=')[2]} took more than {_TIMEOUT_SECONDS} s to run") from None
+            raise FileFailedError(f"{_paths(words)} took more than {_TIMEOUT_SECONDS} s to run") from None
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        what = ", ".join(word.partition("=")[2] for word in words if "=" in word)
-        raise FileFailedError(f"{what} cannot be run: {lines[-1]}")
+        raise FileFailedError(f"{_paths(words)} cannot be run: {lines[-1]}")
     return done.stdout
+
+
+def _paths(words: Sequence[str]) -> str:
+    return ", ".join(word.partition("=")[2] for word in words if "=" in word)

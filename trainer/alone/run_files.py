@@ -1,6 +1,6 @@
 """Runs model files on images in a process that imports torch alone, or onnxruntime alone, and none of mnist-search.
 
-    python -I run_files.py IMAGES.npy OUT.npz [--seconds S] KIND=FILE...
+    python -P run_files.py IMAGES.npy OUT.npz [--seconds S] KIND=FILE...
 
 IMAGES are (N, 28, 28) uint8; KIND is pt2, tensors (a folder with load_weights.py) or onnx. OUT gets each file's logits
 (N, 10), by its number among those given, from 0; stdout, as a JSON list, what runs it, and its speed if S is not 0.

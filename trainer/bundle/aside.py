@@ -14,31 +14,38 @@ from models.errors import MnistSearchError
 def written_aside(folder: Path, may_be_replaced: Callable[[Path], bool]) -> Iterator[Path]:
     """A new folder beside `folder`, which takes its name when the block ends well, and is removed when it does not.
 
-    A folder of that name that is empty, or of which `may_be_replaced` says yes, is replaced. Raises MnistSearchError if
-    it is another one, or nothing can be written there.
+    A folder of that name that is empty, or of which `may_be_replaced` says yes, is replaced; a link to one leads there.
+    Raises MnistSearchError if it is another one, or nothing can be written there.
     """
-    _check(folder, may_be_replaced)
-    parent = folder.absolute().parent
+    folder = Path(os.path.realpath(folder))
+    check_target(folder, may_be_replaced)
     with _said_of(folder):
-        parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=parent))
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    made, old = aside / "new", aside / "old"
     try:
-        made = aside / "new"
         with _said_of(folder):
             made.mkdir()
-        yield made
+            yield made
+        check_target(folder, may_be_replaced)
         with _said_of(folder):
-            _check(folder, may_be_replaced)
             if folder.exists():
-                os.replace(folder, aside / "old")
+                os.replace(folder, old)
             os.replace(made, folder)
     finally:
+        if old.exists() and not folder.exists():  # stopped between the two: what was there before stays
+            os.replace(old, folder)
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _check(folder: Path, may_be_replaced: Callable[[Path], bool]) -> None:
+def check_target(folder: Path, may_be_replaced: Callable[[Path], bool]) -> None:
+    """Raises MnistSearchError if `written_aside` would refuse a folder: to be asked before the work for it begins."""
     if not os.path.lexists(folder):
         return
+    if os.path.ismount(folder):
+        raise MnistSearchError(f"{folder} is where a disk begins and cannot be renamed: name a folder in it with --out")
+    if os.path.samefile(folder, os.curdir):
+        raise MnistSearchError(f"{folder} is the working folder and cannot be renamed: name a folder in it with --out")
     if not os.path.isdir(folder):
         raise MnistSearchError(f"{folder} is no folder: name another with --out")
     with _said_of(folder):
@@ -54,4 +61,4 @@ def _said_of(folder: Path) -> Iterator[None]:
     except OSError as error:
         # A file where a folder of the path should be says only that it exists.
         reason = "Not a directory" if isinstance(error, FileExistsError) else error.strerror
-        raise MnistSearchError(f"{folder} cannot be written: {reason}; name another with --out") from None
+        raise MnistSearchError(f"{folder} cannot be written: {reason or error}; name another with --out") from None

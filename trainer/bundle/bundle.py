@@ -13,6 +13,7 @@ import numpy as np
 
 from models.arch import ArchSpec
 from models.errors import WorkFailedError
+from trainer.alone.clean import FileFailedError
 from trainer.bundle.aside import written_aside
 from trainer.bundle.forms import FORMS, Form, run_forms
 from trainer.bundle.judged import Judged, judge
@@ -20,6 +21,7 @@ from trainer.bundle.manifest import file_facts, is_bundle, write_manifest
 from trainer.bundle.other_origins import read_other_origins
 from trainer.bundle.vectors import vectors_of
 from trainer.bundle.written import Written, write_forms
+from trainer.c99.program import STRICT
 from trainer.data.images import Dataset, Images
 from trainer.data.names import class_names
 from trainer.formats.trained import TrainedNetwork
@@ -43,6 +45,11 @@ class Story:
     """The study that found it, and among how many."""
     commands: Mapping[str, str] = field(default_factory=dict)
     """What does it again."""
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether fresh seeds have proven that it is at its target."""
+        return self.verification is not None and bool(self.verification["verified"])
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,7 @@ def make_bundle(
             "architecture": _architecture(network.candidate.arch, written),
             "preprocessing": _preprocessing(network),
             "source": dict(story.source),
+            "is_verified": story.is_verified,
             "verification": None if story.verification is None else dict(story.verification),
             "found": dict(story.found),
             "commands": dict(story.commands),
@@ -98,9 +106,9 @@ def make_bundle(
 def _measured(forms: tuple[Form, ...], folder: Path, test: Images, logits: np.ndarray, seconds: float) -> list[Judged]:
     labels = test.labels.numpy()
     try:
-        runs = run_forms(folder, forms, test.pixels, seconds)
+        runs = run_forms(folder, forms, test.pixels, seconds, STRICT)
     except WorkFailedError as error:  # it names files of the folder aside, which is gone when this is read
-        raise WorkFailedError(str(error).replace(f"{folder}/", "")) from None
+        raise FileFailedError(str(error).replace(f"{folder}/", "").replace(str(folder), "the bundle")) from None
     return [judge(form, runs[form], logits, labels) for form in FORMS if form in runs]
 
 

@@ -10,7 +10,7 @@ import torch
 
 from models.errors import WorkFailedError
 from trainer.alone.clean import FileRun, run_files
-from trainer.c99.program import Program, Variant, compiled
+from trainer.c99.program import PLAIN, Program, Variant, compiled
 from trainer.formats.onnx_files import ONNX_EXTRA, has_onnx
 from trainer.formats.tensors import WEIGHTS_FILE
 from trainer.fused.kernels import find_compiler
@@ -56,8 +56,16 @@ def missing(form: Form) -> str | None:
     return None
 
 
-def run_forms(folder: Path, forms: Sequence[Form], images: torch.Tensor, seconds: float = 0.0) -> dict[Form, FileRun]:
+def run_forms(
+    folder: Path,
+    forms: Sequence[Form],
+    images: torch.Tensor,
+    seconds: float = 0.0,
+    flags: tuple[str, ...] = PLAIN,
+) -> dict[Form, FileRun]:
     """Each form run on images (N, 28, 28) uint8 from its file in `folder`; timed if `seconds` is not 0.
+
+    `flags` are those of the C compiler.
 
     Raises WorkFailedError that names the file if one cannot be run.
     """
@@ -69,7 +77,7 @@ def run_forms(folder: Path, forms: Sequence[Form], images: torch.Tensor, seconds
             runs |= zip(of_it, found, strict=True)
     of_c = [form for form in forms if form.run_by == "c"]
     if of_c:
-        with compiled(folder / C_FILE) as program:
+        with compiled(folder / C_FILE, flags) as program:
             runs |= {form: _run_program(program, form, images.numpy(), seconds > 0) for form in of_c}
     return runs
 

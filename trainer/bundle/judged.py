@@ -7,7 +7,7 @@ import numpy as np
 
 from models.errors import WorkFailedError
 from trainer.alone.clean import FileRun
-from trainer.bundle.forms import Form
+from trainer.bundle.forms import INT8, Form
 
 MAX_INT8_LOSS = 0.001
 """Of accuracy, which an int8 file may lose; or a single image, where a thousandth of the test images is less."""
@@ -17,6 +17,8 @@ TOLERANCE = 1e-4
 
 class MismatchError(WorkFailedError):
     """A file that does not compute what its network does: no wrong input, the work itself failed."""
+
+    keeps_what_is_done = False
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,11 @@ def judge(form: Form, run: FileRun, logits: np.ndarray, labels: np.ndarray) -> J
 
 def _fault(judged: Judged, n_right: int, largest: float) -> str | None:
     """Why a form is not to be used, of a network that has so many right; None if nothing speaks against it."""
-    if judged.form.numbers == "int8":
+    if judged.form.numbers == INT8:
+        if not np.isfinite(judged.max_difference):
+            return f"{judged.form.text} gives logits that are no numbers; it is not to be used"
         n_lost, n_allowed = n_right - judged.n_right, max(1.0, MAX_INT8_LOSS * judged.n_images)
-        if n_lost <= n_allowed and np.isfinite(judged.max_difference):
+        if n_lost <= n_allowed:
             return None
         return (
             f"{judged.form.text} loses {100 * n_lost / judged.n_images:.2f} points of accuracy on the "

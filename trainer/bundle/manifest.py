@@ -9,7 +9,8 @@ from typing import Any
 from models.errors import MnistSearchError
 
 MANIFEST_FILE = "manifest.json"
-BUNDLE_FORMAT = "mnist-search bundle 1"
+_FORMAT = "mnist-search bundle "
+BUNDLE_FORMAT = f"{_FORMAT}1"
 _CHECKSUM = "sha256_of_the_rest"
 _WANTED = ("name", "dataset", "files", "measured", "architecture", "source")
 
@@ -35,7 +36,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(facts, dict) or facts.get("format") != BUNDLE_FORMAT:
         raise MnistSearchError(f"{path} is not of a bundle that this version knows ({BUNDLE_FORMAT})")
     rest = {key: value for key, value in facts.items() if key != _CHECKSUM}
-    if facts.get(_CHECKSUM) != _checksum(rest) or any(key not in facts for key in _WANTED):
+    if facts.get(_CHECKSUM) != _checksum(rest) or not _is_whole(rest):
         raise MnistSearchError(f"{path} is damaged: it is not what was written")
     return rest
 
@@ -49,13 +50,25 @@ def _text(value: object) -> str:
     return json.dumps(value)
 
 
+def _is_whole(facts: Mapping[str, Any]) -> bool:
+    """Whether all is there that this program reads, and files are told by names alone."""
+    files, measured = facts.get("files"), facts.get("measured")
+    if any(key not in facts for key in _WANTED) or not isinstance(files, dict) or not isinstance(measured, list):
+        return False
+    are_files = all(Path(name).name == name and {"size_bytes", "sha256"} <= {*of} for name, of in files.items())
+    return are_files and all({"file", "numbers", "accuracy"} <= {*one} for one in measured)
+
+
 def is_bundle(folder: Path) -> bool:
-    """Whether a folder holds a bundle, be it damaged, and nothing else."""
+    """Whether a folder holds a bundle of some version, be it damaged, and nothing else: then it may be replaced."""
     try:
         facts = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-        return {path.name for path in folder.iterdir()} <= {MANIFEST_FILE, *facts["files"]}
-    except (OSError, ValueError, KeyError, TypeError):
+        known = {MANIFEST_FILE, *facts["files"]}
+        inside = list(folder.iterdir())
+        is_ours = facts["format"].startswith(_FORMAT) and isinstance(facts["files"], dict)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
+    return is_ours and all(path.name in known and path.is_file() and not path.is_symlink() for path in inside)
 
 
 def file_facts(path: Path) -> dict[str, Any]:

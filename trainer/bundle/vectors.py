@@ -61,6 +61,11 @@ def read_vectors(folder: Path) -> Vectors:
     try:
         with np.load(path, allow_pickle=False) as kept:
             of_int8 = {name.removeprefix(_INT8): kept[name] for name in kept.files if name.startswith(_INT8)}
-            return Vectors(kept["images"], kept["labels"], kept["logits"], of_int8)
+            vectors = Vectors(kept["images"], kept["labels"], kept["logits"], of_int8)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise MnistSearchError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+    n = len(vectors.images)
+    shapes = {(n, 28, 28): vectors.images, (n,): vectors.labels, (n, 10): vectors.logits}
+    if vectors.images.dtype != np.uint8 or any(array.shape != shape for shape, array in shapes.items()):
+        raise MnistSearchError(f"{path} cannot be read: it does not hold images with labels and logits")
+    return vectors

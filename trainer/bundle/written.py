@@ -35,6 +35,7 @@ def write_forms(
     wanted = [form for form in FORMS if has_int8 or form.numbers == FLOAT32]
     forms = tuple(form for form in wanted if missing(form) is None)
     left_out = {form.file: reason for form in wanted if (reason := missing(form)) is not None}
+    left_out |= {} if has_int8 else {INT8_ONNX_FILE: "--no-int8", f"int8 in {C_FILE}": "--no-int8"}
     files = {form.file for form in forms}
     calibration = _spread_over(learned)
     write_pt2(network.folded, folder / PT2_FILE)

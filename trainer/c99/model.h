@@ -1,4 +1,4 @@
-/* A classifier of handwritten digits: @ONE_LINE@.
+/* A classifier of images of 28x28 pixels: @ONE_LINE@.
  *
  * No function here allocates, keeps anything between calls or needs another library; several may run at once, each
  * with logits and scratch of its own. Compile model.c with -DMODEL_NO_F32 or -DMODEL_NO_INT8 to leave one variant out.
@@ -13,7 +13,7 @@ extern "C" {
 #endif
 
 #define MODEL_PIXELS 784 /* 28 rows of 28, from the top left; 0 is the background, 255 the middle of a stroke */
-#define MODEL_CLASSES 10 /* the digits 0 to 9 */
+#define MODEL_CLASSES 10 /* 0 to 9 */
 
 #define MODEL_F32_SCRATCH @F32_SCRATCH@ /* floats: @F32_BYTES@ bytes */
 #ifndef MODEL_NO_INT8
@@ -23,7 +23,7 @@ extern "C" {
 #define MODEL_INT8_LOGIT_SCALE @LOGIT_SCALE@
 #endif
 
-/* The digit on an image, 0 to 9: the class of the largest logit, at a tie the lowest. `logits` is filled, `scratch` is
+/* The class of an image, 0 to 9: that of the largest logit, at a tie the lowest. `logits` is filled, `scratch` is
  * room for layers, and need not be set or kept. */
 int model_f32(const uint8_t image[MODEL_PIXELS], float logits[MODEL_CLASSES], float scratch[MODEL_F32_SCRATCH]);
 

@@ -86,7 +86,7 @@ def _one_line(network: FoldedNetwork) -> str:
 def _head(network: FoldedNetwork, layout: Layout, has_int8: bool) -> str:
     name, number = ("int8", "int32_t") if has_int8 else ("f32", "float")
     lines = [
-        f"A classifier of handwritten digits: {_one_line(network)}, in float32{' and in int8' if has_int8 else ''}.",
+        f"A classifier of images of 28x28: {_one_line(network)}, in float32{' and in int8' if has_int8 else ''}.",
         "Written by mnist-search. Plain C99; needs no library, allocates nothing, keeps nothing between calls.",
         "",
         "Try it:      cc -std=c99 -O3 -DMODEL_MAIN model.c -o model && ./model",
@@ -94,10 +94,10 @@ def _head(network: FoldedNetwork, layout: Layout, has_int8: bool) -> str:
         "",
         f"Use it:      static {number} scratch[MODEL_{name.upper()}_SCRATCH];",
         f"             {number} logits[MODEL_CLASSES];",
-        f"             int digit = model_{name}(image, logits, scratch);",
+        f"             int answer = model_{name}(image, logits, scratch);",
         "",
-        "An image is 28x28 bytes, row by row from the top left: a light digit (255) on black (0), as in MNIST; there",
-        "it fills 20x20 pixels, and its centre of mass is in the middle. No other normalisation is needed.",
+        "An image is 28x28 bytes, row by row from the top left, light (255) on black (0), framed as those that it was",
+        "trained on: a digit of MNIST fills 20x20 pixels, its centre of mass in the middle. No more is to be done.",
         "",
         *_sizes(network, layout, has_int8),
         "",

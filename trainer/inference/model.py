@@ -1,6 +1,7 @@
 """A model file, whatever its form, as one thing that classifies images; and what the bundle around it says of it."""
 
 import contextlib
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ _IN_A_BUNDLE = "model.pt2"
 _MANIFEST = "manifest.json"
 _DEFAULT_DATASET = "mnist"
 _BATCH = 1000
+_BESIDE = {".safetensors": ("arch.json",), ".c": ("model.h",)}
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,18 @@ def open_model(path: Path) -> Model:
     with _said_of(file):
         run = loader(file)
     told = _manifest(file.with_name(_MANIFEST))
+    _refuse_changed(file, told)
     dataset = str(told.get("dataset", _DEFAULT_DATASET))
     return Model(file, dataset, tuple(map(str, told.get("classes", class_names(dataset)))), run)
+
+
+def _refuse_changed(file: Path, told: dict[str, Any]) -> None:
+    """Raises MnistSearchError if a file, or what it is read with, is not as its bundle's manifest says."""
+    for name in (file.name, *_BESIDE.get(file.suffix, ())):
+        wanted = told.get("files", {}).get(name)
+        path = file.with_name(name)
+        if wanted is not None and path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != wanted["sha256"]:
+            raise MnistSearchError(f"{path} is damaged: its checksum is not that of {_MANIFEST} beside it")
 
 
 def _not_there(path: Path, file: Path) -> str:

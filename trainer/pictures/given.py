@@ -1,6 +1,7 @@
 """The pictures that a user names: files, folders, standard input, IDX; each as the network sees it, or why not."""
 
 import gzip
+import io
 import os
 import zlib
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
 _IDX_START = b"\0\0\x08"
 _GZIP_START = b"\x1f\x8b"
+_MAX_BYTES = 2**29
+"""More than half a million images: all are looked at together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +58,7 @@ def given_pictures(
 
 def left_out(word: str) -> int:
     """How many files of a folder are not taken for pictures; 0 of what is no folder."""
-    if not os.path.isdir(word):
+    if not os.path.isdir(word) or not os.access(word, os.R_OK | os.X_OK):
         return 0
     names = [entry.name for entry in os.scandir(word) if entry.is_file()]
     return sum(not name.lower().endswith(SUFFIXES) for name in names)
@@ -103,9 +106,15 @@ def _of_bytes(raw: bytes, name: str, framing: Framing, as_is: bool) -> Iterator[
 
 def _unzipped(raw: bytes, name: str) -> bytes:
     try:
-        return gzip.decompress(raw)
+        with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
+            content = file.read(_MAX_BYTES + 1)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise MnistSearchError(f"{name} is not a whole gzip file ({error})") from None
+    if len(content) > _MAX_BYTES:
+        raise MnistSearchError(
+            f"{name} has more than {_MAX_BYTES // 2**20:,} MiB when it is unpacked: give less at once"
+        )
+    return content
 
 
 def _of_idx(raw: bytes, name: str) -> Iterator[Seen]:
@@ -113,5 +122,7 @@ def _of_idx(raw: bytes, name: str) -> Iterator[Seen]:
     if images.ndim != 3 or images.shape[1:] != (SIDE, SIDE):
         shape = "x".join(map(str, images.shape))
         raise MnistSearchError(f"{name} holds {shape} values, not N images of {SIDE}x{SIDE}")
+    if not len(images):
+        raise MnistSearchError(f"{name} holds no image")
     for number, pixels in enumerate(images):
         yield Seen(f"{name}#{number}", pixels)

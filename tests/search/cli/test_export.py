@@ -31,7 +31,10 @@ def test_a_verified_file_becomes_a_bundle_that_says_so(own_folder: Path, capsys:
     words = ["verify", "mine.yaml", "--seeds", "2", "--dataset", "digits", "--target", "0.9", "--precision", "float32"]
     assert call([*words, "--sustain", "1"], capsys)[0] == 0
     code, out, err = call(["export", "mine.yaml", "--out", "model"], capsys)
-    assert (code, err) == (0, "writing the files\nrunning each of them over 300 test images, by itself\n")
+    assert (code, err.splitlines()[1:]) == (
+        0,
+        ["writing the files", "running each of them over 300 test images, by itself"],
+    )
     lines = out.splitlines()
     assert lines[0].startswith(f"mine: {LEARNER.params:,} parameters, ")
     assert lines[1:3] == [
@@ -46,6 +49,7 @@ def test_a_verified_file_becomes_a_bundle_that_says_so(own_folder: Path, capsys:
     assert "Trained from scratch with 2 fresh seeds, 3 epochs each" in card
     assert card.count("(this one)") == 1
     assert "$ mnist-search verify mine.yaml --seeds 2 --epochs 3" in card
+    assert "$ mnist-search export mine.yaml\n" in card
     assert "`model.onnx` was left out: pip install" in card
     manifest = json.loads(Path("model/manifest.json").read_text())
     assert [run["seed_number"] for run in manifest["verification"]["seeds"]] == [1, 2]
@@ -58,7 +62,7 @@ def test_a_verified_file_becomes_a_bundle_that_says_so(own_folder: Path, capsys:
 def test_a_checked_bundle_is_told_form_by_form(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manifest = read_manifest(bundle)
     accuracies = dict.fromkeys(FORMS[:2], 0.9512) | {FORMS[2]: None}
-    checked = Checked(manifest, 10, 20, accuracies, dict.fromkeys(FORMS[4:], "install it"))
+    checked = Checked(manifest, 10, 20, accuracies, dict.fromkeys(FORMS[4:], "install it"), ["model"])
     print_checked(checked, Path("model"), as_json=False)
     assert capsys.readouterr().out.splitlines() == [
         "model: three-epochs, 10 files as they were written",
@@ -66,6 +70,7 @@ def test_a_checked_bundle_is_told_form_by_form(bundle: Path, capsys: pytest.Capt
         "  weights.safetensors  float32  20 test vectors as expected  95.12% of the test images",
         "  model.onnx           float32  20 test vectors as expected",
         "accuracy not measured: the images of digits are not at hand, name their folder with --data-dir",
+        "there too, and no part of it: model",
         "not run: model.c in float32 and model.c in int8; install it",
     ]
     print_checked(checked, Path("model"), as_json=True)
@@ -96,7 +101,8 @@ def names_here() -> list[str]:
 @pytest.mark.parametrize(("words", "reason"), [
     (["best", "--seed", "2"], "--seed 2: trial {} is not verified, which is what trains seeds"),
     (["a-step5"], "a-step5 has no trained network here: `mnist-search verify a-step5` trains and proves it"),
-    (["best", "--out", "."], ". holds other files than a bundle: name a new folder with --out"),
+    (["best", "--out", "."], ". is the working folder and cannot be renamed: name a folder in it with --out"),
+    (["best", "--out", "mnist-search-artifacts"], "mnist-search-artifacts holds other files than a bundle: name a new"),
     (["best", "--out", "mnist-search.db"], "mnist-search.db is no folder: name another with --out"),
 ])  # fmt: skip
 def test_what_cannot_be_exported_is_said_in_a_line(

@@ -41,9 +41,9 @@ def run_of(seed_number: int, accuracy: float, **changes: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def verify(store: Store, runs: list[dict[str, Any]], keeps: bool = True) -> None:
+def verify(store: Store, runs: list[dict[str, Any]], keeps: bool = True, dataset: str = "digits") -> None:
     """A finished verification of these runs."""
-    record = Verification(CANDIDATE.id, "mine", "digits", precision="float32", torch="2.15.0")
+    record = Verification(CANDIDATE.id, "mine", dataset, precision="float32", torch="2.15.0")
     number = begin_verification(store.engine, record)
     for run in runs:
         add_verification_run(store.engine, run, network_of(run["seed_number"]) if keeps else None)
@@ -91,8 +91,8 @@ def test_seeds_of_an_older_version_say_how_to_train_them_again(store: Store) -> 
     with pytest.raises(MnistSearchError) as caught:
         choose_network("mine.yaml", NAMED, store, None)
     assert str(caught.value) == (
-        "seed 1 of mine.yaml was verified by an older version, which kept no networks: "
-        "`mnist-search train mine.yaml --epochs 3 --seed 1001 --out DIR` trains that seed again"
+        "of seed 1 of mine.yaml no network was kept, as older versions did: `mnist-search train mine.yaml --epochs 3 "
+        "--seed 1001 --dataset digits --precision float32 --out DIR` trains that seed again, as one training"
     )
 
 
@@ -103,6 +103,22 @@ def test_the_last_verification_counts_and_unfinished_ones_do_not(store: Store) -
     verify(store, [run_of(1, 0.991), run_of(2, 0.985), run_of(3, 0.999)])
     assert int(choose_network("mine", NAMED, store, None).weights["seed"]) == 1
     assert choose_network("mine", NAMED, store, None).source["n_seeds"] == 3
+
+
+def test_a_verification_over_another_length_is_found(store: Store) -> None:
+    verify(store, [run_of(1, 0.991)])
+    longer = Named("mine", CANDIDATE.with_epochs(9))
+    chosen = choose_network("mine", longer, store, None)
+    assert (chosen.candidate.id, chosen.source["epochs"]) == (CANDIDATE.id, 3)
+
+
+def test_of_two_datasets_one_must_be_named(store: Store) -> None:
+    verify(store, [run_of(1, 0.991)])
+    verify(store, [run_of(2, 0.992, dataset="mnist")], dataset="mnist")
+    with pytest.raises(MnistSearchError, match="mine was verified on digits and on mnist: name one of them with"):
+        choose_network("mine", NAMED, store, None)
+    assert int(choose_network("mine", NAMED, store, None, "digits").weights["seed"]) == 1
+    assert choose_network("mine", NAMED, store, None, "mnist").dataset == "mnist"
 
 
 def test_what_nobody_trained_says_what_would(store: Store) -> None:
@@ -122,7 +138,7 @@ def test_a_trial_s_verification_is_that_of_its_study(own_folder: Path) -> None:
     add_verification(study, 0, [0.993, 0.991, 0.992, 0.994, 0.995])
     trial = study.trial(0)
     named = Named("trial 0", CANDIDATE, study, trial)
-    with pytest.raises(MnistSearchError, match="seed 1 of 0 was verified by an older version"):
+    with pytest.raises(MnistSearchError, match="of seed 1 of 0 no network was kept"):
         choose_network("0", named, study.store, None)  # its made-up seeds have no networks; the first is the median
     with pytest.raises(MnistSearchError, match="trial 1 has no weights"):
         choose_network("1", Named("trial 1", CANDIDATE, study, study.trial(1)), study.store, None)

@@ -36,6 +36,7 @@ def verified_story(study: SearchStudy, **source: Any) -> Story:
         "n_seeds": 5,
         "chosen_as": "the median of them",
         "trained_on": "a test",
+        "split": "test",
     }
     verified = Verified(judged.record, judged.runs, judged.summary)
     chosen = Chosen("trial 0", named.candidate, {}, "digits", "test", {**kept, **source}, verified)
@@ -60,7 +61,8 @@ def test_a_verified_trial(own_folder: Path, bundle: Path) -> None:
     assert "$ mnist-search export 0 --study digits" in card
     head = yaml.safe_load(card.split("---\n")[1])
     first = head["model-index"][0]["results"][0]["metrics"][0]
-    assert (first["name"], first["verified"]) == ("Sustained test accuracy, mean of 5 seeds", True)
+    assert first["name"] == "Sustained test accuracy, mean of 5 seeds: verified at 99.00%"
+    assert "verified" not in first, "which would claim that a hub has run it"
     assert first["value"] == pytest.approx(0.993)
 
 
@@ -68,7 +70,8 @@ def test_a_seed_that_was_asked_for(own_folder: Path, bundle: Path) -> None:
     study = made_study(own_folder, 3)
     add_verification(study, 0, SEEDS)
     card = card_of(verified_story(study, chosen_as="asked for by --seed"), bundle)
-    assert "This bundle holds seed 4, which was asked for" in card
+    assert "This bundle holds seed 4, which was asked for: what to expect of one more says the mean above" in card
+    assert "--seed 4\n" in card.partition("## Reproduce")[2]
 
 
 def test_a_refuted_trial_is_called_so(own_folder: Path, bundle: Path) -> None:
@@ -77,16 +80,21 @@ def test_a_refuted_trial_is_called_so(own_folder: Path, bundle: Path) -> None:
     card = card_of(verified_story(study), bundle)
     assert "**Refuted at 99.90%: the mean is below it, and so is its whole 95% interval.**" in card
     head = yaml.safe_load(card.split("---\n")[1])
-    assert head["model-index"][0]["results"][0]["metrics"][0]["verified"] is False
+    assert head["model-index"][0]["results"][0]["metrics"][0]["name"].endswith("5 seeds: refuted at 99.90%")
 
 
 def test_an_unverified_trial_of_a_search_that_saw_the_test_images(own_folder: Path, bundle: Path) -> None:
     study = made_study(own_folder, 3, split="test")
     named = find_candidate("0", lambda: study)
-    source = {"kind": "trial", "trial": 0, "seed": 7, "trained_on": "a test", "epochs": 4}
+    source = {"kind": "trial", "trial": 0, "seed": 7, "trained_on": "a test", "epochs": 4, "split": "test"}
     story = story_of("0", named, Chosen("trial 0", named.candidate, {}, "digits", "test", source, None))
     card = card_of(story, bundle)
     assert "**Not verified: this is one training" in card
     assert "It was not. `mnist-search verify` would train it again" in card
+    told = " ".join(card.split())
+    assert (
+        "Trained on all training images of the digits of scikit-learn. The test images had no part in training it"
+        in told
+    )
     assert "**Not clean: the search had judged by the test images**" in card
     assert "seed 7" in card

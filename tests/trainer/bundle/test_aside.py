@@ -1,5 +1,6 @@
 """A folder is there whole or not at all."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,8 @@ def test_what_fails_leaves_nothing_and_harms_nothing(tmp_path: Path, is_there: b
     if is_there:
         folder.mkdir()
         (folder / "file").write_text("old")
-    with pytest.raises(FileNotFoundError), written_aside(folder, lambda _: True) as made:
-        (made / "file").write_text((made / "none").read_text())
+    with pytest.raises(ValueError, match="invalid literal"), written_aside(folder, lambda _: True) as made:
+        (made / "file").write_text(str(int("no number")))
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"] * is_there
     assert not is_there or (folder / "file").read_text() == "old"
 
@@ -41,6 +42,43 @@ def test_an_older_one_is_replaced_as_a_whole(tmp_path: Path) -> None:
         (made / "file").touch()
     assert [path.name for path in folder.iterdir()] == ["file"]
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+@pytest.mark.parametrize("n_renames", [1, 2])
+def test_stopped_between_the_two_renames_the_old_one_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_renames: int
+) -> None:
+    folder, renames, rename = tmp_path / "bundle", [], os.replace
+    folder.mkdir()
+    (folder / "file").write_text("old")
+
+    def interrupted(source: Path, target: Path) -> None:
+        renames.append(target)
+        if len(renames) == n_renames:
+            raise KeyboardInterrupt
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt), written_aside(folder, lambda _: True) as made:
+        (made / "file").write_text("new")
+    assert (folder / "file").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_a_link_leads_to_the_folder_that_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    with written_aside(tmp_path / "link", never) as made:
+        (made / "file").touch()
+    assert (tmp_path / "link").is_symlink()
+    assert [path.name for path in (tmp_path / "there").iterdir()] == ["file"]
+
+
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    with pytest.raises(MnistSearchError, match="cannot be written: No space left on device; name another with --out"), \
+            written_aside(tmp_path / "bundle", never):  # fmt: skip
+        raise OSError(28, "No space left on device")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_somebody_s_files_are_not_replaced(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tests.helpers.bundles import UNTIMED, digits, make, network
 from trainer.bundle.bundle import CARD_FILE
 from trainer.bundle.forms import FORMS
 from trainer.bundle.judged import MismatchError
-from trainer.bundle.manifest import MANIFEST_FILE, read_manifest
+from trainer.bundle.manifest import MANIFEST_FILE, is_bundle, read_manifest
 from trainer.bundle.vectors import read_vectors
 
 FILES = {
@@ -114,6 +114,16 @@ def test_without_extras_the_rest_is_written_and_said(tmp_path: Path, monkeypatch
         "model.c": "install a C compiler, gcc or clang",
     }
     assert {path.name for path in (tmp_path / "bundle").iterdir()} & {"model.onnx", "model.c", "model.h"} == set()
+
+
+def test_what_only_looks_like_a_bundle_is_none(bundle: Path, tmp_path: Path) -> None:
+    assert is_bundle(bundle)
+    facts = {"format": "mnist-search bundle 1", "files": {"src": {}}}
+    others: list[object] = [facts, {**facts, "format": "a web extension"}, {**facts, "files": ["src"]}, []]
+    for changed in others:
+        (tmp_path / "src").mkdir(exist_ok=True)
+        (tmp_path / MANIFEST_FILE).write_text(json.dumps(changed))
+        assert not is_bundle(tmp_path)
 
 
 def test_an_older_bundle_is_replaced_and_other_folders_are_not(bundle: Path, tmp_path: Path) -> None:

@@ -66,9 +66,24 @@ def test_all_faults_are_told_at_once(bundle: Path, tmp_path: Path) -> None:
     folder = copied(bundle, tmp_path)
     (folder / "model.c").unlink()
     (folder / "model.pt2").write_bytes(b"")
-    (folder / "extra.bin").touch()
     text = refusal(folder)
-    assert all(part in text for part in ("model.c is missing", "model.pt2 has 0 bytes", "extra.bin is no file of it"))
+    assert all(part in text for part in ("model.c is missing", "model.pt2 has 0 bytes"))
+
+
+def test_what_came_of_using_it_is_no_damage(bundle: Path, tmp_path: Path) -> None:
+    folder = copied(bundle, tmp_path)
+    (folder / "model").touch()  # as its card says to compile it
+    (folder / "__pycache__").mkdir()
+    signed_anew(folder, measured=measured_of(folder, "model.onnx"))
+    assert checked(folder).added == ["__pycache__", "model"]
+
+
+def test_a_manifest_that_leads_elsewhere(bundle: Path, tmp_path: Path) -> None:
+    folder = copied(bundle, tmp_path)
+    manifest = read_manifest(folder)
+    for files in (list(manifest["files"]), {"../secret": {"size_bytes": 0, "sha256": ""}}):
+        write_manifest({**manifest, "files": files}, folder)
+        assert refusal(folder) == f"{folder / MANIFEST_FILE} is damaged: it is not what was written"
 
 
 def test_a_damaged_manifest(bundle: Path, tmp_path: Path) -> None:
@@ -119,6 +134,9 @@ def test_files_that_cannot_be_run_are_told(bundle: Path, tmp_path: Path) -> None
     (folder / "model.c").write_text("int main(void) { return 0 }")
     signed_anew(folder, measured=measured_of(folder, "model.onnx", "model.int8.onnx", "model.c"))
     text = refusal(folder)
+    assert text.startswith(f"{folder} is as it was written, but does not run here: ")
+    assert text.endswith(")")
+    assert "(made with mnist-search " in text
     assert f"{folder / 'model.onnx'} cannot be run: " in text
     assert text.count(f"{folder / 'model.c'} does not compile: ") == 1
     assert "model.int8.onnx" not in text
@@ -136,6 +154,8 @@ def test_a_promise_that_does_not_hold_is_told(bundle: Path, tmp_path: Path) -> N
 
 def test_damaged_test_vectors_are_told(bundle: Path, tmp_path: Path) -> None:
     folder = copied(bundle, tmp_path)
-    np.savez(folder / "test_vectors.npz", images=np.zeros((1, 28, 28), np.uint8))
-    signed_anew(folder)
-    assert refusal(folder).startswith(f"{folder / 'test_vectors.npz'} cannot be read: ")
+    for labels in (1, 2):
+        arrays = {"labels": np.zeros(labels), "logits": np.zeros((1, 10))} if labels == 2 else {}
+        np.savez(folder / "test_vectors.npz", images=np.zeros((1, 28, 28), np.uint8), **arrays)  # type: ignore[arg-type]
+        signed_anew(folder)
+        assert refusal(folder).startswith(f"{folder / 'test_vectors.npz'} cannot be read: ")

@@ -66,6 +66,14 @@ def test_opset_and_operators(folder: Path) -> None:
     assert kept == {onnx.TensorProto.INT8}
 
 
+def test_no_processor_overflows_in_16_bits(folder: Path) -> None:
+    """x86 without VNNI adds two neighbours' products in int16: any two weights must allow activations of 255."""
+    for one in onnx.load(folder / "model.int8.onnx").graph.initializer:
+        if one.data_type == onnx.TensorProto.INT8 and len(one.dims) == 4:
+            largest = int(np.abs(onnx.numpy_helper.to_array(one).astype(np.int32)).max())
+            assert 2 * 255 * largest <= 2**15 - 1
+
+
 @pytest.mark.parametrize("name", ["model.pt2", "model.onnx", "model.int8.onnx"])
 def test_nothing_of_this_machine_is_in_a_file(folder: Path, name: str) -> None:
     """Lines and folders of the program that wrote it, which torch would note."""

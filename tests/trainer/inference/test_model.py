@@ -74,6 +74,19 @@ def test_what_is_damaged_is_named_in_a_line(tmp_path: Path, bundle: Path, suffix
     assert refusal(path).startswith(str(path))
 
 
+@pytest.mark.parametrize("name", ["model.pt2", "model.int8.onnx", "weights.safetensors", "arch.json", "model.h"])
+def test_a_flipped_bit_is_noticed_by_the_manifest_beside_it(tmp_path: Path, bundle: Path, name: str) -> None:
+    folder = copied(bundle, tmp_path)
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / name).write_bytes(content)
+    opened = {"arch.json": "weights.safetensors", "model.h": "model.c"}.get(name, name)
+    told = f"{folder / name} is damaged: its checksum is not that of manifest.json beside it"
+    if name != "arch.json":  # which may be damaged so that it is read no more, and is told then
+        assert refusal(folder / opened) == told
+    assert str(folder / name) in refusal(folder / opened)
+
+
 def test_a_model_of_other_images_is_refused(tmp_path: Path) -> None:
     """A valid ONNX file that returns its input."""
     shape: list[str | int | None] = ["batch", 1, 28, 28]
