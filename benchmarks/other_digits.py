@@ -168,8 +168,8 @@ def _heading(options: argparse.Namespace) -> str:
         f"`{command} --seed {options.seed}`\n\n"
         "Accuracy is that of what `predict` does: find the digit, frame it as MNIST's were. Naive is the same picture\n"
         "resized to 28x28, and inverted where its border is light. A digit that is not found counts as wrong.\n"
-        "Unchanged are pictures of 28x28 that come out as they went in. The pen strokes are drawn by a\n"
-        f"program along points put down by hand, and no person's writing; of more than {MOST_FONTS} fonts so many are sampled.\n"
+        "Unchanged are pictures of 28x28 that come out as they went in. The pen strokes are drawn by a program along\n"
+        f"points put down by hand, and no person's writing; of more than {MOST_FONTS} fonts so many are sampled.\n"
     )
 
 
