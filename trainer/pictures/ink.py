@@ -72,6 +72,8 @@ class _Found:
     """The strength of most of the ink."""
     edge: float
     """By how much that is more than just outside."""
+    contrast: float
+    """The same in light, not as a share of it: in the dark, noise is a large share."""
     floor: float
     is_light: bool
     clear_border: float
@@ -87,7 +89,7 @@ class _Found:
         """How much it looks like a digit: pages and shadows are no strokes, and a hole is smaller than its ring."""
         likeness = math.exp(-max(self.thickness, _THIN) / _THICK)
         surrounded = (_LEAST_BORDER + self.clear_border) * (_LEAST_BORDER + self.paper_border)
-        return self.edge * self.box.longer * surrounded * likeness
+        return self.contrast * self.box.longer * surrounded * likeness
 
     @property
     def touches(self) -> bool:
@@ -144,11 +146,12 @@ def _assess(
     if not outside.any():
         outside = ~mask[around]
     beside = float(strength[around][outside].mean()) if outside.any() else level
-    middle = (float(grey[mask].mean()) + float(grey[around][outside].mean())) / 2 if outside.any() else 0.5
+    inked, paper_near = float(grey[mask].mean()), float(grey[around][outside].mean()) if outside.any() else 0.5
+    middle, contrast = (inked + paper_near) / 2, abs(inked - paper_near)
     paper = (_border(grey) < middle) == is_light
     widest = 2 * float(ndimage.distance_transform_edt(np.pad(mask[box.slices], 1)).max()) - 1
     return _Found(
-        strength, mask, box, level, level - beside, floor, is_light, clear_border, float(paper.mean()),
+        strength, mask, box, level, level - beside, contrast, floor, is_light, clear_border, float(paper.mean()),
         widest / box.longer,
     )  # fmt: skip
 
