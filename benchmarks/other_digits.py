@@ -39,7 +39,7 @@ from trainer.pictures.origins import LabelledPicture, scanned_digits
 from trainer.pictures.seeing import see
 
 COLUMNS = ("origin", "n", "accuracy", "naive", "not found", "unchanged", "most frequent mistakes")
-EVERY_ENLARGED = 5
+EVERY_ENLARGED = 10
 _BATCH = 500
 _MOST_MISTAKES = 4
 _MOST_ON_A_SHEET = 60
@@ -131,7 +131,7 @@ def _origins(data_dir: Path | None, seed: int) -> Iterator[tuple[str, Iterable[L
     mnist = load_idx_dataset("mnist", data_folder(data_dir)).test
     yield "scikit-learn's scans of 8x8, enlarged to 160x160", scanned_digits()
     yield (
-        f"{len(files) + 1} fonts: 3 sizes, both ways round, turned, noisy or unevenly lit",
+        f"{len(files) + 1} fonts: 2 sizes, both ways round, turned, noisy or unevenly lit",
         printed_digits(files, random.Random(seed + 1)),
     )
     yield "pen strokes, thin to bold", penned_digits(random.Random(seed + 2), by_camera=False)
@@ -168,8 +168,8 @@ def _heading(options: argparse.Namespace) -> str:
         f"`{command} --seed {options.seed}`\n\n"
         "Accuracy is that of what `predict` does: find the digit, frame it as MNIST's were. Naive is the same picture\n"
         "resized to 28x28, and inverted where its border is light. A digit that is not found counts as wrong.\n"
-        "Unchanged are pictures of 28x28 that come out as they went in. The pen strokes are drawn by a program\n"
-        f"from strokes put down by hand, and no person's writing; of more than {MOST_FONTS} fonts so many are taken.\n"
+        "Unchanged are pictures of 28x28 that come out as they went in. The pen strokes are drawn by a program along\n"
+        f"points put down by hand, and no person's writing; of more than {MOST_FONTS} fonts so many are sampled.\n"
     )
 
 

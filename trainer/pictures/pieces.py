@@ -13,6 +13,8 @@ _SPECK = 0.02
 """A piece with a smaller share of the largest one's pixels is a speck."""
 _NEAR = 0.35
 """A piece further from the main one than this share of its box's longer side is something else."""
+_MOST_PIECES = 200
+"""Of more the smallest are left out: noise has thousands, and each is compared with each other."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ def pieces_of(mask: np.ndarray) -> tuple[np.ndarray, list[Piece]]:
 
 
 def digit_pieces(labels: np.ndarray, pieces: list[Piece]) -> list[Piece]:
-    """Those of one digit: the main piece, and what lies near it and is no speck. Some are given."""
+    """Those of one digit: the main piece, and what lies near it and is no speck. Some are given, largest first."""
+    pieces = pieces[:_MOST_PIECES]
     inner = [piece for piece in pieces if not piece.box.touches(labels.shape)]
     if not any(_is_of_account(piece, pieces[0], labels.shape) for piece in inner):
         inner = pieces
