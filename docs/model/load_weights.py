@@ -1,0 +1,61 @@
+"""Rebuilds the network of weights.safetensors and arch.json with torch and safetensors, and nothing else.
+
+from load_weights import load_network
+logits = load_network("folder")(images)    # images (B, 1, 28, 28), uint8 or float of 0..1; logits (B, 10)
+"""
+
+import json
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import nn
+
+
+class Network(nn.Module):
+    """The layers of arch.json, and the normalisation before them."""
+
+    def __init__(self, layers: list[dict[str, Any]], mean: float, std: float) -> None:
+        super().__init__()
+        self.mean, self.std = mean, std
+        self.layers = nn.Sequential()
+        channels = 1
+        for number, layer in enumerate(layers, 1):
+            [(kind, fields)] = layer.items()
+            for name, module in modules(kind, fields, channels):
+                self.layers.add_module(f"{number}_{name}", module)
+            channels = fields.get("out", channels)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        if images.dtype == torch.uint8:
+            images = images / 255
+        logits: torch.Tensor = self.layers((images - self.mean) / self.std)
+        return logits.flatten(1)
+
+
+def modules(kind: str, fields: dict[str, Any], channels: int) -> Iterator[tuple[str, nn.Module]]:
+    """The torch modules of a layer, each with its name."""
+    if kind == "conv":
+        sizes = (fields["kernel"], fields["stride"], fields["padding"])
+        yield "conv", nn.Conv2d(channels, fields["out"], *sizes, groups=fields["groups"], bias=fields["bias"])
+        for op in fields["then"]:
+            yield op, nn.BatchNorm2d(fields["out"]) if op == "bn" else {"relu": nn.ReLU, "dropout": nn.Dropout}[op]()
+    elif kind == "gap":
+        yield kind, nn.AdaptiveAvgPool2d(1)
+    elif kind == "dropout":
+        yield kind, nn.Dropout()
+    else:
+        yield kind, {"maxpool": nn.MaxPool2d, "avgpool": nn.AvgPool2d}[kind](fields["kernel"])
+
+
+def load_network(folder: str = ".") -> nn.Module:
+    """The trained network, in evaluation mode."""
+    here = pathlib.Path(folder)
+    with safe_open(here / "weights.safetensors", "pt") as file:
+        weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        mean, std = (float(file.metadata()[name]) for name in ("mean", "std"))
+    network = Network(json.loads((here / "arch.json").read_text())["layers"], mean, std)
+    network.layers.load_state_dict(weights)
+    return network.eval()
