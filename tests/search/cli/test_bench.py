@@ -25,7 +25,7 @@ def test_bad_input(arguments: str, text: str, capsys: pytest.CaptureFixture[str]
     assert call(["bench", *arguments.split()], capsys) == (2, "", f"mnist-search: {text}\n")
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
 def test_no_process_outlives_it(how: signal.Signals, tmp_path: Path) -> None:
     """Caught while the sources' loop trains, whose DataLoader has processes of its own."""
     process = start(["bench", "--device", "cpu", "--images", "60000", "--precision", "float32"], tmp_path)

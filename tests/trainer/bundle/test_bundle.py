@@ -94,10 +94,10 @@ def test_the_card_has_a_head_that_programs_read(bundle: Path) -> None:
 
 def test_a_changed_network_behind_the_files_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The weights that are written are not those that are promised: nothing is left of it."""
-    monkeypatch.setattr("trainer.formats.onnx_files._PACKAGES", ("a_package_that_nobody_has",))
+    monkeypatch.setattr("trainer.bundle.written.FORMS", [form for form in FORMS if form.run_by == "c"])
     promised, other = network(0), network(1)
     monkeypatch.setattr(type(promised), "folded", other.folded)
-    with pytest.raises(MismatchError, match=r"model\.pt2 in float32 does not compute what the trained network does"):
+    with pytest.raises(MismatchError, match=r"model\.c in float32 does not compute what the trained network does"):
         make(tmp_path / "bundle", promised, replace(UNTIMED, has_int8=False))
     assert list(tmp_path.iterdir()) == []
 
