@@ -78,6 +78,7 @@ def run_forms(
     of_c = [form for form in forms if form.run_by == "c"]
     if of_c:
         with compiled(folder / C_FILE, flags) as program:
+            program.check()
             runs |= {form: _run_program(program, form, images.numpy(), seconds > 0) for form in of_c}
     return runs
 
