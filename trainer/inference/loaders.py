@@ -1,5 +1,6 @@
 """Model files by their kind, each opened as a function from images to logits."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,8 @@ def open_pt2(path: Path) -> Run:
     """A program of torch.export, such as `model.pt2`."""
     import torch
 
-    network = torch.export.load(path).module()
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # of torch 2.11, over its own reading
+        network = torch.export.load(path).module()
 
     def run(images: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
