@@ -45,6 +45,7 @@ def command(
 ) -> None:
     """Write a trained network as files for torch, ONNX and C. Each is run, by itself, over the test images."""
     if check is not None:
+        _refuse_beside_check(what, seed, no_int8)
         _check(check, data_dir, json)
         return
     from search.cli.bundle_lines import print_bundle
@@ -96,6 +97,13 @@ def _choose(
     finally:
         if store is not None:
             store.close()
+
+
+def _refuse_beside_check(what: str, seed: int | None, no_int8: bool) -> None:
+    from models.errors import MnistSearchError
+
+    if what != "best" or seed is not None or no_int8:
+        raise MnistSearchError("--check DIR checks a bundle that is there: leave out WHAT, --seed and --no-int8")
 
 
 def _check(folder: Path, data_dir: Path | None, as_json: bool) -> None:

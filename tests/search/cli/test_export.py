@@ -87,6 +87,9 @@ def test_checking_says_what_was_checked_and_what_was_not(
     assert call(["export", "--check", "bundle"], capsys) == (
         2, "", "mnist-search: bundle is damaged: model.h is missing; do not use it\n",
     )  # fmt: skip
+    assert call(["export", "37", "--check", "bundle"], capsys) == (
+        2, "", "mnist-search: --check DIR checks a bundle that is there: leave out WHAT, --seed and --no-int8\n",
+    )  # fmt: skip
     assert call(["export", "--check", "nowhere"], capsys) == (
         2, "", "mnist-search: nowhere is no bundle: it has no manifest.json\n",
     )  # fmt: skip
