@@ -1,7 +1,9 @@
 """Model files by their kind, each opened as a function from images to logits."""
 
+import contextlib
+import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,8 @@ def open_pt2(path: Path) -> Run:
     """A program of torch.export, such as `model.pt2`."""
     import torch
 
-    with warnings.catch_warnings(action="ignore", category=UserWarning):  # of torch 2.11, over its own reading
+    # torch 2.11 warns of its own reading.
+    with _silenced("torch.export"), warnings.catch_warnings(action="ignore", category=UserWarning):
         network = torch.export.load(path).module()
 
     def run(images: np.ndarray) -> np.ndarray:
@@ -26,6 +29,18 @@ def open_pt2(path: Path) -> Run:
         return logits
 
     return run
+
+
+@contextlib.contextmanager
+def _silenced(name: str) -> Iterator[None]:
+    """Without a logger's warnings: torch logs the traceback of what it then raises, and we tell that in a line."""
+    logger = logging.getLogger(name)
+    before = logger.disabled
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def open_onnx(path: Path) -> Run:

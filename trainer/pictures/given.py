@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 import numpy as np
 
@@ -20,7 +20,8 @@ STANDARD_INPUT = "-"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 """Of the files of a folder that are taken for pictures; a file that is named may be called anything."""
 
-_IDX_START = b"\0\0\x08"
+_IDX_TYPES = (0x08, 0x09, 0x0B, 0x0C, 0x0D, 0x0E)
+"""Codes of IDX types; all but the first are refused, by name."""
 _GZIP_START = b"\x1f\x8b"
 _MAX_BYTES = 2**29
 """More than half a million images: all are looked at together."""
@@ -66,7 +67,7 @@ def left_out(word: str) -> int:
 
 def _of_word(word: str, framing: Framing, as_is: bool, standard_input: BinaryIO) -> Iterator[Seen | Refused]:
     if word == STANDARD_INPUT:
-        yield from _of_bytes(standard_input.read(), "standard input", framing, as_is)
+        yield from _of_bytes(_whole(standard_input, "standard input"), "standard input", framing, as_is)
     elif os.path.isdir(word):
         yield from given_pictures(_pictures_in(word), framing, as_is, standard_input)
     else:
@@ -86,7 +87,8 @@ def _pictures_in(folder: str) -> list[str]:
 
 def _content(word: str) -> bytes:
     try:
-        return Path(word).read_bytes()
+        with Path(word).open("rb") as file:
+            return _whole(file, word)
     except FileNotFoundError:
         raise MnistSearchError(f"there is no file {word}: name a picture, a folder of them, an IDX file or -") from None
     except OSError as error:
@@ -98,22 +100,30 @@ def _of_bytes(raw: bytes, name: str, framing: Framing, as_is: bool) -> Iterator[
         raise MnistSearchError(f"{name} is empty: give a PNG, a JPEG or an IDX file")
     if raw.startswith(_GZIP_START):
         raw = _unzipped(raw, name)
-    if raw.startswith(_IDX_START):
+    if _is_idx(raw):
         yield from _of_idx(raw, name)
     else:
         yield Seen(name, see_as_is(raw, name) if as_is else see_file(raw, framing, name))
 
 
+def _is_idx(raw: bytes) -> bool:
+    """Two zero bytes, a type and a number of dimensions, which some TGA pictures have, too, but for the last."""
+    return len(raw) > 3 and not raw[0] and not raw[1] and raw[2] in _IDX_TYPES and raw[3] > 0
+
+
 def _unzipped(raw: bytes, name: str) -> bytes:
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
-            content = file.read(_MAX_BYTES + 1)
+            return _whole(file, f"{name}, unpacked,")
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise MnistSearchError(f"{name} is not a whole gzip file ({error})") from None
+
+
+def _whole(file: IO[bytes] | gzip.GzipFile, name: str) -> bytes:
+    """All that a file holds. Raises MnistSearchError for one with no end in sight, such as a device."""
+    content = file.read(_MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
-        raise MnistSearchError(
-            f"{name} has more than {_MAX_BYTES // 2**20:,} MiB when it is unpacked: give less at once"
-        )
+        raise MnistSearchError(f"{name} has more than {_MAX_BYTES // 2**20:,} MiB: give less at once")
     return content
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 from scipy import ndimage
 
 from trainer.pictures.pieces import Box, Piece, box_of, digit_pieces, pieces_of
+from trainer.pictures.shading import without_shading
 
 _SMALL_SIDE = 96
 _ELEMENT = 0.4
@@ -37,6 +38,9 @@ _LEAST_INNER = 0.12
 """Of the longer side: what is left when a shadow is taken away is a digit if it is so large."""
 
 
+_NOTHING = "nothing stands out from the background and its noise"
+
+
 class NoInkError(Exception):
     """A picture in which nothing is drawn: the text says why."""
 
@@ -56,10 +60,12 @@ def find_ink(grey: np.ndarray) -> Ink:
     if float(np.ptp(grey)) < _MIN_CONTRAST:
         raise NoInkError("the picture is blank")
     noise = _noise(grey)
+    if _peak(np.abs(_smooth(without_shading(grey))).ravel(), max(grey.shape)) < _least(noise):
+        raise NoInkError(_NOTHING)
     found = [_found(grey, is_light, noise) for is_light in (True, False)]
     best = max((one for one in found if one is not None), key=lambda one: one.score, default=None)
     if best is None:
-        raise NoInkError("nothing stands out from the background and its noise")
+        raise NoInkError(_NOTHING)
     return _cut_out(best)
 
 
@@ -101,9 +107,9 @@ def _found(grey: np.ndarray, is_light: bool, noise: float) -> _Found | None:
     strength = _strength(grey, is_light)
     noise = max(noise, _noise(strength))  # on grey paper a share of the light is more than the difference
     side = max(strength.shape)
-    smooth = ndimage.gaussian_filter(strength, side / 600) if side > 100 else strength
+    smooth = _smooth(strength)
     floor = float(np.median(smooth)) if noise > 0 else 0.0
-    least = max(_MIN_CONTRAST, _MIN_CONTRAST_TO_NOISE * noise)
+    least = _least(noise)
     area, first, clear_border = np.ones_like(smooth, bool), None, 1.0
     for _ in range(_ROUNDS):
         peak = _peak(smooth[area], side) if area.any() else 0.0
@@ -122,6 +128,17 @@ def _found(grey: np.ndarray, is_light: bool, noise: float) -> _Found | None:
         # A shadow, or the table beside the page: fainter ink may be left when it is gone.
         area &= ~ndimage.binary_dilation(mask, iterations=max(2, side // 50))
     return first
+
+
+def _least(noise: float) -> float:
+    """By how much ink differs from paper at least."""
+    return max(_MIN_CONTRAST, _MIN_CONTRAST_TO_NOISE * noise)
+
+
+def _smooth(values: np.ndarray) -> np.ndarray:
+    """With less noise; a small picture has no pixels to spare for it."""
+    side = max(values.shape)
+    return np.asarray(ndimage.gaussian_filter(values, side / 600)) if side > 100 else values
 
 
 def _inked(smooth: np.ndarray, area: np.ndarray, peak: float, floor: float) -> tuple[np.ndarray, list[Piece]]:

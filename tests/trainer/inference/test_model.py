@@ -1,5 +1,7 @@
 """Any file of a bundle, opened to classify images; and what is no such file."""
 
+import io
+import logging
 import shutil
 from pathlib import Path
 
@@ -72,6 +74,20 @@ def test_what_is_damaged_is_named_in_a_line(tmp_path: Path, bundle: Path, suffix
     path = tmp_path / f"model{suffix}"
     path.write_bytes(b"what is this?")
     assert refusal(path).startswith(str(path))
+
+
+def test_torch_logs_no_traceback_of_a_damaged_file(tmp_path: Path) -> None:
+    """Its own handler writes to stderr, beside our one line."""
+    path, said = tmp_path / "model.pt2", io.StringIO()
+    path.write_bytes(b"what is this?")
+    handler = logging.StreamHandler(said)
+    logger = logging.getLogger("torch.export")
+    logger.addHandler(handler)
+    try:
+        refusal(path)
+    finally:
+        logger.removeHandler(handler)
+    assert (said.getvalue(), logger.disabled) == ("", False)
 
 
 @pytest.mark.parametrize("name", ["model.pt2", "model.int8.onnx", "weights.safetensors", "arch.json", "model.h"])
