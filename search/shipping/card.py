@@ -30,7 +30,7 @@ def card_text(manifest: Mapping[str, Any]) -> str:
     environment = jinja2.Environment(
         loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.globals.update({name: getattr(words, name) for name in ("percent", "points", "plural", "bytes_text")})
+    environment.globals.update({name: getattr(words, name) for name in ("percent", "plural", "bytes_text")})
     environment.filters["percent"] = words.percent
     page = environment.get_template("card.md").render(
         m=manifest,

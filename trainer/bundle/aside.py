@@ -40,13 +40,14 @@ def written_aside(folder: Path, may_be_replaced: Callable[[Path], bool]) -> Iter
 
 def check_target(folder: Path, may_be_replaced: Callable[[Path], bool]) -> None:
     """Raises MnistSearchError if `written_aside` would refuse a folder: to be asked before the work for it begins."""
-    if not os.path.lexists(folder):
+    target = os.path.realpath(folder)  # a link that leads nowhere yet may be written to
+    if not os.path.lexists(target):
         return
-    if os.path.ismount(folder):
+    if os.path.ismount(target):
         raise MnistSearchError(f"{folder} is where a disk begins and cannot be renamed: name a folder in it with --out")
-    if os.path.samefile(folder, os.curdir):
+    if os.path.samefile(target, os.curdir):
         raise MnistSearchError(f"{folder} is the working folder and cannot be renamed: name a folder in it with --out")
-    if not os.path.isdir(folder):
+    if not os.path.isdir(target):
         raise MnistSearchError(f"{folder} is no folder: name another with --out")
     with _said_of(folder):
         is_in_use = any(folder.iterdir()) and not may_be_replaced(folder)

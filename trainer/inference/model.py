@@ -80,10 +80,10 @@ def open_model(path: Path) -> Model:
     loader = LOADERS.get(file.suffix)
     if loader is None:
         raise MnistSearchError(f"{file} is no model file: name a bundle, or a file ending in {', '.join(LOADERS)}")
+    told = _manifest(file.with_name(_MANIFEST))
+    _refuse_changed(file, told)  # before a damaged file is run
     with _said_of(file):
         run = loader(file)
-    told = _manifest(file.with_name(_MANIFEST))
-    _refuse_changed(file, told)
     dataset = str(told.get("dataset", _DEFAULT_DATASET))
     return Model(file, dataset, tuple(map(str, told.get("classes", class_names(dataset)))), run)
 

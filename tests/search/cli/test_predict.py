@@ -103,8 +103,9 @@ def test_one_bad_file_does_not_keep_the_others_from_being_read(model: str, capsy
     Path("cut.png").write_bytes(Path("good.png").read_bytes()[:300])
     Image.new("L", (60, 60), 200).save("blank.png")
     Path("flat.idx").write_bytes(b"\0\0\x08\x01\0\0\0\x02ab")
+    Path("none.idx").write_bytes(idx_of(TEST.pixels[:0].numpy()))
     code, out, err = call(
-        ["predict", model, "none.png", "text.png", "cut.png", "blank.png", "flat.idx", "good.png"], capsys
+        ["predict", model, "none.png", "text.png", "cut.png", "blank.png", "flat.idx", "none.idx", "good.png"], capsys
     )
     assert code == 2
     assert [line.split()[0] for line in out.splitlines()] == ["good.png"]
@@ -115,10 +116,14 @@ def test_one_bad_file_does_not_keep_the_others_from_being_read(model: str, capsy
         "cut.png is a damaged picture (",
         "blank.png: no digit found: ",
         "flat.idx holds 2 values, not N images of 28x28",
+        "none.idx holds no image",
     )
     assert len(said) == len(starts)
     for line, start in zip(said, starts, strict=True):
         assert line.startswith(f"mnist-search: {start}")
+    _, out, _ = call(["predict", model, "none.png", "good.png", "--json"], capsys)
+    assert [fact["name"] for fact in json.loads(out)] == ["good.png", None]
+    assert json.loads(out)[1]["error"] == starts[0]
 
 
 def test_show_draws_what_the_network_saw(model: str, capsys: pytest.CaptureFixture[str]) -> None:

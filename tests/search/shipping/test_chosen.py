@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from sqlalchemy import insert
 
 from models.candidate import Candidate
 from models.errors import MnistSearchError
@@ -15,7 +16,14 @@ from search.shipping.chosen import choose_network
 from search.study.naming import Named
 from search.verification.judged import median_run
 from storage.store import Store
-from storage.verifications import Verification, add_verification_run, begin_verification, end_verification
+from storage.tables import VerificationWeightsRow
+from storage.verifications import (
+    Verification,
+    add_verification_run,
+    begin_verification,
+    end_verification,
+    verification_runs_of,
+)
 from tests.helpers.made_studies import add_verification, made_study
 from tests.helpers.trainings import LEARNER
 
@@ -94,6 +102,15 @@ def test_seeds_of_an_older_version_say_how_to_train_them_again(store: Store) -> 
         "of seed 1 of mine.yaml no network was kept, as older versions did: `mnist-search train mine.yaml --epochs 3 "
         "--seed 1001 --dataset digits --precision float32 --out DIR` trains that seed again, as one training"
     )
+
+
+def test_a_damaged_network_says_so(store: Store) -> None:
+    verify(store, [run_of(1, 0.99)], keeps=False)
+    [run] = verification_runs_of(store.engine, CANDIDATE.id)
+    with store.engine.begin() as connection:
+        connection.execute(insert(VerificationWeightsRow).values(run_id=run["run_id"], weights=b"cut off"))
+    with pytest.raises(MnistSearchError, match=r"^the network of seed 1 is damaged: `mnist-search train mine "):
+        choose_network("mine", NAMED, store, None)
 
 
 def test_the_last_verification_counts_and_unfinished_ones_do_not(store: Store) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import MnistSearchError
-from trainer.bundle.aside import written_aside
+from trainer.bundle.aside import check_target, written_aside
 
 
 def never(_: Path) -> bool:
@@ -72,6 +72,20 @@ def test_a_link_leads_to_the_folder_that_is_replaced(tmp_path: Path) -> None:
         (made / "file").touch()
     assert (tmp_path / "link").is_symlink()
     assert [path.name for path in (tmp_path / "there").iterdir()] == ["file"]
+
+
+def test_a_link_that_leads_nowhere_yet(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    check_target(tmp_path / "link", never)
+    with written_aside(tmp_path / "link", never) as made:
+        (made / "file").touch()
+    assert (tmp_path / "there" / "file").is_file()
+
+
+def test_where_a_disk_begins_no_folder_is_renamed() -> None:
+    with pytest.raises(MnistSearchError) as caught:
+        check_target(Path("/"), never)
+    assert str(caught.value) == "/ is where a disk begins and cannot be renamed: name a folder in it with --out"
 
 
 def test_a_full_disk_is_told(tmp_path: Path) -> None:

@@ -51,8 +51,9 @@ def test_what_is_no_number_never_passes() -> None:
     for form in (FLOAT, WHOLE):
         logits = logits_of(LABELS)
         logits[7, 3] = np.nan
-        with pytest.raises(MismatchError):
+        with pytest.raises(MismatchError, match="it is not to be used") as caught:
             judged(form, logits)
+        assert ("gives logits that are no numbers" in str(caught.value)) == (form is WHOLE)
 
 
 def test_int8_may_lose_a_tenth_of_a_point() -> None:

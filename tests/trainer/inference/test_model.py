@@ -98,9 +98,7 @@ def test_a_flipped_bit_is_noticed_by_the_manifest_beside_it(tmp_path: Path, bund
     (folder / name).write_bytes(content)
     opened = {"arch.json": "weights.safetensors", "model.h": "model.c"}.get(name, name)
     told = f"{folder / name} is damaged: its checksum is not that of manifest.json beside it"
-    if name != "arch.json":  # which may be damaged so that it is read no more, and is told then
-        assert refusal(folder / opened) == told
-    assert str(folder / name) in refusal(folder / opened)
+    assert refusal(folder / opened) == told
 
 
 def test_a_model_of_other_images_is_refused(tmp_path: Path) -> None:
