@@ -9,7 +9,6 @@ pictures that were misread are drawn, an image for each origin, beside what the 
 
 import argparse
 import datetime
-import os
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -161,7 +160,7 @@ def main() -> None:
 
 
 def _heading(options: argparse.Namespace) -> str:
-    command = f"python -m benchmarks.other_digits --model {options.model} --out {os.path.relpath(options.out)}"
+    command = f"python -m benchmarks.other_digits --model {options.model} --out {options.out.name}"
     return (
         "# Digits of other origin\n\n"
         f"{machine_line(options.date)}, Pillow {PIL.__version__}, numpy {np.__version__}.\n"
