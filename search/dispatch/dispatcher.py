@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 
 from models.errors import MnistSearchError, WorkFailedError
 from search.dispatch.intake import Intake
-from search.dispatch.ledger import Clock, Ledger, interrupt
+from search.dispatch.ledger import Clock, Course, Ledger, interrupt
 from search.dispatch.listener import Listener, RunningTrial, SearchState, TrialEnded
 from search.dispatch.live import LiveTrial
 from search.dispatch.mirror import StudyMirror
@@ -23,6 +23,7 @@ from storage.epochs import core_seconds_of
 from storage.errors import StudyBusyError
 from storage.sessions import TAKEN_OVER, StudySession
 from storage.trials import read_trials
+from trainer.training.records import EpochRecord
 from trainer.workers.messages import Answer, Broken, Diverged, EpochDone, Finished, Job, Lost, Ready, Slots
 
 _POLL_SECONDS = 0.25
@@ -48,11 +49,16 @@ class Limits:
 class _Running:
     trial: LiveTrial
     started: float = field(default_factory=time.monotonic)
-    accuracies: list[float] = field(default_factory=list)
+    epochs: list[EpochRecord] = field(default_factory=list)
+    worker: int | None = None
 
     @property
     def seconds(self) -> float:
         return time.monotonic() - self.started
+
+    @property
+    def course(self) -> Course:
+        return Course(self.epochs, self.seconds, self.worker)
 
 
 class Dispatcher:
@@ -193,7 +199,7 @@ class Dispatcher:
             case Lost():
                 self._count_slots()
                 self._listener.worker_lost(self._state, answer)
-            case EpochDone(number, _):
+            case EpochDone(number):
                 self._epoch(self._running[number], answer)
             case Finished(number, weights, _):
                 self._finish(self._running[number], weights)
@@ -204,10 +210,11 @@ class Dispatcher:
 
     def _epoch(self, running: _Running, answer: EpochDone) -> None:
         record = answer.record
-        if not running.accuracies:
+        if not running.epochs:
             # Its worker may have been starting until now: the trial began with its first epoch.
             running.started = time.monotonic() - record.seconds
-        running.accuracies.append(record.eval_accuracy)
+        running.epochs.append(record)
+        running.worker = answer.worker
         if self._core_seconds is not None:
             self._core_seconds += record.core_seconds
         wants_stop = self._ledger.epoch(running.trial, record)
@@ -216,19 +223,19 @@ class Dispatcher:
         # After the last epoch there is nothing left to save by pruning: the candidate is trained.
         if wants_stop and record.epoch < self._study.settings.epochs:
             self._engine.stop(answer.number)
-            self._end(running, Outcome.PRUNED, f"below the median in epoch {record.epoch}")
+            self._end(running, Outcome.PRUNED, self._ledger.why_pruned(running.trial, record.epoch))
 
     def _finish(self, running: _Running, weights: bytes) -> None:
         clock = Clock(self._session.active_seconds, self._core_seconds)
         try:
-            value = self._ledger.trained(running.trial, running.accuracies, weights, running.seconds, clock)
+            value = self._ledger.trained(running.trial, running.course, weights, clock)
         except OSError as error:
             raise SearchFailedError(f"the weights of a trained network cannot be kept: {error}") from error
         self._forget(running, Outcome.TRAINED, value)
 
     def _end(self, running: _Running, outcome: Outcome, reason: str) -> None:
-        self._ledger.end(running.trial, outcome, reason, running.seconds)
-        last = running.accuracies[-1] if running.accuracies else None
+        self._ledger.end(running.trial, outcome, reason, running.course)
+        last = running.epochs[-1].eval_accuracy if running.epochs else None
         self._forget(running, outcome, last, reason)
 
     def _fail(self, running: _Running, reason: str) -> None:
@@ -243,7 +250,7 @@ class Dispatcher:
         del self._running[number]
         del self._state.running[number]
         self._n_failures = 0
-        n_params, n_epochs = running.trial.candidate.arch.params, len(running.accuracies)
+        n_params, n_epochs = running.trial.candidate.arch.params, len(running.epochs)
         ended = TrialEnded(number, outcome, n_params, accuracy, n_epochs, running.seconds, reason)
         self._ended.append((running, ended))
 

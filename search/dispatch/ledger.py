@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import optuna
@@ -19,6 +20,7 @@ from models.candidate import Candidate
 from search.dispatch.live import LiveTrial
 from search.dispatch.mirror import Row, StudyMirror
 from search.measures.objective import is_held, sustained_accuracy
+from search.measures.words import percent
 from search.study import attributes
 from search.study.outcomes import Outcome
 from search.study.study import SearchStudy
@@ -47,6 +49,16 @@ class Clock:
     """Time for which a dispatcher worked on it."""
     core_seconds: float | None
     """Processor time of all its trainings, those under way included."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """How the training of a trial went, as far as it came."""
+
+    epochs: Sequence[EpochRecord]
+    seconds: float
+    worker: int | None
+    """Which worker trained it, from 1."""
 
 
 class Ledger:
@@ -112,32 +124,37 @@ class Ledger:
         trial.shadow.report(record.eval_accuracy, record.epoch)
         return trial.shadow.should_prune()
 
-    def trained(
-        self, trial: LiveTrial, accuracies: Sequence[float], weights: bytes, seconds: float, clock: Clock
-    ) -> float:
+    def why_pruned(self, trial: LiveTrial, epoch: int) -> str:
+        """Why the pruner wanted a trial stopped after this epoch: the numbers that it compared."""
+        best = max(self._mirror.frozen(trial.shadow).intermediate_values.values())
+        return f"{percent(best)} against a median of {percent(self._mirror.median(epoch))} in epoch {epoch}"
+
+    def trained(self, trial: LiveTrial, course: Course, weights: bytes, clock: Clock) -> float:
         """Keeps a candidate that was trained to the end with its weights; returns its sustained accuracy.
 
         The weights become a file at once, all the rest waits for `write`. Raises OSError, with nothing kept, if the
         file cannot be written.
         """
         settings = self._study.settings
+        accuracies = [record.eval_accuracy for record in course.epochs]
         value = sustained_accuracy(accuracies, settings.sustain)
         self.note(trial, attributes.WEIGHTS, self._keep(trial, "weights.pt", weights))
-        self.note(trial, attributes.BEST_ACCURACY, max(accuracies))
+        self.note(trial, attributes.SUSTAINED_ACCURACY, value)
         self.note(trial, attributes.HELD, is_held(accuracies, settings.sustain, settings.target))
         self.note(trial, attributes.ACTIVE_SECONDS, clock.active_seconds)
         self.note(trial, attributes.ACTIVE_CORE_SECONDS, clock.core_seconds)
-        self._end(trial, Outcome.TRAINED, "", seconds, value)
+        self._end(trial, Outcome.TRAINED, "", course, value)
         return value
 
-    def end(self, trial: LiveTrial, outcome: Outcome, reason: str, seconds: float) -> None:
+    def end(self, trial: LiveTrial, outcome: Outcome, reason: str, course: Course) -> None:
         """Ends a trial that was not trained to the end: in memory, until `write` in the database."""
-        self._end(trial, outcome, reason, seconds)
+        self._end(trial, outcome, reason, course)
 
-    def _end(self, trial: LiveTrial, outcome: Outcome, reason: str, seconds: float, value: float | None = None) -> None:
+    def _end(self, trial: LiveTrial, outcome: Outcome, reason: str, course: Course, value: float | None = None) -> None:
         if reason:
             self.note(trial, attributes.REASON, reason)
-        self.note(trial, attributes.SECONDS, seconds)
+        for key, fact in _course_facts(course).items():
+            self.note(trial, key, fact)
         self.note(trial, attributes.OUTCOME, outcome)
         ended = self._mirror.tell(trial.shadow, _STATES[outcome], value)
         self._changes.end(trial.row.trial_id, ended.state, ended.values)
@@ -239,10 +256,28 @@ def _attributes_again(trial: FrozenTrial) -> dict[str, Any]:
     return again
 
 
+def _course_facts(course: Course) -> dict[str, Any]:
+    """What a training that is over came to; what there is none of is left out, so that the rest are all numbers."""
+    facts: dict[str, Any] = {attributes.SECONDS: course.seconds}
+    if course.worker is not None:
+        facts[attributes.WORKER] = course.worker
+    if course.epochs:
+        best, last = max(course.epochs, key=lambda record: record.eval_accuracy), course.epochs[-1]
+        facts |= {
+            attributes.EPOCHS: len(course.epochs),
+            attributes.SECONDS_PER_EPOCH: fmean(record.seconds for record in course.epochs),
+            attributes.BEST_ACCURACY: best.eval_accuracy,
+            attributes.BEST_EPOCH: best.epoch,
+            attributes.GAP: last.train_accuracy - last.eval_accuracy,
+        }
+    return facts
+
+
 def _attributes_of(candidate: Candidate) -> dict[str, Any]:
     return {
         attributes.CANDIDATE: candidate.to_dict(),
         attributes.CANDIDATE_ID: candidate.id,
         attributes.PARAMS: candidate.arch.params,
         attributes.MACS: candidate.arch.macs,
+        attributes.RECEPTIVE_FIELD: candidate.arch.receptive_field,
     }

@@ -8,6 +8,7 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
@@ -60,6 +61,12 @@ class StudyMirror:
         """Ends a trial in memory, and returns what it came to: Optuna gives a pruned one its last report as value."""
         self._memory.tell(shadow, value, state=state)
         return self.frozen(shadow)
+
+    def median(self, epoch: int) -> float | None:
+        """What Optuna's median pruner compares with: the median of the trained in this epoch; None without any."""
+        trained = self._memory.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        reported = [trial.intermediate_values[epoch] for trial in trained if epoch in trial.intermediate_values]
+        return float(np.nanpercentile(reported, 50)) if reported else None
 
     def _follow(self) -> None:
         """Takes in what others have added to the database, such as a candidate that somebody queued by hand."""

@@ -134,7 +134,8 @@ class LocalEngine:
             case EpochDone(number, record):
                 self._losses.sign_of_life()
                 given = worker.jobs.get(number)
-                return [message] if given is not None and given.is_news(record.epoch) else []
+                is_news = given is not None and given.is_news(record.epoch)
+                return [replace(message, worker=self._workers.index(worker) + 1)] if is_news else []
             case Finished(number) | Diverged(number):
                 self._losses.sign_of_life()
                 return [message] if worker.jobs.pop(number, None) is not None else []

@@ -69,7 +69,7 @@ class InlineEngine:
             training = Training(Candidate.from_dict(job.candidate), self._data, job.seed)
             for record in training:
                 self._after_epoch(job, record)
-                yield EpochDone(job.number, record)
+                yield EpochDone(job.number, record, worker=1)
         except DivergedError as error:
             yield Diverged(job.number, error.epoch)
             return

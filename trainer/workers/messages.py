@@ -54,6 +54,8 @@ class EpochDone:
 
     number: int
     record: EpochRecord
+    worker: int | None = None
+    """Which worker, from 1: its engine knows."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The dispatcher on a real study, with real trainings on a few digits in this process."""
 
+import statistics
 from pathlib import Path
 
 import pytest
@@ -7,14 +8,20 @@ from optuna.trial import TrialState
 
 from search.dispatch.dispatcher import Dispatcher, Limits, SearchFailedError
 from search.dispatch.listener import Listener, SearchState
+from search.measures.words import percent
 from search.study.outcomes import Outcome, outcome_of
-from search.study.study import resume_study
+from search.study.study import candidate_of, resume_study
 from storage.epochs import epochs_of
 from storage.sessions import StudySession, driven
 from storage.store import Store
 from tests.helpers.inline import BatchEngine, InlineEngine, small_digits
 from tests.helpers.searches import EASY, SMALL, begin, search
 from trainer.workers.messages import Answer, Ready, Slots
+
+NUMBERS = (
+    "params", "macs", "receptive_field", "training_seed", "worker", "seconds", "epochs", "seconds_per_epoch",
+    "sustained_accuracy", "best_accuracy", "best_epoch", "gap",
+)  # fmt: skip
 
 
 def test_trials_counts_only_candidates_past_the_gate_and_rejected_ones_are_never_trained(store: Store) -> None:
@@ -91,7 +98,30 @@ def test_the_median_pruner_stops_weak_candidates_before_their_last_epoch(store: 
     for trial in pruned:
         n_epochs = len(epochs_of(store.engine, trial._trial_id))
         assert 2 <= n_epochs < 6
-        assert trial.user_attrs["reason"] == f"below the median in epoch {n_epochs}"
+        before = [one for one in study.trials(Outcome.TRAINED) if one.number < trial.number]
+        bar = statistics.median(one.intermediate_values[n_epochs] for one in before)
+        best = max(trial.intermediate_values.values())
+        assert best < bar
+        assert trial.user_attrs["reason"] == (f"{percent(best)} against a median of {percent(bar)} in epoch {n_epochs}")
+
+
+def test_what_a_training_came_to_can_be_sorted_by(store: Store) -> None:
+    study = begin(store, {**EASY, "body_width": "2:24"}, epochs=3)
+    search(study, 3)
+    for trial in study.trials(Outcome.TRAINED):
+        records = epochs_of(store.engine, trial._trial_id)
+        best = max(records, key=lambda record: record["eval_accuracy"])
+        assert {key: trial.user_attrs[key] for key in ("epochs", "best_epoch", "best_accuracy", "worker")} == {
+            "epochs": 3, "best_epoch": best["epoch"], "best_accuracy": best["eval_accuracy"], "worker": 1,
+        }  # fmt: skip
+        assert trial.user_attrs["sustained_accuracy"] == trial.value
+        assert trial.user_attrs["gap"] == records[-1]["train_accuracy"] - records[-1]["eval_accuracy"]
+        assert trial.user_attrs["seconds_per_epoch"] == pytest.approx(sum(r["seconds"] for r in records) / 3)
+        assert trial.user_attrs["receptive_field"] == candidate_of(trial).arch.receptive_field
+    for trial in study.optuna.get_trials():
+        held = [key for key in NUMBERS if key in trial.user_attrs]
+        assert len(held) == len(NUMBERS) or outcome_of(trial) is not Outcome.TRAINED
+        assert [key for key in held if type(trial.user_attrs[key]) not in (int, float)] == []
 
 
 def test_what_is_said_of_a_trial_behind_its_end_in_the_same_batch_is_ignored(tmp_path: Path) -> None:

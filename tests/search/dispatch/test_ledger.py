@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from search.dispatch.dispatcher import Dispatcher, Limits, SearchFailedError, requeue_abandoned
 from search.dispatch.intake import Intake
-from search.dispatch.ledger import Clock, Ledger
+from search.dispatch.ledger import Clock, Course, Ledger
 from search.dispatch.listener import Listener, SearchState, TrialEnded
 from search.dispatch.live import LiveTrial
 from search.dispatch.mirror import StudyMirror
@@ -206,7 +206,7 @@ def test_the_weights_are_optunas_artifact_of_a_trained_trial(store: Store) -> No
     study = begin(store)
     ledger, trial = drawn(study)
     ledger.epoch(trial, an_epoch(1, 0.75))
-    ledger.trained(trial, [0.75], b"weights", 2.0, Clock(1.0, None))
+    ledger.trained(trial, Course([an_epoch(1, 0.75)], 2.0, 1), b"weights", Clock(1.0, None))
     ledger.write()
     [meta] = get_all_artifact_meta(study.trial(trial.number), storage=store.optuna)
     assert (meta.filename, meta.artifact_id) == ("weights.pt", study.trial(trial.number).user_attrs["weights_artifact"])
@@ -221,7 +221,7 @@ def test_weights_that_cannot_be_kept_leave_the_trial_as_it_was(store: Store) -> 
     before = study.trial(trial.number)
     store.artifact_folder.write_text("no folder")
     with pytest.raises(OSError, match="mnist-search-artifacts"):
-        ledger.trained(trial, [0.75], b"weights", 2.0, Clock(1.0, None))
+        ledger.trained(trial, Course([an_epoch(1, 0.75)], 2.0, 1), b"weights", Clock(1.0, None))
     ledger.write()
     assert study.trial(trial.number) == before
 
