@@ -7,14 +7,14 @@ parameters, where this takes less than one. A test holds the two to the same tri
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Connection, DateTime, Engine, Select, String, TableClause, cast, column, select, table
+from sqlalchemy import Connection, DateTime, Engine, Select, String, TableClause, cast, column, or_, select, table
 
 _TRIALS = table(
     "trials",
@@ -44,6 +44,13 @@ def read_trials(engine: Engine, study_id: int, state: TrialState | None = None) 
     return _read(engine, query.order_by(_TRIALS.c.number))
 
 
+def read_changed(engine: Engine, study_id: int, numbers: Sequence[int], n_known: int) -> list[FrozenTrial]:
+    """The trials of these numbers, and those from the number `n_known` on, in the order of their numbers."""
+    t = _TRIALS.c
+    wanted = or_(t.number >= n_known, t.number.in_(numbers))
+    return _read(engine, select(_TRIALS).where(t.study_id == study_id, wanted).order_by(t.number))
+
+
 def read_trial(engine: Engine, study_id: int, number: int) -> FrozenTrial | None:
     """The trial of this number; None if there is none."""
     found = _read(engine, select(_TRIALS).where(_TRIALS.c.study_id == study_id, _TRIALS.c.number == number))
@@ -62,6 +69,16 @@ def trial_number(engine: Engine, trial_id: int) -> int:
     """The number in its study of a trial that is there: Optuna would read the whole trial for it."""
     with engine.connect() as connection:
         return int(connection.scalars(select(_TRIALS.c.number).where(_TRIALS.c.trial_id == trial_id)).one())
+
+
+def place_of_trial(engine: Engine, trial_id: int) -> tuple[int, int]:
+    """The study that a trial is of, and its number there. Raises KeyError if there is no such trial."""
+    with engine.connect() as connection:
+        query = select(_TRIALS.c.study_id, _TRIALS.c.number).where(_TRIALS.c.trial_id == trial_id)
+        found = connection.execute(query).one_or_none()
+    if found is None:
+        raise KeyError(trial_id)
+    return int(found[0]), int(found[1])
 
 
 def _read(engine: Engine, which: Select[Any]) -> list[FrozenTrial]:

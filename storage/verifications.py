@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -67,6 +67,14 @@ def verifications_of(engine: Engine, study_id: int) -> list[Verification]:
     with Session(engine) as session:
         rows = session.scalars(query.order_by(VerificationRow.verification_id))
         return [_verification(row) for row in rows]
+
+
+def n_finished_verifications(engine: Engine, study_id: int) -> int:
+    """How many verifications of a study's candidates have come to their end."""
+    row = VerificationRow
+    query = select(func.count()).where(row.study_id == study_id, row.ended_at.is_not(None))
+    with Session(engine) as session:
+        return session.scalars(query).one()
 
 
 def all_verifications(engine: Engine) -> list[Verification]:

@@ -66,7 +66,7 @@ def best_so_far_figure(arms: list[SearchStudy]) -> Drawing:
     return draw(figure, "The best so far of each", caption, name="arms")
 
 
-def _add_arm(figure: go.Figure, arm: SearchStudy, steps: list[tuple[int, float]], colour: str) -> None:
+def _add_arm(figure: go.Figure, arm: SearchStudy, steps: list[tuple[float, float]], colour: str) -> None:
     # plotly reads a name as HTML of its own, and a study may be called anything.
     figure.add_scatter(
         x=[x for x, _ in steps], y=errors(y for _, y in steps), mode="lines", showlegend=True,

@@ -1,7 +1,7 @@
 """SearchStudy: an Optuna study with its settings, and its trials."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -51,9 +51,9 @@ class SearchStudy:
             self._snapshot = Trials(read_trials(self.store.engine, self.study_id))
         return self._snapshot
 
-    def refresh(self) -> None:
-        """Forgets the snapshot: what is asked for next is read again."""
-        self._snapshot = None
+    def refresh(self, trials: Sequence[FrozenTrial] | None = None) -> None:
+        """Forgets the snapshot: what is asked for next is read again, unless these are what was just read."""
+        self._snapshot = None if trials is None else Trials(trials)
 
     def trials(self, *outcomes: Outcome) -> list[FrozenTrial]:
         """The ended trials of the snapshot with one of these outcomes, in order of their numbers."""

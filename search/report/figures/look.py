@@ -35,20 +35,33 @@ _CONFIG = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Drawing:
-    """A figure as the page takes it. `min_width` in pixels: on a narrower screen it scrolls within its own box."""
+    """A figure, and what a reader is told of it. `name` is its id in a page."""
 
     title: str
     caption: str
-    html: Markup
+    figure: go.Figure
+    name: str
+    height: int
+    """In pixels."""
     min_width: int = 0
+    """In pixels: on a narrower screen it scrolls within its own box."""
+
+    @property
+    def html(self) -> Markup:
+        """The figure as a piece of HTML, without plotly.js: the page holds that once."""
+        html = plotly.io.to_html(
+            self.figure, config=_CONFIG, include_plotlyjs=False, full_html=False, validate=False,
+            div_id=f"figure-{self.name}", default_height=f"{self.height}px",
+        )  # fmt: skip
+        return Markup(html)
 
 
 def draw(
     figure: go.Figure, title: str, caption: str, *, name: str, height: int = 420, min_width: int = 0, right: int = 12
 ) -> Drawing:
-    """A figure as a piece of HTML, without plotly.js: the page holds that once. `name` is its id in the page.
+    """A figure in the look of all of them.
 
     `right` is its right margin in pixels, for what stands beyond the end of an axis.
     """
@@ -69,11 +82,7 @@ def draw(
     )
     figure.update_xaxes(automargin=True, title_standoff=8, zeroline=False)
     figure.update_yaxes(automargin=True, title_standoff=8, zeroline=False)
-    html = plotly.io.to_html(
-        figure, config=_CONFIG, include_plotlyjs=False, full_html=False, validate=False, div_id=f"figure-{name}",
-        default_height=f"{height}px",
-    )  # fmt: skip
-    return Drawing(title, caption, Markup(html), min_width)
+    return Drawing(title, caption, figure, name, height, min_width)
 
 
 def errors(accuracies: Iterable[float]) -> list[float]:

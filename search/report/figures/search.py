@@ -64,9 +64,9 @@ def history(trained: Sequence[FrozenTrial], settings: StudySettings) -> Drawing:
     return draw(figure, "Accuracy, trial by trial", caption, name="history")
 
 
-def rising(numbers: Sequence[int], accuracies: Sequence[float]) -> list[tuple[int, float]]:
+def rising(numbers: Sequence[float], accuracies: Sequence[float]) -> list[tuple[float, float]]:
     """Where the best so far changes, and where it ends."""
-    steps: list[tuple[int, float]] = []
+    steps: list[tuple[float, float]] = []
     for number, accuracy in zip(numbers, accuracies, strict=True):
         if not steps or accuracy > steps[-1][1]:
             steps.append((number, accuracy))

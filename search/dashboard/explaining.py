@@ -1,0 +1,102 @@
+"""Puts our notes and figures into what optuna-dashboard's server says of a study.
+
+Into the answer to its page, and not into the attributes of the study, which it looks through once more for each trial:
+with 5,000 notes among them that would take most of a minute.
+"""
+
+import json
+import re
+import secrets
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import parse_qs, urlencode
+from wsgiref.util import setup_testing_defaults
+
+from search.dashboard.own_words import with_ours
+from search.dashboard.view import StudyView
+from search.dashboard.watched import WatchedStudy
+
+App = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+_STUDY = re.compile(r"/api/studies/(\d+)/?")
+
+
+def explaining(app: App, view: StudyView) -> App:
+    """The same application, whose studies and trials have notes."""
+
+    def explained(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        found = _STUDY.fullmatch(environ["PATH_INFO"])
+        watched = _watched(view, int(found[1])) if found and environ["REQUEST_METHOD"] == "GET" else None
+        if watched is None:
+            return app(environ, start_response)
+        query = parse_qs(environ.get("QUERY_STRING", ""))
+        first = query.get("after", ["0"])[0]
+        if not first.isdecimal():
+            return app(environ, start_response)
+        told = watched.told
+        with told.lock:
+            n_trials = len(watched.trials())
+            told.keep_to((watched.facts_state, view.stored_attributes(watched.study.study_id)))
+            frame = told.frame if n_trials == len(told) else None  # all have ended: nothing to ask for
+            if frame is None:
+                after = urlencode({"after": max(int(first), len(told))})
+                status, headers, body = _call(app, {**environ, "QUERY_STRING": after})
+                if not status.startswith("200"):
+                    start_response(status, headers)
+                    return [body]
+                frame = json.loads(body)
+            body = _explain(frame, watched, int(first))
+        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+        return [body]
+
+    return explained
+
+
+def warm_up(app: App, study_id: int) -> None:
+    """Makes ready what the first page of a study needs, which takes seconds for thousands of trials."""
+    environ: dict[str, Any] = {"PATH_INFO": f"/api/studies/{study_id}"}
+    setup_testing_defaults(environ)
+    _call(app, environ)
+
+
+def _watched(view: StudyView, study_id: int) -> WatchedStudy | None:
+    try:
+        return view.watched(study_id)
+    except KeyError:  # the application says so better
+        return None
+
+
+def _call(app: App, environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]], bytes]:
+    """What an application answers: status, headers and body."""
+    said: list[Any] = []
+    answer = app(environ, lambda *arguments: said.append(arguments))
+    try:
+        body = b"".join(answer)
+    finally:
+        if hasattr(answer, "close"):
+            answer.close()
+    return said[0][0], said[0][1], body
+
+
+def _explain(detail: dict[str, Any], watched: WatchedStudy, first: int) -> bytes:
+    """The answer with notes and figures, and its trials from the number `first` on.
+
+    `detail` has those that were not told of yet. What was said of an ended trial is kept: nothing of it changes.
+    """
+    told, (note, figures) = watched.told, watched.page()
+    n_told = len(told)
+    for trial in (*detail["trials"], *detail["best_trials"]):
+        text = watched.note(trial["number"])
+        if text is not None:
+            trial["note"]["body"] = with_ours(trial["note"]["body"], text)
+    texts = [*told.texts(first, n_told), *told.take(detail["trials"])]
+    told.frame = {**detail, "trials": []}
+    place = secrets.token_hex(8)
+    own_note, own_figures = detail["note"], detail["plotly_graph_objects"]
+    body = json.dumps({
+        **detail,
+        "note": {**own_note, "body": with_ours(own_note["body"], note)},
+        "plotly_graph_objects": [*figures, *own_figures],
+        "trials": place,
+    })  # fmt: skip
+    return body.encode().replace(f'"{place}"'.encode(), b"[" + b", ".join(texts) + b"]", 1)
