@@ -41,8 +41,9 @@ class Store:
                 f"nothing is stored at {self.url.render_as_string()} yet: "
                 "run `mnist-search run` first, or name --storage"
             )
-        self._is_copy = for_reading and _is_fixed(self.url)
-        self.optuna = _open(self._copied() if self._is_copy else self.url, self.url)
+        self.is_copy = for_reading and _is_fixed(self.url)
+        """Whether what is written here is lost."""
+        self.optuna = _open(self._copied() if self.is_copy else self.url, self.url)
         self.engine: Engine = self.optuna.engine
         while_others_create(lambda: ensure_schema(self.engine))
 
@@ -58,7 +59,7 @@ class Store:
 
     def artifacts(self) -> FileSystemArtifactStore:
         """Optuna's artifact store on `artifact_folder`, which is made when it is missing, if it may be."""
-        if not self._is_copy:
+        if not self.is_copy:
             self.artifact_folder.mkdir(exist_ok=True)
         return FileSystemArtifactStore(self.artifact_folder)
 
@@ -66,7 +67,7 @@ class Store:
         """Gives the connections back."""
         self.optuna.remove_session()
         self.engine.dispose()
-        if self._is_copy:
+        if self.is_copy:
             self._remove_copy()
 
     def _copied(self) -> URL:

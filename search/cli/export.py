@@ -49,6 +49,7 @@ def command(
         _check(check, data_dir, json)
         return
     from search.cli.bundle_lines import print_bundle
+    from search.shipping.attached import attach
     from search.shipping.story import story_of
     from trainer.bundle.aside import check_target
     from trainer.bundle.manifest import is_bundle
@@ -64,6 +65,8 @@ def command(
     network = TrainedNetwork(chosen.candidate, chosen.weights, data.mean, data.std)
     story = story_of(what, named, chosen)
     manifest = make(network, found.dataset, data.train, story, out, not no_int8)
+    if named.study is not None and (kept := attach(named.study, out, story.name)):
+        print(f"kept with study {named.study.name} too, as {kept} among its artifacts", file=sys.stderr)
     print_bundle(manifest, out, json)
 
 

@@ -1,0 +1,46 @@
+"""A bundle kept with its study, as an artifact of Optuna's: whoever has the study has its networks."""
+
+import json
+import tempfile
+import zipfile
+from pathlib import Path
+
+from optuna.artifacts import upload_artifact
+
+from models.errors import MnistSearchError
+from search.study.study import SearchStudy
+
+_PREFIX = "artifacts:"
+"""Optuna's, of the attributes that say what an artifact is; one that was deleted in optuna-dashboard says null."""
+
+
+def attach(study: SearchStudy, folder: Path, name: str) -> str | None:
+    """Keeps the bundle in a folder with its study as `NAME.zip`, in the place of an earlier one of that name.
+
+    Returns the file's name; None if the study may only be read. Raises MnistSearchError if it cannot be written.
+    """
+    store, file_name = study.store, f"{name}.zip"
+    if store.is_copy:
+        return None
+    try:
+        with tempfile.TemporaryDirectory() as aside:
+            path = Path(aside) / file_name
+            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+                for member in sorted(folder.iterdir()):
+                    file.write(member, f"{name}/{member.name}")
+            earlier = _artifact_id(study, file_name)
+            if earlier is None:
+                upload_artifact(artifact_store=store.artifacts(), file_path=str(path), study_or_trial=study.optuna)
+            else:
+                with path.open("rb") as content:
+                    store.artifacts().write(earlier, content)
+    except OSError as error:
+        raise MnistSearchError(f"the bundle cannot be kept with its study: {error.strerror or error}") from None
+    return file_name
+
+
+def _artifact_id(study: SearchStudy, file_name: str) -> str | None:
+    """The number of a study's artifact of this name; None if it has none."""
+    attrs = study.store.optuna.get_study_system_attrs(study.study_id)
+    kept = (json.loads(text) for key, text in attrs.items() if key.startswith(_PREFIX))
+    return next((meta["artifact_id"] for meta in kept if meta and meta["filename"] == file_name), None)
