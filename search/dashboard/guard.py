@@ -43,7 +43,7 @@ def require_known_host(app: App, names: frozenset[str]) -> App:
         if is_known(environ, names):
             return app(environ, start_response)
         text = "this dashboard is not known by that name: --allow-host NAME adds one\n"
-        return short_answer(environ, "421 Misdirected Request", text).send(start_response)
+        return short_answer("421 Misdirected Request", text).send(start_response)
 
     return guarded
 
@@ -58,7 +58,7 @@ def refuse_changes(app: App) -> App:
             text, content_type = json.dumps({"reason": _READ_ONLY}), "application/json"
         else:
             text, content_type = f"{_READ_ONLY}\n", PLAIN
-        return short_answer(environ, "403 Forbidden", text, content_type).send(start_response)
+        return short_answer("403 Forbidden", text, content_type).send(start_response)
 
     return guarded
 
@@ -70,7 +70,7 @@ def refuse_changes_from_elsewhere(app: App) -> App:
         if environ["REQUEST_METHOD"] in READING or not is_from_elsewhere(environ):
             return app(environ, start_response)
         text = "another site may not change anything here\n"
-        return short_answer(environ, "403 Forbidden", text).send(start_response)
+        return short_answer("403 Forbidden", text).send(start_response)
 
     return guarded
 
@@ -79,11 +79,15 @@ def with_safe_answers(app: App) -> App:
     """The same application, whose answers a browser takes for what they are, and whose faults are a line each."""
 
     def guarded(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        answer = _answer_of(app, environ)
+        # A head is asked for as a whole: where it lacked the length waitress would send the last of several pieces.
+        is_head = environ["REQUEST_METHOD"] == "HEAD"
+        answer = _answer_of(app, {**environ, "REQUEST_METHOD": "GET"} if is_head else environ)
         if answer.code < 300 and environ["PATH_INFO"].startswith(artifacts.PREFIX):
             artifacts.contain(answer)
         for name, value in _HEADERS.items():
             answer.put(name, value)
+        if is_head:
+            answer.behead()
         return answer.send(start_response)
 
     return guarded
@@ -95,15 +99,15 @@ def _answer_of(app: App, environ: dict[str, Any]) -> Answer:
     try:
         path.encode("latin-1").decode()
     except UnicodeError:  # Bottle would drop such bytes, and go by a path that was not looked at here
-        return short_answer(environ, "400 Bad Request", "this address is not UTF-8\n")
+        return short_answer("400 Bad Request", "this address is not UTF-8\n")
     answer = ask(app, environ)
     of_artifact, fault = path.startswith(artifacts.PREFIX), answer.fault
     if of_artifact and (answer.code == 404 or isinstance(fault, _NO_FILE)):
         answer.close()
-        return short_answer(environ, "404 Not Found", "there is no such file\n")
+        return short_answer("404 Not Found", "there is no such file\n")
     if fault is None:
         return answer
     answer.close()
     text = f"dashboard: {environ['REQUEST_METHOD']} {path}: {type(fault).__name__}: {fault}"
     print(printable(text), file=sys.stderr, flush=True)
-    return short_answer(environ, "500 Internal Server Error", "this failed: the dashboard's terminal says why\n")
+    return short_answer("500 Internal Server Error", "this failed: the dashboard's terminal says why\n")

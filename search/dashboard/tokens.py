@@ -35,11 +35,11 @@ def require_token(app: App, token: str, port: int) -> App:
                     ("Set-Cookie", f"{name}={worth}; HttpOnly; SameSite=Strict; Path=/"),
                     ("Cache-Control", "no-store"),
                 ]
-                return short_answer(environ, "303 See Other", "", headers=headers).send(start_response)
+                return short_answer("303 See Other", "", headers=headers).send(start_response)
         elif _has_cookie(environ, name, worth) or _bears(environ, token):
             return app(environ, start_response)
         headers = [("WWW-Authenticate", "Bearer"), ("Cache-Control", "no-store")]
-        return short_answer(environ, "401 Unauthorized", _ADVICE, headers=headers).send(start_response)
+        return short_answer("401 Unauthorized", _ADVICE, headers=headers).send(start_response)
 
     return guarded
 

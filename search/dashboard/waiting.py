@@ -54,12 +54,12 @@ class WaitingApp:
         try:
             app = self._ready_app()
         except StorageError as error:  # what came to be there meanwhile is no database, or is locked
-            return self._page(environ, start_response, f"{error}")
+            return self._page(start_response, str(error))
         if app is None:
-            return self._page(environ, start_response, self.awaited)
+            return self._page(start_response, self.awaited)
         if environ["PATH_INFO"] in ("", "/") and environ["REQUEST_METHOD"] in READING:
             headers = [("Location", self.path), ("Cache-Control", "no-store")]
-            return short_answer(environ, "303 See Other", "", headers=headers).send(start_response)
+            return short_answer("303 See Other", "", headers=headers).send(start_response)
         return app(environ, start_response)
 
     @property
@@ -114,11 +114,11 @@ class WaitingApp:
         assert self._store is not None
         return {study.study_name: attributes.study_id(study) for study in self._store.optuna.get_all_studies()}
 
-    def _page(self, environ: dict[str, Any], start_response: Any, text: str) -> Iterable[bytes]:
+    def _page(self, start_response: Any, text: str) -> Iterable[bytes]:
         page = _PAGE.format(text=html.escape(text), seconds=_SECONDS)
         headers = [
             ("Retry-After", str(_SECONDS)),
             ("Cache-Control", "no-store"),
             ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),
         ]
-        return short_answer(environ, WAITING, page, "text/html; charset=utf-8", headers).send(start_response)
+        return short_answer(WAITING, page, "text/html; charset=utf-8", headers).send(start_response)

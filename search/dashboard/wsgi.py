@@ -43,6 +43,13 @@ class Answer:
         if close is not None:
             close()
 
+    def behead(self) -> None:
+        """Leaves the head alone, with the length of the body that it is the head of."""
+        if self.header("Content-Length") is None and self.code not in (204, 304):
+            self.put("Content-Length", str(sum(map(len, self.body))))
+        self.close()
+        self.body = []
+
     def send(self, start_response: Any) -> Iterable[bytes]:
         """Hands it to the server."""
         start_response(self.status, self.headers)
@@ -53,7 +60,9 @@ def ask(app: App, environ: dict[str, Any]) -> Answer:
     """The answer of an application, held back to be looked at. It must have begun its answer when it returns.
 
     Bottle tells of an exception by `exc_info`, and writes its traceback to `wsgi.errors`, where nobody reads it here.
+    optuna-dashboard fails at a request that does not say which encodings it takes.
     """
+    given = {"HTTP_ACCEPT_ENCODING": "", **environ, "wsgi.errors": io.StringIO()}
     begun = Answer("500 Internal Server Error", [], [])
 
     def start_response(status: str, headers: Headers, exc_info: Any = None) -> None:
@@ -61,16 +70,14 @@ def ask(app: App, environ: dict[str, Any]) -> Answer:
         begun.fault = exc_info[1] if exc_info else None
 
     try:
-        begun.body = app({**environ, "wsgi.errors": io.StringIO()}, start_response)
+        begun.body = app(given, start_response)
     except Exception as error:
         begun.fault = error
     return begun
 
 
-def short_answer(
-    environ: dict[str, Any], status: str, text: str, content_type: str = PLAIN, headers: Headers | None = None
-) -> Answer:
-    """An answer of our own, without its body where only the head was asked for."""
+def short_answer(status: str, text: str, content_type: str = PLAIN, headers: Headers | None = None) -> Answer:
+    """An answer of our own."""
     body = text.encode()
     own = [("Content-Type", content_type), ("Content-Length", str(len(body))), *(headers or [])]
-    return Answer(status, own, [] if environ["REQUEST_METHOD"] == "HEAD" else [body])
+    return Answer(status, own, [body])

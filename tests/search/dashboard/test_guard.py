@@ -92,6 +92,7 @@ def test_head_is_the_head_alone(url: str, read_only: str, locked: str, files: di
     for path in ("/dashboard", "/api/studies/1", files["notes.txt"], "/", "/nowhere"):
         whole, head = request(read_only, "GET", path), request(read_only, "HEAD", path)
         assert (head.status, head.body) == (whole.status, b"")
+        assert head.headers["content-length"] == str(len(whole.body))
         sent = f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
         for one in (url, read_only, locked):
             assert raw(one, sent).partition(b"\r\n\r\n")[2] == b""
@@ -202,10 +203,10 @@ def test_what_is_no_token(locked: str, headers: dict[str, str]) -> None:
     assert is_locked_out(request(locked, "GET", "/api/studies", **sent))
 
 
-@pytest.mark.parametrize("query", ["token=", "token=wrong", "token", "token=%ff", "x=1&token=wrong", "toke=1"])
+@pytest.mark.parametrize("query", ["token=", "token=wrong", "token", "token=%ff", "x=1&token=wrong"])
 def test_what_is_no_token_in_an_address(locked: str, query: str) -> None:
     assert is_locked_out(request(locked, "GET", f"/api/studies?{query}"))
-    assert is_locked_out(request(locked, "GET", f"/api/studies?{query}", Cookie=let_in(locked))) == ("token" in query)
+    assert is_locked_out(request(locked, "GET", f"/api/studies?{query}", Cookie=let_in(locked)))
 
 
 def let_in(locked: str) -> str:
@@ -229,7 +230,9 @@ def test_the_token_in_the_address_becomes_a_cookie(locked: str) -> None:
     assert request(locked, "GET", f"/?{place.query}").headers["location"] == "/"
 
 
-@pytest.mark.parametrize("path", ["//evil.example/x", "/%2fevil.example", "/%5cevil.example", "/%0d%0aX:1", "/\\evil.example"])
+@pytest.mark.parametrize(
+    "path", ["//evil.example/x", "/%2fevil.example", "/%5cevil.example", "/%0d%0aX:1", "/\\evil.example"]
+)
 def test_the_way_on_never_leads_elsewhere(locked: str, path: str) -> None:
     reply = request(locked, "GET", f"{path}?{urlsplit(locked).query}")
     if reply.status == 303:
@@ -284,5 +287,5 @@ def test_this_machine_alone(host: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "a b", "http://box", "box:80", "[::1]"])
 def test_a_further_name_is_a_name(name: str) -> None:
-    with pytest.raises(MnistSearchError, match="--allow-host .*: give a name alone"):
+    with pytest.raises(MnistSearchError, match=r"--allow-host .*: give a name alone"):
         Access(allowed_hosts=(name,))
