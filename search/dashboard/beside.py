@@ -65,7 +65,6 @@ def _live(connection: Connection, storage_url: str, study: str, access: Access) 
     """The life of its process, until its parent ends it or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the search decides
     die_with_parent()
-    os.nice(_NICENESS)  # the trainings come first
     try:
         from search.dashboard.opening import Dashboard  # here alone: the search itself needs no web server
 
@@ -76,5 +75,6 @@ def _live(connection: Connection, storage_url: str, study: str, access: Access) 
     except Exception as error:
         connection.send((None, f"{type(error).__name__}: {error}"))
         return
+    os.nice(_NICENESS)  # the trainings come first; only now, since the search has waited for it so far
     connection.send((dashboard.url, None))
     dashboard.serve()

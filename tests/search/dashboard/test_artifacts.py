@@ -86,7 +86,8 @@ def test_a_file_that_is_gone_is_a_404_in_a_line(
      "/artifacts/1/..%5cmnist-search.db", "/artifacts/1/..\\mnist-search.db", "/artifacts/../mnist-search.db",
      "/artifacts/1/%252e%252e%252fmnist-search.db", "/artifacts/1/", "/artifacts/", "/artifacts/1/%00",
      "/artifacts/../api/x", "/artifacts/1/....//mnist-search.db", "/artifacts/1//etc/passwd",
-     "/artifacts/1/%2fetc%2fpasswd", "/static/../mnist-search.db", "/static/..%2f..%2f_app.py", "/static/%2fetc/passwd"],
+     "/artifacts/1/%2fetc%2fpasswd", "/static/../mnist-search.db", "/static/..%2f..%2f_app.py",
+     "/static/%2fetc/passwd"],
 )  # fmt: skip
 def test_no_path_leads_out_of_the_folder(url: str, path: str, capfd: pytest.CaptureFixture[str]) -> None:
     for method in ("GET", "HEAD", "DELETE"):

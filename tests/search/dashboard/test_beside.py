@@ -11,7 +11,7 @@ import pytest
 from search.dashboard import beside
 from search.dashboard.access import Access
 from search.dashboard.beside import dashboard_beside
-from tests.helpers.cli import start
+from tests.helpers.cli import QUICK, call, start
 from tests.helpers.dashboards import request
 from tests.helpers.running import SLOWER, descendants, left_alive
 
@@ -34,25 +34,36 @@ def is_up(url: str) -> bool:
         return False
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_it_is_gone_when_the_search_is(tmp_path: Path, number: signal.Signals) -> None:
-    """Of a study that this very search begins. A Ctrl-C reaches the whole group, and the dashboard leaves it alone."""
+def test_a_kill_9_of_the_search_ends_it_and_a_ctrl_c_does_not(tmp_path: Path) -> None:
+    """Of a study that this very search begins. A Ctrl-C reaches the whole group; the search decides what ends."""
     process = start(["run", "--dashboard", "--trials", "200", "--workers", "1", *SLOWER], tmp_path)
     url = url_said(process)
-    assert is_up(url)
     family = descendants(process.pid)
-    own = os.getpriority(os.PRIO_PROCESS, process.pid)
-    assert min(own + 10, 19) in {os.getpriority(os.PRIO_PROCESS, pid) for pid in family}
-    if number == signal.SIGINT:
-        os.killpg(process.pid, number)
-    else:
-        process.send_signal(number)
+    niceness = min(os.getpriority(os.PRIO_PROCESS, process.pid) + 10, 19)
+    [its_own] = [pid for pid in family if os.getpriority(os.PRIO_PROCESS, pid) == niceness]
+    os.kill(its_own, signal.SIGINT)
+    assert is_up(url)
+    process.kill()
     _, err = process.communicate(timeout=60)
     assert left_alive(family) == []
     assert not is_up(url)
     assert "Traceback" not in err
-    if number == signal.SIGINT:
-        assert process.returncode == 130
+
+
+@pytest.mark.usefixtures("own_folder", "inline_engine")
+def test_it_ends_with_the_search(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a token too, if there is one for dashboards."""
+    monkeypatch.setenv("MNIST_SEARCH_TOKEN", "a secret")
+    code, _, err = call(["run", "--dashboard", "--trials", "1", *QUICK], capsys)
+    assert code == 0
+    [line] = [line for line in err.splitlines() if line.startswith("dashboard: ")]
+    url = line.removeprefix("dashboard: ")
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/dashboard/studies/1\?token=a\+secret", url)
+    assert err.index(line) < err.index("study digits: ")
+    with pytest.raises(ConnectionRefusedError):
+        request(url, "GET", "/")
+    monkeypatch.setenv("MNIST_SEARCH_TOKEN", "short")
+    assert call(["run", "--dashboard", "--trials", "1", *QUICK], capsys)[0] == 2
 
 
 def test_it_changes_the_study_as_the_command_does_and_ends_with_its_block(folder: Path) -> None:
