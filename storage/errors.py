@@ -7,3 +7,7 @@ class StorageError(Exception):
 
 class StudyBusyError(StorageError):
     """Another dispatcher works on the study."""
+
+
+class NothingStoredError(StorageError):
+    """There is no database yet where one was looked for."""

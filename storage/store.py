@@ -14,7 +14,7 @@ from optuna.storages import RDBStorage
 from sqlalchemy import URL, Engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 
-from storage.errors import StorageError
+from storage.errors import NothingStoredError, StorageError
 from storage.private_copy import copy_database, may_be_written
 from storage.schema import ensure_schema, while_others_create
 
@@ -30,14 +30,14 @@ class Store:
     when the store is closed, and what others write later is not seen. Nobody who only reads has to know.
 
     Raises StorageError when the URL is malformed, its folder is missing or cannot be written, the file is no
-    database, or, with `must_exist`, when nothing is stored there yet.
+    database, or, with `must_exist`, NothingStoredError when nothing is stored there yet.
     """
 
     def __init__(self, url: str, must_exist: bool = False, for_reading: bool = False) -> None:
         self.url = _parse(url)
         self.folder = _folder(self.url)
         if must_exist and not _exists(self.url):
-            raise StorageError(
+            raise NothingStoredError(
                 f"nothing is stored at {self.url.render_as_string()} yet: "
                 "run `mnist-search run` first, or name --storage"
             )

@@ -10,25 +10,61 @@ EXAMPLE = "Example: mnist-search dashboard --port 8080"
 
 
 def command(
-    host: Annotated[str, typer.Option("--host", help="Address to serve on. There is no login.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to serve on.")] = 8080,
+    host: Annotated[
+        str,
+        typer.Option(
+            "--host", metavar="ADDRESS", help="Address to serve on; beyond this machine with --read-only or --token."
+        ),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int | None,
+        typer.Option("--port", min=1, max=65535, help="Port to serve on. Default: 8080, or the next one free."),
+    ] = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="Let visitors look and change nothing.")] = False,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            "--token",
+            metavar="TEXT",
+            envvar="MNIST_SEARCH_TOKEN",
+            help="Let those in alone who have it: 8 characters or more, or auto for a new one.",
+        ),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option("--allow-host", metavar="NAME", help="A further name it is known by. May be repeated."),
+    ] = None,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     storage: options.Storage = options.STORAGE_DEFAULT,
-    study: options.Study = None,
+    study: Annotated[
+        str | None, typer.Option("--study", metavar="NAME", help="Study to begin with. Default: the only one there is.")
+    ] = None,
 ) -> None:
     """Serve optuna-dashboard on the studies, until Ctrl-C."""
     import sys
 
-    from models.errors import MnistSearchError
-    from search.dashboard.server import serve
-    from search.study.study import open_study, study_names
-    from storage.store import Store
+    from search.cli.interrupts import terminable
+    from search.dashboard.access import Access, chosen_token
+    from search.dashboard.opening import Dashboard
+    from search.dashboard.server import DEFAULT_PORT, own_process
 
-    store = Store(storage, must_exist=True)
-    names = study_names(store)
-    if not names:
-        raise MnistSearchError(f"no study in {store.url.render_as_string()} yet: `mnist-search run` begins one")
-    shown = study or (names[0] if len(names) == 1 else None)
-    page = f"studies/{open_study(store, shown).study_id}" if shown else ""
-    print(f"http://{host}:{port}/dashboard/{page}  (Ctrl-C ends it)", file=sys.stderr, flush=True)
-    serve(store, host, port, read_only)
+    own_process()
+    access = Access(host, read_only, chosen_token(token), tuple(allow_host or ()))
+    with terminable():
+        dashboard = Dashboard(storage, study, access, port)
+        if dashboard.other_port is not None:
+            print(f"port {DEFAULT_PORT} is taken: this one is on {dashboard.other_port}", file=sys.stderr)
+        print(f"{dashboard.url}  (Ctrl-C ends it)", file=sys.stderr, flush=True)
+        if dashboard.awaited is not None:
+            print(dashboard.awaited, file=sys.stderr, flush=True)
+        if open_browser:
+            _open(dashboard.url)
+        dashboard.serve()
+
+
+def _open(url: str) -> None:
+    """Opens the address; in a thread, since a browser of the terminal takes all the time it is used."""
+    import threading
+    import webbrowser
+
+    threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()

@@ -93,13 +93,21 @@ def command(
     study: Annotated[
         str | None, typer.Option("--study", metavar="NAME", help="Name of the study. Default: the dataset's name.")
     ] = None,
+    dashboard: Annotated[
+        bool, typer.Option("--dashboard", help="Serve optuna-dashboard on this study while it runs.")
+    ] = False,
     json: options.Json = False,
 ) -> int:
     """Search for small networks; run it again to resume the study."""
+    import os
+    from contextlib import ExitStack
+
     from models.presets import get_preset
     from search.cli.interrupts import EXIT_INTERRUPTED, interruptible
     from search.cli.progress import progress_listener
     from search.cli.status import print_status
+    from search.dashboard.access import TOKEN_VARIABLE, Access, chosen_token
+    from search.dashboard.beside import dashboard_beside
     from search.dispatch.dispatcher import Dispatcher, Limits
     from search.engines.opening import open_engine
     from search.study.setup import StudyRequest, prepare
@@ -113,6 +121,7 @@ def command(
     n_workers, n_slots = options.n_workers(workers), options.n_slots(slots)
     resolved = resolve_device(device)
     check_precision(precision)
+    access = Access(token=chosen_token(os.environ.get(TOKEN_VARIABLE) or None)) if dashboard else None
     settings = {
         "max_params": max_params, "target": target, "sustain": sustain, "epochs": epochs, "sampler": sampler,
         "pruner": pruner, "seed": seed, "split": split,
@@ -129,10 +138,14 @@ def command(
     try:
         queue(prepared.study, prepared.warm_start)
         limits, on = Limits(trials, timeout, stop_at_target), provenance(resolved, chosen)
-        with (
-            open_engine(prepared.data, worker_devices(resolved, n_workers), chosen.dtype, n_slots) as engine,
-            progress_listener() as listener,
-        ):
+        with ExitStack() as stack:
+            beside = stack.enter_context(dashboard_beside(storage, prepared.study.name, access)) if access else None
+            engine = stack.enter_context(
+                open_engine(prepared.data, worker_devices(resolved, n_workers), chosen.dtype, n_slots)
+            )
+            if beside is not None:
+                print(beside.line(), file=sys.stderr, flush=True)
+            listener = stack.enter_context(progress_listener())
             dispatcher = Dispatcher(prepared.study, engine, limits, session, listener, on)
             with interruptible(dispatcher.stop) as interrupted:
                 state = dispatcher.run()

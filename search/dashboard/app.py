@@ -5,8 +5,9 @@ import threading
 import optuna_dashboard
 
 from search.dashboard.artifact_store import DashboardArtifacts
-from search.dashboard.explaining import App, explaining, warm_up
+from search.dashboard.explaining import explaining, warm_up
 from search.dashboard.view import StudyView
+from search.dashboard.wsgi import App
 from search.study import attributes
 from storage.store import Store
 from storage.trials import n_trials

@@ -7,7 +7,7 @@ with 5,000 notes among them that would take most of a minute.
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 from wsgiref.util import setup_testing_defaults
@@ -15,8 +15,7 @@ from wsgiref.util import setup_testing_defaults
 from search.dashboard.own_words import with_ours
 from search.dashboard.view import StudyView
 from search.dashboard.watched import WatchedStudy
-
-App = Callable[[dict[str, Any], Any], Iterable[bytes]]
+from search.dashboard.wsgi import Answer, App, ask
 
 _STUDY = re.compile(r"/api/studies/(\d+)/?")
 
@@ -40,14 +39,13 @@ def explaining(app: App, view: StudyView) -> App:
             frame = told.frame if n_trials == len(told) else None  # all have ended: nothing to ask for
             if frame is None:
                 after = urlencode({"after": max(int(first), len(told))})
-                status, headers, body = _call(app, {**environ, "QUERY_STRING": after})
-                if not status.startswith("200"):
-                    start_response(status, headers)
-                    return [body]
-                frame = json.loads(body)
+                answer = ask(app, {**environ, "QUERY_STRING": after})
+                if answer.fault is not None or answer.code != 200:
+                    return app(environ, start_response)  # which says it in its own way
+                frame = json.loads(b"".join(answer.body))
             body = _explain(frame, watched, int(first))
-        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
-        return [body]
+        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+        return Answer("200 OK", headers, [body]).send(start_response)
 
     return explained
 
@@ -56,7 +54,7 @@ def warm_up(app: App, study_id: int) -> None:
     """Makes ready what the first page of a study needs, which takes seconds for thousands of trials."""
     environ: dict[str, Any] = {"PATH_INFO": f"/api/studies/{study_id}"}
     setup_testing_defaults(environ)
-    _call(app, environ)
+    ask(app, environ)
 
 
 def _watched(view: StudyView, study_id: int) -> WatchedStudy | None:
@@ -64,18 +62,6 @@ def _watched(view: StudyView, study_id: int) -> WatchedStudy | None:
         return view.watched(study_id)
     except KeyError:  # the application says so better
         return None
-
-
-def _call(app: App, environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]], bytes]:
-    """What an application answers: status, headers and body."""
-    said: list[Any] = []
-    answer = app(environ, lambda *arguments: said.append(arguments))
-    try:
-        body = b"".join(answer)
-    finally:
-        if hasattr(answer, "close"):
-            answer.close()
-    return said[0][0], said[0][1], body
 
 
 def _explain(detail: dict[str, Any], watched: WatchedStudy, first: int) -> bytes:
