@@ -1,6 +1,8 @@
 """GrowingTrials: the trials of a study, read again and again while it grows."""
 
 import threading
+from collections.abc import Sequence
+from datetime import datetime
 
 from optuna.trial import FrozenTrial
 from sqlalchemy import Engine
@@ -20,15 +22,18 @@ class GrowingTrials:
         self._study_id = study_id
         self._lock = threading.Lock()
         self._trials: list[FrozenTrial] = []
+        self.n_deletions = 0
+        """How often the study was found to be gone, with another one in its place or none."""
 
     def read(self) -> list[FrozenTrial]:
         """All trials as they stand now, in the order of their numbers. Who changes the list changes a copy."""
         with self._lock:
-            changed = self._changed()
-            if self._trials and not (changed and _is_same(changed[0], self._trials[0])):
-                # The study was deleted, and another one may have got its number.
+            again = self._to_read_again()
+            changed = self._changed(again)
+            if not _are_there(again, changed):
                 self._trials = []
-                changed = self._changed()
+                self.n_deletions += 1
+                changed = self._changed([])
             for trial in changed:
                 if trial.number < len(self._trials):
                     self._trials[trial.number] = trial
@@ -36,11 +41,25 @@ class GrowingTrials:
                     self._trials.append(trial)
             return list(self._trials)
 
-    def _changed(self) -> list[FrozenTrial]:
-        """The first trial, to know the study by; those that had not ended when they were read, and new ones."""
-        unfinished = [trial.number for trial in self._trials if not trial.state.is_finished()]
-        return read_changed(self._engine, self._study_id, [0, *unfinished], len(self._trials))
+    def _to_read_again(self) -> list[FrozenTrial]:
+        """Those that had not ended when they were read, and the first that had begun, to know the study by."""
+        begun = next((trial for trial in self._trials if _time(trial) is not None), None)
+        return [trial for trial in self._trials if trial is begun or not trial.state.is_finished()]
+
+    def _changed(self, again: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        return read_changed(self._engine, self._study_id, [trial.number for trial in again], len(self._trials))
 
 
-def _is_same(first: FrozenTrial, known: FrozenTrial) -> bool:
-    return (first.number, first._trial_id, first.datetime_start) == (0, known._trial_id, known.datetime_start)
+def _are_there(known: Sequence[FrozenTrial], found: Sequence[FrozenTrial]) -> bool:
+    """Whether these trials are among those found: numbers are given again, times are not."""
+    by_number = {trial.number: trial for trial in found}
+    return all(trial.number in by_number and _is_same(trial, by_number[trial.number]) for trial in known)
+
+
+def _is_same(known: FrozenTrial, found: FrozenTrial) -> bool:
+    return known._trial_id == found._trial_id and _time(known) in (None, _time(found))
+
+
+def _time(trial: FrozenTrial) -> datetime | None:
+    """When it began, or ended if it never did; None of one that waits."""
+    return trial.datetime_start or trial.datetime_complete

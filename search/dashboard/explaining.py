@@ -7,10 +7,12 @@ with 5,000 notes among them that would take most of a minute.
 import json
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 from wsgiref.util import setup_testing_defaults
+
+from optuna.trial import FrozenTrial
 
 from search.dashboard.own_words import with_ours
 from search.dashboard.view import StudyView
@@ -28,22 +30,22 @@ def explaining(app: App, view: StudyView) -> App:
         watched = _watched(view, int(found[1])) if found and environ["REQUEST_METHOD"] == "GET" else None
         if watched is None:
             return app(environ, start_response)
-        query = parse_qs(environ.get("QUERY_STRING", ""))
-        first = query.get("after", ["0"])[0]
+        query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
+        first = query.get("after", ["0"])[-1]
         if not first.isdecimal():
             return app(environ, start_response)
         told = watched.told
         with told.lock:
-            n_trials = len(watched.trials())
+            trials = watched.trials()
             told.keep_to((watched.facts_state, view.stored_attributes(watched.study.study_id)))
-            frame = told.frame if n_trials == len(told) else None  # all have ended: nothing to ask for
+            frame = told.frame if len(trials) == len(told) else None  # all have ended: nothing to ask for
             if frame is None:
                 after = urlencode({"after": max(int(first), len(told))})
                 answer = ask(app, {**environ, "QUERY_STRING": after})
                 if answer.fault is not None or answer.code != 200:
                     return app(environ, start_response)  # which says it in its own way
                 frame = json.loads(b"".join(answer.body))
-            body = _explain(frame, watched, int(first))
+            body = _explain(frame, watched, int(first), trials)
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
         return Answer("200 OK", headers, [body]).send(start_response)
 
@@ -64,7 +66,7 @@ def _watched(view: StudyView, study_id: int) -> WatchedStudy | None:
         return None
 
 
-def _explain(detail: dict[str, Any], watched: WatchedStudy, first: int) -> bytes:
+def _explain(detail: dict[str, Any], watched: WatchedStudy, first: int, stored: Sequence[FrozenTrial]) -> bytes:
     """The answer with notes and figures, and its trials from the number `first` on.
 
     `detail` has those that were not told of yet. What was said of an ended trial is kept: nothing of it changes.
@@ -75,7 +77,7 @@ def _explain(detail: dict[str, Any], watched: WatchedStudy, first: int) -> bytes
         text = watched.note(trial["number"])
         if text is not None:
             trial["note"]["body"] = with_ours(trial["note"]["body"], text)
-    texts = [*told.texts(first, n_told), *told.take(detail["trials"])]
+    texts = [*told.texts(first, n_told), *told.take(detail["trials"], stored)]
     told.frame = {**detail, "trials": []}
     place = secrets.token_hex(8)
     own_note, own_figures = detail["note"], detail["plotly_graph_objects"]

@@ -5,6 +5,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from optuna.trial import FrozenTrial
+
 _ENDED = ("Complete", "Pruned", "Fail")
 """States, in the words of optuna-dashboard."""
 
@@ -28,11 +30,15 @@ class Told:
         if state != self._state:
             self._texts, self._state, self.frame = [], state, None
 
-    def take(self, trials: Sequence[dict[str, Any]]) -> list[bytes]:
-        """Trials, as optuna-dashboard tells of them, as JSON each; keeps what will not change any more."""
+    def take(self, trials: Sequence[dict[str, Any]], stored: Sequence[FrozenTrial]) -> list[bytes]:
+        """Trials, as optuna-dashboard tells of them, as JSON each; keeps what will not change any more.
+
+        `stored` are the study's trials. What optuna-dashboard tells is some seconds old, and may be of a study that
+        was deleted since and begun anew.
+        """
         texts = [json.dumps(trial).encode() for trial in trials]
         for trial, text in zip(trials, texts, strict=True):
-            if trial["number"] != len(self._texts) or trial["state"] not in _ENDED:
+            if trial["number"] != len(self._texts) or trial["state"] not in _ENDED or not _is_of(trial, stored):
                 break
             self._texts.append(text)
         return texts
@@ -40,3 +46,10 @@ class Told:
     def texts(self, first: int, end: int) -> list[bytes]:
         """What was said of the trials of these numbers, `end` not among them."""
         return self._texts[first:end]
+
+
+def _is_of(told: dict[str, Any], stored: Sequence[FrozenTrial]) -> bool:
+    if told["number"] >= len(stored):
+        return False
+    began = stored[told["number"]].datetime_start
+    return bool(told.get("datetime_start") == (began and began.isoformat()))

@@ -4,12 +4,14 @@ It reads trials as fast as this program does, and only what has changed; optuna-
 few seconds, which for 5,000 takes a core all the time. What is written goes to the database as ever.
 """
 
+import contextlib
 import copy
 import threading
 from collections.abc import Container
 from typing import Any
 
 from optuna.storages._cached_storage import _CachedStorage
+from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
@@ -21,7 +23,12 @@ from search.measures.words import count_text, percent
 from search.study import attributes
 from search.study.settings import StudySettings
 from search.study.study import open_study
+from storage.growing_trials import GrowingTrials
 from storage.store import Store
+from storage.trials import place_of_trial
+
+_UNREADABLE = (MnistSearchError, TypeError, AttributeError)
+"""What comes of settings of a newer program, and of what another program keeps by that name, or of none at all."""
 
 
 class StudyView(_CachedStorage):
@@ -30,21 +37,24 @@ class StudyView(_CachedStorage):
     def __init__(self, store: Store) -> None:
         super().__init__(store.optuna)
         self.store = store
-        self._watched: dict[int, tuple[str, WatchedStudy | None]] = {}
+        self._watched: dict[int, tuple[Any, WatchedStudy | None]] = {}
+        self._others: dict[int, GrowingTrials] = {}
         self._watching = threading.Lock()
 
     def watched(self, study_id: int) -> WatchedStudy | None:
         """A study of ours; None if another program made it. Raises KeyError if there is no such study."""
         name = self.get_study_name_from_id(study_id)
+        # Its settings too: it may have been deleted and begun anew, and has none in the moment of its beginning.
+        known_by = name, self._backend.get_study_user_attrs(study_id).get(attributes.SETTINGS)
         with self._watching:
-            if study_id not in self._watched or self._watched[study_id][0] != name:
-                self._watched[study_id] = (name, self._watch(name))
+            if study_id not in self._watched or self._watched[study_id][0] != known_by:
+                self._watched[study_id] = (known_by, self._watch(name))
             return self._watched[study_id][1]
 
     def _watch(self, name: str) -> WatchedStudy | None:
         try:
             return WatchedStudy(open_study(self.store, name))
-        except MnistSearchError:  # it has no settings that we could read
+        except _UNREADABLE:
             return None
 
     def stored_attributes(self, study_id: int) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -60,36 +70,44 @@ class StudyView(_CachedStorage):
         studies = sorted(super().get_all_studies(), key=attributes.study_id)
         for study in studies:
             study.user_attrs = settings_in_words(study.user_attrs)
-            watched = self.watched(attributes.study_id(study))
-            if watched is not None:
-                study.system_attrs = {**study.system_attrs, **files_of_study(watched.study)}
+            with contextlib.suppress(KeyError):  # deleted since
+                study.system_attrs = study.system_attrs | self._files(attributes.study_id(study))
         return studies
 
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        return super().get_study_system_attrs(study_id) | self._files(study_id)
+
+    def _files(self, study_id: int) -> dict[str, str]:
         watched = self.watched(study_id)
-        return super().get_study_system_attrs(study_id) | (files_of_study(watched.study) if watched else {})
+        return {} if watched is None else files_of_study(watched.study)
+
+    def get_study_directions(self, study_id: int) -> list[StudyDirection]:
+        """Read each time, like the name."""
+        return list(self._backend.get_study_directions(study_id))
 
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
         watched = self.watched(study_id)
         if watched is None:
-            return list(super().get_all_trials(study_id, deepcopy, states))
-        trials = [trial for trial in watched.trials() if states is None or trial.state in states]
+            found = self._others.setdefault(study_id, GrowingTrials(self.store.engine, study_id)).read()
+        else:
+            found = watched.trials()
+        trials = [trial for trial in found if states is None or trial.state in states]
         return copy.deepcopy(trials) if deepcopy else trials
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
         trial = self._backend.get_trial(trial_id)
-        trial.system_attrs = {**trial.system_attrs, **files_of_trial(trial)}
+        study_id, _ = place_of_trial(self.store.engine, trial_id)
+        if self.watched(study_id) is not None:
+            trial.system_attrs = {**trial.system_attrs, **files_of_trial(trial)}
         return trial
 
     def get_best_trial(self, study_id: int) -> FrozenTrial:
         """The study's own answer. Optuna's is the first of the most accurate, whatever their size."""
         watched = self.watched(study_id)
-        best = super().get_best_trial(study_id) if watched is None else watched.best()
-        if best is None:
-            raise ValueError("No trials are completed yet.")
-        return best
+        best = None if watched is None else watched.best()
+        return super().get_best_trial(study_id) if best is None else best
 
 
 def settings_in_words(attrs: dict[str, Any]) -> dict[str, Any]:
@@ -99,7 +117,7 @@ def settings_in_words(attrs: dict[str, Any]) -> dict[str, Any]:
     others = {key: value for key, value in attrs.items() if key != attributes.SETTINGS}
     try:
         settings = StudySettings.from_dict(attrs[attributes.SETTINGS])
-    except (MnistSearchError, TypeError):  # of a newer program
+    except _UNREADABLE:
         return attrs
     words = {
         "dataset": dataset_name(settings.dataset),

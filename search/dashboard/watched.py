@@ -54,7 +54,7 @@ class WatchedStudy:
         self._verified: dict[int, Mapping[str, Any]] = {}
         self._winner: Winner | None = None
         self._every = 1
-        self._state = (-1, -1)
+        self._state = (-1, -1, 0)
         self._page: Page | None = None
         self._page_state: tuple[Any, ...] = ()
         self._page_at = self._page_cost = 0.0
@@ -116,23 +116,24 @@ class WatchedStudy:
         self._trials = self._reader.read()
         n_ended = sum(trial.state.is_finished() for trial in self._trials)
         n_verified = n_finished_verifications(self.study.store.engine, self.study.study_id)
-        if (n_ended, n_verified) == self._state:
+        state = n_ended, n_verified, self._reader.n_deletions
+        if state == self._state:
             return
         self.study.refresh(self._trials)
         every = _every(len(self._trials))
         if every != self._every:
             self._every = every
             self._shown.clear()
-        if n_verified != self._state[1]:
+        if state[1:] != self._state[1:]:
             self._verified = {one.trial.number: one.summary for one in reversed(verified_trials(self.study))}
             self._notes.clear()
         self._winner = find_winner(self.study)
-        self._state = n_ended, n_verified
+        self._state = state
 
     @property
-    def facts_state(self) -> tuple[int, int]:
+    def facts_state(self) -> tuple[int, int, int]:
         """What is shown of ended trials depends on this, beside themselves."""
-        return self._state[1], self._every
+        return *self._state[1:], self._every
 
     def _show(self, trial: FrozenTrial) -> FrozenTrial:
         known = self._shown.get(trial.number)
@@ -155,8 +156,13 @@ def _shown(trial: FrozenTrial, has_curve: bool) -> FrozenTrial:
     if not has_curve:
         shown.intermediate_values = {}
     shown.user_attrs = {key: _short(value) for key, value in trial.user_attrs.items() if key not in _HIDDEN}
-    shown.system_attrs = {**trial.system_attrs, **files_of_trial(trial)}
+    shown.system_attrs = {**_constraints(trial), **trial.system_attrs, **files_of_trial(trial)}
     return shown
+
+
+def _constraints(trial: FrozenTrial) -> dict[str, list[float]]:
+    """Those that Optuna 5 keeps one by one, as the list that optuna-dashboard 0.21 looks for."""
+    return {attributes.CONSTRAINTS: list(trial.constraints.values())} if trial.constraints else {}
 
 
 def _short(value: Any) -> Any:
