@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 from optuna.artifacts.exceptions import ArtifactNotFound
 
+from models.errors import MnistSearchError
 from search.dashboard.made_files import Kind, Made, made_of, trial_file
 from search.dashboard.view import StudyView
 from search.dashboard.watched import WatchedStudy
@@ -42,7 +43,7 @@ class DashboardArtifacts:
             study_id, number = place_of_trial(self._view.store.engine, made.owner_id)
             study = self._watched(study_id).study
             return trial_file(study, study.trial(number), made.kind)
-        except KeyError:
+        except (KeyError, MnistSearchError):
             raise ArtifactNotFound(f"there is no artifact {made.artifact_id}") from None
 
     def _watched(self, study_id: int) -> WatchedStudy:

@@ -14,7 +14,7 @@ _TRAIN, _EVAL, _TARGET = "#e08a1e", "#3b82f6", "#0f9d6b"
 
 
 def curves_png(epochs: Sequence[Mapping[str, Any]], target: float, title: str) -> bytes:
-    """Accuracy (as error, on a logarithmic scale) and loss after each epoch as a PNG of 900x380 pixels.
+    """Accuracy and loss after each epoch as a PNG of 900x380 pixels.
 
     `epochs` are records as `storage.epochs` gives them, at least one.
     """
@@ -31,7 +31,7 @@ def curves_png(epochs: Sequence[Mapping[str, Any]], target: float, title: str) -
     accuracy.set_title(f"accuracy in percent (best {percent(best)})", fontsize=10)
     # The first epochs would push all that counts into one line.
     worst = min(record["eval_accuracy"] for record in epochs)
-    accuracy.set_ylim(bottom=100 * max(worst, target - 0.03) - 0.1)
+    accuracy.set_ylim(bottom=100 * max(worst, min(best, target) - 0.03) - 0.1)
     loss.set_title("loss (cross-entropy)", fontsize=10)
     loss.set_yscale("log")
     for axes in (accuracy, loss):

@@ -22,7 +22,7 @@ from storage.epochs import epochs_of
 
 _PREFIX = "artifacts:"
 """Optuna's, of the system attributes that name an artifact each."""
-_NUMBER = re.compile(r"d-([0-9a-f]+)-([0-9a-f])")
+_NUMBER = re.compile(r"d-([1-9a-f][0-9a-f]{0,14})-([0-9a-f])")
 """Not of Optuna's own form, which is a UUID; optuna-dashboard lets hexadecimal digits and dashes pass."""
 
 
@@ -74,10 +74,12 @@ def files_of_study(study: SearchStudy) -> dict[str, str]:
 
 
 def trial_file(study: SearchStudy, trial: FrozenTrial, kind: Kind) -> bytes:
-    """The content of a file of a trial."""
+    """The content of a file of a trial. Raises KeyError, or MnistSearchError, if there is nothing to make it of."""
     if kind is Kind.SPEC:
         return dump_spec(candidate_of(trial), f"{study.name} trial {trial.number}").encode()
     epochs = epochs_of(study.store.engine, attributes.trial_id(trial))
+    if not epochs or kind is Kind.REPORT:
+        raise KeyError(trial.number)
     if kind is Kind.CURVES:
         params = trial.user_attrs.get(attributes.PARAMS, 0)
         return curves_png(epochs, study.settings.target, f"trial {trial.number}, {params:,} parameters")
