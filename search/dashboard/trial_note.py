@@ -6,7 +6,7 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from models.layer_table import arch_facts, layer_facts
-from search.dashboard.markdown import template
+from search.dashboard.markdown import code, template
 from search.facts.outcome_text import outcome_text
 from search.measures.words import command_text, percent, points, seconds_text
 from search.report.rows import recipe_rows
@@ -50,7 +50,7 @@ def _origin(attrs: Mapping[str, Any]) -> str:
     if attributes.RETRY_OF in attrs:
         return f"Trial {attrs[attributes.RETRY_OF]} again, which was interrupted."
     if attributes.WARM_START in attrs:
-        return f"Not drawn but given: `--warm-start {attrs[attributes.WARM_START]}`."
+        return f"Not drawn but given: {code(f'--warm-start {attrs[attributes.WARM_START]}')}."
     return ""
 
 

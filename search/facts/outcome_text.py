@@ -21,18 +21,22 @@ def _text(trial: FrozenTrial, settings: StudySettings) -> str:
             return _trained(trial, settings)
         case Outcome.PRUNED:
             n_epochs = len(trial.intermediate_values)
-            return f"stopped after epoch {n_epochs}: {reason.removesuffix(f' in epoch {n_epochs}')}"
+            return _because(f"stopped after epoch {n_epochs}", reason.removesuffix(f" in epoch {n_epochs}"))
         case Outcome.REJECTED:
-            return f"rejected before training: {reason}"
+            return _because("rejected before training", reason)
         case Outcome.DIVERGED:
-            return f"diverged: {reason}"
+            return _because("diverged", reason)
         case Outcome.FAILED:
-            return f"failed: {reason}"
+            return _because("failed", reason)
         case Outcome.INTERRUPTED:
-            return f"interrupted: {reason}"
+            return _because("interrupted", reason)
         case Outcome.DUPLICATE:
-            return f"not trained: {reason}"
+            return _because("not trained", reason)
     return _unfinished(trial, settings)
+
+
+def _because(what: str, reason: str) -> str:
+    return f"{what}: {reason}" if reason else what
 
 
 def _trained(trial: FrozenTrial, settings: StudySettings) -> str:
