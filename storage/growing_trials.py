@@ -35,10 +35,10 @@ class GrowingTrials:
                 self.n_deletions += 1
                 changed = self._changed([])
             for trial in changed:
-                if trial.number < len(self._trials):
-                    self._trials[trial.number] = trial
-                else:
+                if trial.number == len(self._trials):
                     self._trials.append(trial)
+                elif not self._trials[trial.number].state.is_finished():
+                    self._trials[trial.number] = trial
             return list(self._trials)
 
     def _to_read_again(self) -> list[FrozenTrial]:
