@@ -53,7 +53,9 @@ class StudyView(_CachedStorage):
 
     def _watch(self, name: str) -> WatchedStudy | None:
         try:
-            return WatchedStudy(open_study(self.store, name))
+            study = open_study(self.store, name)
+            study.space.to_dict()  # of ranges that we know
+            return WatchedStudy(study)
         except _UNREADABLE:
             return None
 

@@ -18,7 +18,10 @@ def call_app(app: App, method: str, path: str, query: str = "", body: Any = None
     setup_testing_defaults(environ)
     answer = ask(app, environ)
     assert answer.fault is None, answer.fault
-    return answer.code, b"".join(answer.body)
+    try:
+        return answer.code, b"".join(answer.body)
+    finally:
+        answer.close()
 
 
 def get_json(app: App, path: str, query: str = "") -> Any:

@@ -7,6 +7,7 @@ from optuna.trial import TrialState, create_trial
 from benchmarks._made_trials import made_epoch
 from models.presets import PRESETS
 from search.dispatch.gate import excess_params
+from search.space.space import Space
 from search.study import attributes
 from search.study.outcomes import Outcome
 from search.study.settings import StudySettings
@@ -24,8 +25,9 @@ _STATES = {Outcome.TRAINED: TrialState.COMPLETE, Outcome.PRUNED: TrialState.PRUN
 
 def empty_study(store: Store, name: str = "digits", **settings: Any) -> SearchStudy:
     """A study of ours without a trial, of three epochs of which the last two decide."""
-    given = {"dataset": "digits", "epochs": EPOCHS, "sustain": 2, "target": TARGET, **settings}
-    return create_study(store, name, StudySettings(**given))
+    given: dict[str, Any] = {"dataset": "digits", "epochs": EPOCHS, "sustain": 2, "target": TARGET, **settings}
+    space = Space.of({}, given.get("max_params", 10_000)).to_dict()
+    return create_study(store, name, StudySettings(**given, space=space))
 
 
 def begin(study: SearchStudy, candidate: int | None = 0, state: TrialState = TrialState.RUNNING, **attrs: Any) -> int:
