@@ -14,11 +14,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from storage.errors import StudyBusyError
-from storage.tables import SessionRow
+from storage.tables import SessionRow, studies
 
 BEAT_SECONDS = 5.0
 STALE_SECONDS = 120.0
 TAKEN_OVER = "another process has taken this study over, since this one stood still too long"
+DELETED = "somebody has deleted this study meanwhile"
 
 _PROCESS_BEGAN = time.time()
 
@@ -26,8 +27,8 @@ _PROCESS_BEGAN = time.time()
 class StudySession:
     """An open session: `beat` now and then, `end` when done.
 
-    Raises StudyBusyError if another one is open, or (from `beat` and `drives`) if this one was taken over while it
-    stood still.
+    Raises StudyBusyError if another one is open, or (from `beat`, `require` and `drives`) if this one was taken over
+    while it stood still, or the study was deleted.
     """
 
     def __init__(self, engine: Engine, study_id: int) -> None:
@@ -48,9 +49,12 @@ class StudySession:
     def beat(self) -> None:
         """A sign of life, written at most every BEAT_SECONDS."""
         if time.monotonic() - self._last_beat >= BEAT_SECONDS:
-            self._last_beat = time.monotonic()
-            if not self._update(beat_at=time.time()):
-                raise StudyBusyError(TAKEN_OVER)
+            self.require()
+
+    def require(self) -> None:
+        """A sign of life now: to be sure that the study is still ours."""
+        self._last_beat = time.monotonic()
+        self._write(beat_at=time.time())
 
     def drives(self, workers: int, slots: int) -> None:
         """Says how many worker processes this dispatcher drives, and how many candidates they train at once.
@@ -58,8 +62,7 @@ class StudySession:
         Written if it is not what was said before.
         """
         if (workers, slots) != self._driven:
-            if not self._update(workers=workers, slots=slots):
-                raise StudyBusyError(TAKEN_OVER)
+            self._write(workers=workers, slots=slots)
             self._driven = workers, slots
 
     def end(self) -> None:
@@ -96,6 +99,12 @@ class StudySession:
                     "stop it first, or name another study with --study"
                 )
             row.open = None
+
+    def _write(self, **values: float) -> None:
+        if not self._update(**values):
+            with self._engine.connect() as connection:
+                is_there = connection.scalar(select(studies.c.study_id).where(studies.c.study_id == self._study_id))
+            raise StudyBusyError(TAKEN_OVER if is_there is not None else DELETED)
 
     def _update(self, **values: float | None) -> bool:
         """Whether the session was still open, and so was changed."""

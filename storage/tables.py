@@ -33,7 +33,7 @@ class Base(DeclarativeBase):
 
 
 trials = Table("trials", Base.metadata, Column("trial_id", Integer, primary_key=True), Column("study_id", Integer))
-_studies = Table("studies", Base.metadata, Column("study_id", Integer, primary_key=True))
+studies = Table("studies", Base.metadata, Column("study_id", Integer, primary_key=True))
 
 
 class SchemaVersion(Base):

@@ -72,6 +72,23 @@ class TrialChanges:
         self._ends[trial_id] = {"ended_id": trial_id, "state": state, "datetime_complete": now}
         self._trial_ids.add(trial_id)
 
+    def without_ended(self, engine: Engine) -> list[int]:
+        """Forgets what was to become of trials that have ended, which is not to be written; returns their ids."""
+        t = _TRIALS.c
+        query = select(t.trial_id, t.state).where(t.trial_id.in_(sorted(self._trial_ids)))
+        with engine.connect() as connection:
+            ended = [trial_id for trial_id, state in connection.execute(query) if state.is_finished()]
+        self._trial_ids -= set(ended)
+        for trial_id in ended:
+            self._ends.pop(trial_id, None)
+        for table, rows in list(self._rows.items()):
+            kept = {key: row for key, row in rows.items() if key[0] not in ended}
+            if kept:
+                self._rows[table] = kept
+            else:
+                del self._rows[table]
+        return ended
+
     def write(self, engine: Engine) -> None:
         """Writes all in one transaction, or nothing.
 

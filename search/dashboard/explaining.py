@@ -4,6 +4,7 @@ Into the answer to its page, and not into the attributes of the study, which it 
 with 5,000 notes among them that would take most of a minute.
 """
 
+import copy
 import json
 import re
 import secrets
@@ -73,12 +74,12 @@ def _explain(detail: dict[str, Any], watched: WatchedStudy, first: int, stored: 
     """
     told, (note, figures) = watched.told, watched.page()
     n_told = len(told)
+    told.frame = {**detail, "trials": [], "best_trials": copy.deepcopy(detail["best_trials"])}  # without our notes
     for trial in (*detail["trials"], *detail["best_trials"]):
         text = watched.note(trial["number"])
         if text is not None:
             trial["note"]["body"] = with_ours(trial["note"]["body"], text)
     texts = [*told.texts(first, n_told), *told.take(detail["trials"], stored)]
-    told.frame = {**detail, "trials": []}
     place = secrets.token_hex(8)
     own_note, own_figures = detail["note"], detail["plotly_graph_objects"]
     body = json.dumps({

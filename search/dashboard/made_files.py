@@ -68,6 +68,14 @@ def files_of_trial(trial: FrozenTrial) -> dict[str, str]:
     return files
 
 
+def curves_path(study_id: int, trial: FrozenTrial) -> str | None:
+    """Where the dashboard has the picture of a trial's curves; None before its first epoch."""
+    if not trial.intermediate_values:
+        return None
+    trial_id = attributes.trial_id(trial)
+    return f"/artifacts/{study_id}/{trial_id}/{Made(trial_id, Kind.CURVES).artifact_id}"
+
+
 def files_of_study(study: SearchStudy) -> dict[str, str]:
     """The system attributes by which Optuna knows the files of a study."""
     return _attribute(Made(study.study_id, Kind.REPORT), "report.html", "text/html")

@@ -26,8 +26,17 @@ _PARTS = (
 )
 
 
-def trial_note(trial: FrozenTrial, study: str, settings: StudySettings, verified: Mapping[str, Any] | None) -> str:
-    """The note of a trial of a study, in Markdown; `verified` is the summary of its verification, if it has one."""
+def trial_note(
+    trial: FrozenTrial,
+    study: str,
+    settings: StudySettings,
+    verified: Mapping[str, Any] | None = None,
+    curves: str | None = None,
+) -> str:
+    """The note of a trial of a study, in Markdown.
+
+    `verified` is the summary of its verification, and `curves` where the picture of its curves is, if it has them.
+    """
     attrs = trial.user_attrs
     known: dict[str, Any] = {"arch": None, "recipe": [], "layers": []}
     if attributes.CANDIDATE in attrs:
@@ -40,6 +49,7 @@ def trial_note(trial: FrozenTrial, study: str, settings: StudySettings, verified
         verified=verified,
         origin=_origin(attrs),
         facts=[(name, text(attrs[key])) for key, name, text in _PARTS if key in attrs],
+        curves=curves,
         commands=_commands(trial, study) if known["arch"] else [],
         **known,
     )

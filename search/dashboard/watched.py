@@ -8,13 +8,14 @@ optuna-dashboard slow, which goes through all attributes of a study for every tr
 import copy
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
 from optuna.trial import FrozenTrial
 
 from search.dashboard.figures import figure_texts
-from search.dashboard.made_files import files_of_trial
+from search.dashboard.made_files import curves_path, files_of_trial
 from search.dashboard.study_note import study_note
 from search.dashboard.told import Told
 from search.dashboard.trial_note import trial_note
@@ -32,6 +33,8 @@ MOST_CURVES = 500
 
 All have them in their files, and the trial's own page says where.
 """
+_MOST_SAID = 50
+"""Notes of one thing that are remembered: while somebody writes into one, newer ones come about."""
 _LEAST_SECONDS = 2.0
 _SHARE = 0.01
 """Of a core, that keeping the note and the figures of a study current may take."""
@@ -51,6 +54,7 @@ class WatchedStudy:
         self._trials: list[FrozenTrial] = []
         self._shown: dict[int, tuple[FrozenTrial, FrozenTrial]] = {}
         self._notes: dict[int, tuple[FrozenTrial, str]] = {}
+        self._said: dict[int | None, deque[str]] = {}
         self._verified: dict[int, Mapping[str, Any]] = {}
         self._winner: Winner | None = None
         self._every = 1
@@ -88,9 +92,16 @@ class WatchedStudy:
             known = self._notes.get(number)
             if known is None or known[0] is not trial:
                 study = self.study
-                text = trial_note(trial, study.name, study.settings, self._verified.get(number))
+                curves = curves_path(study.study_id, trial)
+                text = trial_note(trial, study.name, study.settings, self._verified.get(number), curves)
                 known = self._notes[number] = (trial, text)
+                self._remember(number, text)
             return known[1]
+
+    def said(self, number: int | None) -> list[str]:
+        """Our notes of a trial as they were lately, or those of the study (None): what a visitor may send back."""
+        with self._lock:
+            return list(self._said.get(number, ()))
 
     def page(self) -> Page:
         """Our note of the study, in Markdown, and its figures.
@@ -109,6 +120,7 @@ class WatchedStudy:
                 self._page = study_note(self.study, self._winner), figure_texts(self.study, self._winner)
                 self._page_cost, self._page_at = time.thread_time() - began, time.monotonic()
                 self._page_state = state
+                self._remember(None, self._page[0])
             return self._page
 
     def _read(self) -> None:
@@ -134,6 +146,9 @@ class WatchedStudy:
     def facts_state(self) -> tuple[int, int, int]:
         """What is shown of ended trials depends on this, beside themselves."""
         return *self._state[1:], self._every
+
+    def _remember(self, number: int | None, text: str) -> None:
+        self._said.setdefault(number, deque(maxlen=_MOST_SAID)).append(text)
 
     def _show(self, trial: FrozenTrial) -> FrozenTrial:
         known = self._shown.get(trial.number)

@@ -21,7 +21,7 @@ from search.study.study import SearchStudy
 from search.study.trials import best_of, smallest_of
 from storage.epochs import core_seconds_of
 from storage.errors import StudyBusyError
-from storage.sessions import TAKEN_OVER, StudySession
+from storage.sessions import StudySession
 from storage.trials import read_trials
 from trainer.training.records import EpochRecord
 from trainer.workers.messages import Answer, Broken, Diverged, EpochDone, Finished, Job, Lost, Ready, Slots
@@ -112,11 +112,12 @@ class Dispatcher:
                 self._state.session_seconds = time.monotonic() - self._started
                 self._listener.changed(self._state)
             self._write()
-        except (StudyBusyError, UpdateFinishedTrialError) as error:
-            # The other dispatcher has ended them, and queued their candidates again.
-            self._running.clear()
-            self._ended.clear()
-            raise StudyBusyError(TAKEN_OVER) from error
+        except KeyError:
+            self._drop_if_lost()  # what is not there may have been deleted with the study
+            raise
+        except StudyBusyError:
+            self._drop()
+            raise
         finally:
             self._interrupt_running()
             self._study.refresh()
@@ -180,11 +181,34 @@ class Dispatcher:
 
     def _write(self) -> None:
         """Writes what is kept in memory, and then tells of the trials that ended: nothing is claimed that is not so."""
-        self._ledger.write()
+        while True:
+            try:
+                self._ledger.write()
+                break
+            except UpdateFinishedTrialError:
+                self._session.require()  # or it was the dispatcher that has taken the study over
+                for trial_id in self._ledger.let_go():
+                    self._let_go(trial_id)
         while self._ended:
             _, ended = self._ended.pop(0)
             self._count(ended.number, ended.outcome)
             self._listener.ended(self._state, ended)
+
+    def _let_go(self, trial_id: int) -> None:
+        """Stops a trial that somebody has ended by hand, in optuna-dashboard or with Optuna; it does not count."""
+        known = [*self._running.values(), *(running for running, _ in self._ended)]
+        [running] = [one for one in known if one.trial.row.trial_id == trial_id]
+        number = running.trial.number
+        self._ledger.tell_lost(running.trial)
+        self._ended = [(one, ended) for one, ended in self._ended if one is not running]
+        if self._running.pop(number, None) is not None:
+            self._engine.stop(number)
+            del self._state.running[number]
+        params, n_epochs = running.trial.candidate.arch.params, len(running.epochs)
+        reason = "ended by somebody else"
+        self._listener.ended(
+            self._state, TrialEnded(number, Outcome.INTERRUPTED, params, None, n_epochs, running.seconds, reason)
+        )
 
     def _handle(self, answer: Answer) -> None:
         if not isinstance(answer, (Ready, Slots, Lost)) and answer.number not in self._running:
@@ -253,6 +277,19 @@ class Dispatcher:
         n_params, n_epochs = running.trial.candidate.arch.params, len(running.epochs)
         ended = TrialEnded(number, outcome, n_params, accuracy, n_epochs, running.seconds, reason)
         self._ended.append((running, ended))
+
+    def _drop_if_lost(self) -> None:
+        """Raises StudyBusyError if the study is another's by now, or gone."""
+        try:
+            self._session.require()
+        except StudyBusyError:
+            self._drop()
+            raise
+
+    def _drop(self) -> None:
+        """Leaves the trials to the other dispatcher, which has ended them, and queued their candidates again."""
+        self._running.clear()
+        self._ended.clear()
 
     def _interrupt_running(self) -> None:
         unwritten = (running for running, _ in self._ended)

@@ -107,11 +107,19 @@ class Ledger:
     def write(self) -> None:
         """Writes what was kept of trials since the last time, in one transaction.
 
-        Raises UpdateFinishedTrialError if a dispatcher that took the study over has ended one of them: then nothing
-        is written, and nothing is tried again.
+        Raises UpdateFinishedTrialError if somebody else has ended one of them: then nothing is written.
         """
-        changes, self._changes = self._changes, TrialChanges()
-        changes.write(self._store.engine)
+        self._changes.write(self._store.engine)
+        self._changes = TrialChanges()
+
+    def let_go(self) -> list[int]:
+        """Forgets what was to be written of trials that somebody else has ended; returns their ids."""
+        return self._changes.without_ended(self._store.engine)
+
+    def tell_lost(self, trial: LiveTrial) -> None:
+        """Tells the mirror of a trial that somebody else has ended, if it knows of no end yet."""
+        if not self._mirror.frozen(trial.shadow).state.is_finished():
+            self._mirror.tell(trial.shadow, TrialState.FAIL)
 
     def note(self, trial: LiveTrial, key: str, value: Any) -> None:
         """Keeps an attribute of a trial, until `write` in memory."""

@@ -1,6 +1,8 @@
 """Dashboards that are really served, and requests of every kind to them."""
 
 import http.client
+import re
+import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -54,3 +56,14 @@ def request(url: str, method: str, path: str, body: str | None = None, **headers
         answer = connection.getresponse()
         found: dict[str, Any] = {name.lower(): value for name, value in answer.getheaders()}
         return Reply(answer.status, found, answer.read())
+
+
+def url_said(process: subprocess.Popen[str]) -> str:
+    """The address that a search says before it begins."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        match = re.fullmatch(r"dashboard: (http://127\.0\.0\.1:\d+/dashboard/studies/1)\n", line)
+        if match:
+            return match[1]
+        assert not line.startswith("study "), "the search began first"
+    raise AssertionError(process.communicate())

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,19 +11,8 @@ from search.dashboard import beside
 from search.dashboard.access import Access
 from search.dashboard.beside import dashboard_beside
 from tests.helpers.cli import QUICK, call, start
-from tests.helpers.dashboards import request
+from tests.helpers.dashboards import request, url_said
 from tests.helpers.running import SLOWER, descendants, left_alive
-
-
-def url_said(process: subprocess.Popen[str]) -> str:
-    """The address that a search says before it begins."""
-    assert process.stderr is not None
-    for line in process.stderr:
-        match = re.fullmatch(r"dashboard: (http://127\.0\.0\.1:\d+/dashboard/studies/1)\n", line)
-        if match:
-            return match[1]
-        assert not line.startswith("study "), "the search began first"
-    raise AssertionError(process.communicate())
 
 
 def is_up(url: str) -> bool:
@@ -71,7 +59,7 @@ def test_it_changes_the_study_as_the_command_does_and_ends_with_its_block(folder
     with dashboard_beside(f"sqlite:///{folder / 'mnist-search.db'}", "digits", Access()) as running:
         line = running.line()
         url = line.removeprefix("dashboard: ")
-        assert request(url, "PUT", "/api/studies/1/note", '{"body": "hello", "version": 1}').status == 204
+        assert request(url, "PUT", "/api/studies/1/note", '{"body": "hello", "version": 1}').status == 200
     assert not is_up(url)
 
 

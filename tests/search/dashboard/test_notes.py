@@ -218,8 +218,8 @@ def test_the_note_of_a_study_without_a_trial(store: Store) -> None:
 @pytest.mark.parametrize("ours", ["", "ours", "| a |\n| - |"])
 def test_own_words_stay_and_ours_are_written_anew(own: str, ours: str) -> None:
     shown = with_ours(own, ours)
-    assert own_words(shown) == own.strip()
-    again = with_ours(shown, "newer")
+    assert own_words(shown, [ours]) == own.strip()
+    again = with_ours(own_words(shown, [ours]), "newer")
     assert again == with_ours(own, "newer")
     assert again.count(MARK) == 1
     assert again.endswith("\n\nnewer")
@@ -227,5 +227,11 @@ def test_own_words_stay_and_ours_are_written_anew(own: str, ours: str) -> None:
 
 def test_a_mark_that_ended_otherwise_is_a_mark() -> None:
     """Editors end lines in their own ways."""
-    assert own_words(f"mine\r\n\r\n{MARK}\r\n\r\nours") == "mine"
-    assert own_words(f"mine {MARK}") == "mine"
+    assert own_words(f"mine\r\n\r\n{MARK}\r\n\r\nours", ["ours"]) == "mine"
+    assert own_words(f"mine {MARK}", []) == "mine"
+
+
+def test_what_a_visitor_put_below_the_line_or_in_its_place_is_theirs() -> None:
+    said = ["**first**\n\n- one", "**second**\n\n- two"]
+    assert own_words(f"mine\n{MARK}\n\n**first**\nmore of mine\n- two", said) == "mine\nmore of mine"
+    assert own_words("mine\n**second**\n\n- one", said) == "mine"

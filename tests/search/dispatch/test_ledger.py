@@ -134,9 +134,12 @@ def test_nothing_is_kept_of_a_batch_with_a_trial_that_another_dispatcher_has_end
 
     def take_over(job: Job, record: EpochRecord) -> None:
         if record.epoch == 3 and not taken:
+            dispatcher._session.end()
+            sessions.append(StudySession(store.engine, study.study_id))
             taken.append(requeue_abandoned(open_study(store, "s")))
 
     taken: list[int] = []
+    sessions: list[StudySession] = []
     told = Told(study)
     dispatcher = dispatcher_of(study, many(3, after_epoch=take_over), 9, told)
     with pytest.raises(StudyBusyError, match="another process has taken this study over"):

@@ -9,7 +9,7 @@ from models.candidate import Candidate
 from models.recipe import Recipe
 from models.template import Template
 from search.dispatch.dispatcher import Dispatcher, Limits, requeue_abandoned
-from search.dispatch.listener import Listener
+from search.dispatch.listener import Listener, SearchState, TrialEnded
 from search.study.outcomes import Outcome, outcome_of
 from search.study.study import resume_study
 from search.study.warm_start import queue
@@ -79,3 +79,38 @@ def test_who_has_lost_the_study_writes_no_more(store: Store) -> None:
         dispatcher.run()
     waiting = study.optuna.get_trials(states=(TrialState.WAITING,))
     assert len(waiting) == 1, "queued once, by the other"
+
+
+def test_a_trial_that_somebody_ends_by_hand_is_let_go_and_the_search_goes_on(store: Store) -> None:
+    """As the button of optuna-dashboard does: once in the middle of a training, once at its very end."""
+    study = begin(store, epochs=3)
+
+    def end_by_hand(job: Job, record: EpochRecord) -> None:
+        if (len(engine.jobs), record.epoch) in ((1, 1), (3, 3)):
+            store.optuna.set_trial_state_values(study.trial(job.number)._trial_id, TrialState.FAIL)
+
+    heard: list[Outcome] = []
+
+    class Hearing(Listener):
+        def ended(self, state: SearchState, trial: TrialEnded) -> None:
+            heard.append(trial.outcome)
+
+    engine = InlineEngine(small_digits(), end_by_hand)
+    session = StudySession(store.engine, study.study_id)
+    state = Dispatcher(study, engine, Limits(3), session, Hearing()).run()
+    session.end()
+    lost, trained = Outcome.INTERRUPTED, Outcome.TRAINED
+    assert heard == [lost, trained, lost, trained, trained]
+    assert state.n_done == len(study.trials(Outcome.TRAINED)) == 3
+    assert [trial.state for trial in study.optuna.get_trials()].count(TrialState.FAIL) == 2
+    assert study.running() == []
+
+
+def test_a_study_that_is_deleted_in_the_middle_ends_its_search_in_a_line(store: Store) -> None:
+    study = begin(store, epochs=3)
+    session = StudySession(store.engine, study.study_id)
+    engine = InlineEngine(small_digits(), lambda job, record: store.optuna.delete_study(study.study_id))
+    dispatcher = Dispatcher(study, engine, Limits(3), session, Listener())
+    with pytest.raises(StudyBusyError, match=r"^somebody has deleted this study meanwhile$"):
+        dispatcher.run()
+    session.end()

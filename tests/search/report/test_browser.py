@@ -1,24 +1,18 @@
 """The report in a browser: everything is drawn, nothing is asked of a network, a phone needs no sideways scrolling."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 
 from search.report.page import write_report
 from search.study.outcomes import Outcome
+from tests.helpers.browser import console, needs_browser, open_browser, set_width
 from tests.helpers.made_studies import add_verification, made_study
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-FLAGS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
-)  # fmt: skip
 FIGURES = ["history", "pareto", "importances", "parallel", "intermediate", "timeline", "arms", "loss", "accuracy", "lr",
            "confusion"]  # fmt: skip
 DRAWN = """
@@ -29,7 +23,7 @@ return [...document.querySelectorAll('.plotly-graph-div')].map(div => {
 })
 """
 
-pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium and chromedriver are not installed")
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")
@@ -45,21 +39,13 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for flag in FLAGS:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    # The driver is named, or selenium would look for one on the network.
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    yield driver
-    driver.quit()
+    with open_browser() as driver:
+        yield driver
 
 
 def look(browser: webdriver.Chrome, report: Path, width: int) -> None:
     """Opens the report in a window so wide, and waits for the figures."""
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    set_width(browser, width)
     browser.get(report.as_uri())
 
 
@@ -81,7 +67,7 @@ def test_it_opens_offline_and_draws_everything(browser: webdriver.Chrome, report
     asked = requests(browser)
     assert report.as_uri() in asked
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
-    assert [entry["message"] for entry in browser.get_log("browser")] == []
+    assert console(browser) == []
 
 
 def test_a_figure_can_be_asked_for_its_numbers(browser: webdriver.Chrome, report: Path) -> None:

@@ -1,4 +1,4 @@
-"""The names of studies."""
+"""A study gets another name."""
 
 from sqlalchemy import Engine, column, table, update
 from sqlalchemy.exc import IntegrityError
@@ -7,11 +7,13 @@ _STUDIES = table("studies", column("study_id"), column("study_name"))
 
 
 def rename_study(engine: Engine, study_id: int, name: str) -> bool:
-    """Gives a study that is there another name; returns whether it was to be had. Nothing else of it changes."""
-    renamed = update(_STUDIES).where(_STUDIES.c.study_id == study_id).values(study_name=name)
+    """Gives a study this name; returns whether it could be had. Raises KeyError if there is no such study."""
+    change = update(_STUDIES).where(_STUDIES.c.study_id == study_id).values(study_name=name)
     try:
         with engine.begin() as connection:
-            connection.execute(renamed)
+            n_changed = connection.execute(change).rowcount
     except IntegrityError:
         return False
+    if n_changed == 0:
+        raise KeyError(study_id)
     return True
