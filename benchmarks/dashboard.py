@@ -33,7 +33,7 @@ _PROMPT_SECONDS = 0.2
 _PROMPT_ANSWERS = 5
 _WATCHED_SECONDS = 60.0
 _MOST_SECONDS = 180.0
-_SHOWN = "return document.body.innerText.includes('Best Trial')"
+_SHOWN = "return document.body.innerText.includes('Best Trial (number=')"
 
 
 def first_page(command: Sequence[str], url: str) -> tuple[str, str, str, str]:
