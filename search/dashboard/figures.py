@@ -14,7 +14,7 @@ from search.study import attributes
 from search.study.outcomes import REPORTED, Outcome
 from search.study.study import SearchStudy
 
-_MOST_BARS = 100
+_MOST_BARS = 25
 _HEIGHT = 450
 """In pixels: that of the box which optuna-dashboard gives a figure."""
 

@@ -17,7 +17,7 @@ from search.dashboard.opening import Dashboard
 from search.study.outcomes import Outcome
 from search.study.study import SearchStudy, candidate_of
 from storage.epochs import epochs_of
-from tests.helpers.browser import console, needs_browser, open_browser, set_width, until
+from tests.helpers.browser import console, needs_browser, open_browser, set_size, until
 from tests.helpers.cli import start
 from tests.helpers.dashboards import serving, url_said
 from tests.helpers.made_studies import add_verification, made_study
@@ -41,7 +41,7 @@ pytestmark = needs_browser
 @pytest.fixture(scope="module")
 def browser() -> Iterator[webdriver.Chrome]:
     with open_browser() as driver:
-        set_width(driver, 1400, 1000)
+        set_size(driver, 1400, 1000)
         yield driver
 
 

@@ -10,7 +10,7 @@ from selenium import webdriver
 
 from search.report.page import write_report
 from search.study.outcomes import Outcome
-from tests.helpers.browser import console, needs_browser, open_browser, set_width
+from tests.helpers.browser import console, needs_browser, open_browser, set_size
 from tests.helpers.made_studies import add_verification, made_study
 
 FIGURES = ["history", "pareto", "importances", "parallel", "intermediate", "timeline", "arms", "loss", "accuracy", "lr",
@@ -45,7 +45,7 @@ def browser() -> Iterator[webdriver.Chrome]:
 
 def look(browser: webdriver.Chrome, report: Path, width: int) -> None:
     """Opens the report in a window so wide, and waits for the figures."""
-    set_width(browser, width)
+    set_size(browser, width)
     browser.get(report.as_uri())
 
 
