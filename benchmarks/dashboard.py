@@ -162,7 +162,7 @@ def main() -> None:
         f"--seconds {options.seconds:g}`\n\nIn a browser on the same machine, the page opened as soon as the server "
         f"listens.\n\n{markdown_table(columns, rows)}\n"
         f"Beside a search on the digits, its page open all the time ({beside[2]} candidates in "
-        f"{options.seconds:.0f} s): {beside[0]} of a core until it was up, then {beside[1]} of a core.\n"
+        f"{options.seconds:.0f} s): {beside[0]} of a core until it was up, then {beside[1]} of one of {os.cpu_count()} cores.\n"
     )
     RESULTS.write_text(text)
     print(text)
