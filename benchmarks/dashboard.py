@@ -36,28 +36,33 @@ _MOST_SECONDS = 180.0
 _SHOWN = "return document.body.innerText.includes('Best Trial (number=')"
 
 
-def first_page(command: Sequence[str], url: str) -> tuple[str, str, str, str]:
-    """Until the server listens, until its page shows the study and answers, its longest pause then, its own work then.
+def pages(command: Sequence[str], url: str) -> tuple[str, str, str, str, str]:
+    """Until the server listens, until its page shows the study and answers, and the same when it is opened again.
 
-    A page answers once five questions to it in a row took less than .2 s each. The pauses and the server's processor
-    time are those of the minute after that, in which the page asks again every 10 s.
+    Between the two the longest pause of the page, and the work of the server: those of a minute in which the page asks
+    again every 10 s. A page answers once five questions to it in a row took less than .2 s each.
     """
     began = time.perf_counter()
     with _process(command) as process, open_browser() as browser:
         set_size(browser, 1400, 1000)
         _wait(lambda: _listens(url))
         listening = time.perf_counter() - began
-        opened = time.perf_counter()
-        browser.get(url)
-        _wait(lambda: bool(browser.execute_script(_SHOWN)))
-        _wait(lambda: all(_answer_seconds(browser) < _PROMPT_SECONDS for _ in range(_PROMPT_ANSWERS)))
-        shown = time.perf_counter() - opened
+        shown = _open_seconds(browser, url)
         worked, ended, longest = _work_seconds(process.pid), time.perf_counter() + _WATCHED_SECONDS, 0.0
         while time.perf_counter() < ended:
             longest = max(longest, _answer_seconds(browser))
             time.sleep(0.05)
         share = (_work_seconds(process.pid) - worked) / _WATCHED_SECONDS
-    return f"{listening:.1f} s", f"{shown:.1f} s", f"{longest:.1f} s", f"{100 * share:.1f} %"
+        again = _open_seconds(browser, url)
+    return f"{listening:.1f} s", f"{shown:.1f} s", f"{again:.1f} s", f"{longest:.1f} s", f"{100 * share:.1f} %"
+
+
+def _open_seconds(browser: webdriver.Chrome, url: str) -> float:
+    opened = time.perf_counter()
+    browser.get(url)
+    _wait(lambda: bool(browser.execute_script(_SHOWN)))
+    _wait(lambda: all(_answer_seconds(browser) < _PROMPT_SECONDS for _ in range(_PROMPT_ANSWERS)))
+    return time.perf_counter() - opened
 
 
 def beside_a_search(seconds: float) -> tuple[str, str, str]:
@@ -151,10 +156,10 @@ def main() -> None:
                 ours = [_OURS, "dashboard", "--port", str(port), "--storage", database]
                 words = ours if name.startswith("mnist") else [_ALONE, database, str(port)]
                 url = f"http://127.0.0.1:{port}/dashboard/studies/1"
-                rows.append((f"{n:,} trials, {name}", *first_page([sys.executable, "-c", *words], url)))
+                rows.append((f"{n:,} trials, {name}", *pages([sys.executable, "-c", *words], url)))
                 print(*rows[-1], sep=" | ", flush=True)
-    columns = ("", "listens after", "page shows the study and answers after", "longest pause of the page later",
-               "the server's work while it is open, of a core")  # fmt: skip
+    columns = ("", "listens after", "page shows the study and answers after", "opened again",
+               "longest pause of the page later", "the server's work while it is open, of a core")  # fmt: skip
     beside = beside_a_search(options.seconds)
     text = (
         f"# What the dashboard costs\n\n{machine_line()}.\n"
@@ -162,7 +167,8 @@ def main() -> None:
         f"--seconds {options.seconds:g}`\n\nIn a browser on the same machine, the page opened as soon as the server "
         f"listens.\n\n{markdown_table(columns, rows)}\n"
         f"Beside a search on the digits, its page open all the time ({beside[2]} candidates in "
-        f"{options.seconds:.0f} s): {beside[0]} of a core until it was up, then {beside[1]} of one of {os.cpu_count()} cores.\n"
+        f"{options.seconds:.0f} s): {beside[0]} of a core until it was up, then {beside[1]} of one of "
+        f"{os.cpu_count()} cores.\n"
     )
     RESULTS.write_text(text)
     print(text)
