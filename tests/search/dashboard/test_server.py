@@ -44,7 +44,7 @@ def test_a_taken_default_port_is_passed_over_and_ctrl_c_ends_it_at_once(folder: 
     with socket.socket() as taken:
         # Of connections that are over a port is free again at once, as it is for the server.
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        until(lambda: is_bound(taken))  # a test beside this one may have it for a while
+        until(lambda: is_bound(taken), 120)  # a test beside this one may have it for a while
         with begun([], folder) as (process, said):
             match = re.fullmatch(rf"port {DEFAULT_PORT} is taken: this one is on (\d+)\n", said[0])
             assert match
