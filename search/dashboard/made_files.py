@@ -20,8 +20,6 @@ from search.study import attributes
 from search.study.study import SearchStudy, candidate_of
 from storage.epochs import epochs_of
 
-_PREFIX = "artifacts:"
-"""Optuna's, of the system attributes that name an artifact each."""
 _NUMBER = re.compile(r"d-([1-9a-f][0-9a-f]{0,14})-([0-9a-f])")
 """Not of Optuna's own form, which is a UUID; optuna-dashboard lets hexadecimal digits and dashes pass."""
 
@@ -104,4 +102,4 @@ def _csv(epochs: list[dict[str, Any]]) -> bytes:
 
 def _attribute(made: Made, file_name: str, mimetype: str) -> dict[str, str]:
     meta = {"artifact_id": made.artifact_id, "filename": file_name, "mimetype": mimetype, "encoding": None}
-    return {_PREFIX + made.artifact_id: json.dumps(meta)}
+    return {attributes.ARTIFACT + made.artifact_id: json.dumps(meta)}

@@ -8,10 +8,8 @@ from pathlib import Path
 from optuna.artifacts import upload_artifact
 
 from models.errors import MnistSearchError
+from search.study import attributes
 from search.study.study import SearchStudy
-
-_PREFIX = "artifacts:"
-"""Optuna's, of the attributes that say what an artifact is; one that was deleted in optuna-dashboard says null."""
 
 
 def attach(study: SearchStudy, folder: Path, name: str) -> str | None:
@@ -42,5 +40,5 @@ def attach(study: SearchStudy, folder: Path, name: str) -> str | None:
 def _artifact_id(study: SearchStudy, file_name: str) -> str | None:
     """The number of a study's artifact of this name; None if it has none."""
     attrs = study.store.optuna.get_study_system_attrs(study.study_id)
-    kept = (json.loads(text) for key, text in attrs.items() if key.startswith(_PREFIX))
+    kept = (json.loads(text) for key, text in attrs.items() if key.startswith(attributes.ARTIFACT))
     return next((meta["artifact_id"] for meta in kept if meta and meta["filename"] == file_name), None)

@@ -50,6 +50,8 @@ WEIGHTS = "weights_artifact"
 # A trial's system attributes.
 FIXED_PARAMS = "fixed_params"
 """Optuna's own: the values that a trial was queued with."""
+ARTIFACT = "artifacts:"
+"""Optuna's own, the beginning of its name: what an artifact is. A study's too. One that was deleted says null."""
 CONSTRAINTS = "constraints"
 """The list that Optuna 4 wrote, and that optuna-dashboard 0.21 still reads."""
 

@@ -314,5 +314,10 @@ def test_a_renamed_study_is_the_same_by_another_name(study: SearchStudy, app: Ap
 @pytest.mark.parametrize("body", [{}, {"study_name": ""}, {"study_name": 7}, [], {"study_name": "taken"}])
 def test_a_name_that_cannot_be_had_is_refused(study: SearchStudy, app: App, body: Any) -> None:
     new_study(study.store, "taken")
-    assert call_app(app, "POST", "/api/studies/1/rename", body=body)[0] == 400
+    code, answer = call_app(app, "POST", "/api/studies/1/rename", body=body)
+    is_taken = body == {"study_name": "taken"}
+    reason = "Study name already exists." if is_taken else "A study's name has 1 to 512 letters."
+    assert (code, json.loads(answer)) == (400, {"reason": reason})
+    code, answer = call_app(app, "POST", "/api/studies/77/rename", body={"study_name": "free"})
+    assert (code, json.loads(answer)) == (404, {"reason": "study_id=77 is not found"})
     assert get_json(app, "/api/studies/1")["name"] == "digits"
