@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from optuna.trial import FrozenTrial
 
-from search.measures.words import percent, seconds_text
-from search.report.figures.look import BLUE, COLOURS, GREY, RED, Drawing, accuracy_axis, draw, errors, target_line
+from search.report.figures.look import COLOURS, GREY, Drawing, draw
 from search.report.figures.sample import thinned
-from search.report.figures.search import pareto, rising
+from search.report.figures.search import pareto, progress
 from search.report.winner import Winner
 from search.study import attributes
 from search.study.outcomes import REPORTED, Outcome
@@ -56,28 +55,9 @@ def _over_time(study: SearchStudy) -> Drawing:
     """The sustained accuracy of the trained over the time that the search took, and the best so far."""
     trained = [t for t in study.trials(Outcome.TRAINED) if attributes.ACTIVE_SECONDS in t.user_attrs]
     trained.sort(key=lambda trial: float(trial.user_attrs[attributes.ACTIVE_SECONDS]))
-    accuracies = [trial.value or 0.0 for trial in trained]
     minutes = [float(trial.user_attrs[attributes.ACTIVE_SECONDS]) / 60 for trial in trained]
-    shown = {trial.number for trial in _telling(trained)}
-    dots = [dot for dot in zip(minutes, accuracies, trained, strict=True) if dot[2].number in shown]
-    figure = go.Figure()
-    figure.add_scatter(
-        x=[x for x, _, _ in dots], y=errors(y for _, y, _ in dots), mode="markers", name="trained",
-        marker={"color": BLUE, "size": 7, "opacity": 0.7},
-        customdata=[[t.number, percent(y), f"{t.user_attrs[attributes.PARAMS]:,}", seconds_text(60 * x)]
-                    for x, y, t in dots],
-        hovertemplate="trial %{customdata[0]}: %{customdata[1]}<br>%{customdata[2]} parameters<br>"
-        "after %{customdata[3]}<extra></extra>",
-    )  # fmt: skip
-    steps = rising(minutes, accuracies)
-    figure.add_scatter(
-        x=[x for x, _ in steps], y=errors(y for _, y in steps), mode="lines", name="best so far",
-        line={"color": RED, "width": 2, "shape": "hv"}, hoverinfo="skip",
-    )  # fmt: skip
-    target_line(figure, study.settings.target)
-    figure.update_layout(
-        xaxis_title="minutes of work on the study", yaxis=accuracy_axis(accuracies, study.settings.target)
-    )
+    figure = progress(trained, minutes, study.settings.target, {trial.number for trial in _telling(trained)})
+    figure.update_layout(xaxis_title="minutes of work on the study")
     return draw(figure, "Sustained accuracy over time", "", name="over-time")
 
 

@@ -1,7 +1,7 @@
 """Figures of a whole search: history, accuracy against parameters, importances."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import optuna
@@ -38,30 +38,42 @@ _WIDEST_SHOWN = 12_000
 
 def history(trained: Sequence[FrozenTrial], settings: StudySettings) -> Drawing:
     """The sustained accuracy of every trained trial in their order, and the best so far."""
-    accuracies = [trial.value or 0.0 for trial in trained]
-    numbers = [trial.number for trial in trained]
-    figure = go.Figure()
-    figure.add_scatter(
-        x=numbers, y=errors(accuracies), mode="markers", name="trained",
-        marker={"color": BLUE, "size": 7 if len(trained) < 500 else 4, "opacity": 0.7},
-        customdata=[
-            [percent(accuracy), f"{trial.user_attrs[attributes.PARAMS]:,}"]
-            for accuracy, trial in zip(accuracies, trained, strict=True)
-        ],
-        hovertemplate="trial %{x}: %{customdata[0]}<br>%{customdata[1]} parameters<extra></extra>",
-    )  # fmt: skip
-    steps = rising(numbers, accuracies)
-    figure.add_scatter(
-        x=[x for x, _ in steps], y=errors(y for _, y in steps), mode="lines", name="best so far",
-        line={"color": RED, "width": 2, "shape": "hv"}, hoverinfo="skip",
-    )  # fmt: skip
-    target_line(figure, settings.target)
-    figure.update_layout(xaxis_title="trial", yaxis=accuracy_axis(accuracies, settings.target))
+    figure = progress(trained, [trial.number for trial in trained], settings.target)
+    figure.update_layout(xaxis_title="trial")
     caption = (
         f"Each dot is a network that was trained to the end; its height is its sustained accuracy on the "
         f"{judges(settings.split)}. The dashed line is the target. The scale spreads out the last percent."
     )
     return draw(figure, "Accuracy, trial by trial", caption, name="history")
+
+
+def progress(
+    trained: Sequence[FrozenTrial], at: Sequence[float], target: float, drawn: Collection[int] | None = None
+) -> go.Figure:
+    """Trained trials as dots where `at` says, which rises, the best of them so far as a line, and the target.
+
+    `drawn` are the numbers of those that have a dot; None stands for all.
+    """
+    accuracies = [trial.value or 0.0 for trial in trained]
+    dots = [dot for dot in zip(at, trained, strict=True) if drawn is None or dot[1].number in drawn]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[x for x, _ in dots], y=errors(trial.value or 0.0 for _, trial in dots), mode="markers", name="trained",
+        marker={"color": BLUE, "size": 7 if len(dots) < 500 else 4, "opacity": 0.7},
+        customdata=[
+            [trial.number, percent(trial.value or 0.0), f"{trial.user_attrs[attributes.PARAMS]:,}"]
+            for _, trial in dots
+        ],
+        hovertemplate="trial %{customdata[0]}: %{customdata[1]}<br>%{customdata[2]} parameters<extra></extra>",
+    )  # fmt: skip
+    steps = rising(at, accuracies)
+    figure.add_scatter(
+        x=[x for x, _ in steps], y=errors(y for _, y in steps), mode="lines", name="best so far",
+        line={"color": RED, "width": 2, "shape": "hv"}, hoverinfo="skip",
+    )  # fmt: skip
+    target_line(figure, target)
+    figure.update_layout(yaxis=accuracy_axis(accuracies, target))
+    return figure
 
 
 def rising(numbers: Sequence[float], accuracies: Sequence[float]) -> list[tuple[float, float]]:
