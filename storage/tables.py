@@ -79,6 +79,39 @@ class SessionRow(Base):
     workers: Mapped[int | None]
     """Worker processes that this dispatcher drives, and candidates that they train at once; None until it says so."""
     slots: Mapped[int | None]
+    token: Mapped[str | None] = mapped_column(String(32))
+    """A random number of this session's own. It and the three below are None in rows of schema version 6 or before."""
+    place: Mapped[str | None] = mapped_column(String(64))
+    """Where process numbers mean what they mean here: this start of this machine, and this container."""
+    process_began: Mapped[int | None] = mapped_column(BigInteger)
+    """When the process of this number began, in the machine's own count; None where the machine does not say."""
+    n_writes: Mapped[int] = mapped_column(server_default="0")
+    """Batches of changes that this session has written."""
+
+
+class TrainingStateRow(Base):
+    """A training between two epochs, from where it goes on when it is interrupted; it goes when its trial ends."""
+
+    __tablename__ = "training_states"
+
+    trial_id: Mapped[int] = mapped_column(
+        ForeignKey("trials.trial_id", name="fk_training_states_trial_id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    )
+    epoch: Mapped[int]
+    """Epochs done."""
+    state: Mapped[bytes] = mapped_column(LargeBinary(MAX_WEIGHTS_BYTES))
+    """As `trainer.training.state` writes it."""
+
+
+class ArtifactLocationRow(Base):
+    """One row at most: where files of trials are kept; beside an SQLite file where there is none."""
+
+    __tablename__ = "artifact_location"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    url: Mapped[str] = mapped_column(String(1024))
 
 
 class TrainingRunRow(Base):
@@ -172,6 +205,8 @@ OWN_TABLES = [
         SchemaVersion,
         EpochRow,
         SessionRow,
+        TrainingStateRow,
+        ArtifactLocationRow,
         TrainingRunRow,
         VerificationRow,
         VerificationRunRow,

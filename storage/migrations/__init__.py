@@ -14,6 +14,7 @@ from storage.migrations import (
     v4_verifications_of_studies,
     v5_workers_and_slots,
     v6_networks_of_seeds,
+    v7_faults,
 )
 
 MIGRATIONS: dict[int, Callable[[Operations], None]] = {
@@ -22,6 +23,7 @@ MIGRATIONS: dict[int, Callable[[Operations], None]] = {
     4: v4_verifications_of_studies.upgrade,
     5: v5_workers_and_slots.upgrade,
     6: v6_networks_of_seeds.upgrade,
+    7: v7_faults.upgrade,
 }
 """By the version each leads to, from the one before. Version 1 had epoch_records and run_sessions."""
 

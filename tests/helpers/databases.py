@@ -36,10 +36,11 @@ def record(epoch: int, **changes: float) -> dict[str, Any]:
 def as_version_1(store: Store) -> None:
     """Makes today's tables those of the first version: what came later is taken away."""
     with store.engine.begin() as connection:
-        for table in ("verification_weights", "verification_runs", "verifications", "training_runs"):
+        later = ("training_states", "artifact_location", "verification_weights", "verification_runs", "verifications")
+        for table in (*later, "training_runs"):
             connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text("ALTER TABLE epoch_records DROP COLUMN core_seconds"))
-        for column in ("workers", "slots"):
+        for column in ("workers", "slots", "token", "place", "process_began", "n_writes"):
             connection.execute(text(f"ALTER TABLE run_sessions DROP COLUMN {column}"))
         connection.execute(text("UPDATE mnist_search_schema SET version = 1"))
 

@@ -19,6 +19,8 @@ class Job:
     number: int
     candidate: dict[str, Any]
     seed: int
+    state: bytes = b""
+    """Where its training goes on, as an `EpochDone` of it had; empty if it begins."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class EpochDone:
     record: EpochRecord
     worker: int | None = None
     """Which worker, from 1: its engine knows."""
+    state: bytes = b""
+    """The training after this epoch, by `TrainingState.to_bytes`; empty after the last."""
 
 
 @dataclass(frozen=True)
