@@ -15,11 +15,11 @@ from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages._rdb import models  # the tables with their types: PostgreSQL has some of its own for states
 from optuna.trial import TrialState
-from sqlalchemy import Connection, Engine, Insert, Table, bindparam, select, update
+from sqlalchemy import Connection, Engine, Insert, Table, bindparam, delete, select, update
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from storage.epochs import epoch_values
-from storage.tables import EpochRow
+from storage.tables import EpochRow, TrainingStateRow
 
 _TRIALS = cast(Table, models.TrialModel.__table__)
 _PARAMS = cast(Table, models.TrialParamModel.__table__)
@@ -28,6 +28,7 @@ _REPORTS = cast(Table, models.TrialIntermediateValueModel.__table__)
 _USER_ATTRS = cast(Table, models.TrialUserAttributeModel.__table__)
 _SYSTEM_ATTRS = cast(Table, models.TrialSystemAttributeModel.__table__)
 _EPOCHS = cast(Table, EpochRow.__table__)
+_STATES = cast(Table, TrainingStateRow.__table__)
 
 _KEYS = {_PARAMS: "param_name", _VALUES: "objective", _REPORTS: "step", _USER_ATTRS: "key", _SYSTEM_ATTRS: "key",
          _EPOCHS: "epoch"}  # fmt: skip
@@ -40,6 +41,7 @@ class TrialChanges:
     def __init__(self) -> None:
         self._rows = defaultdict[Table, dict[tuple[int, Any], dict[str, Any]]](dict)
         self._ends: dict[int, dict[str, Any]] = {}
+        self._waiting: set[int] = set()
         self._trial_ids: set[int] = set()
 
     def param(self, trial_id: int, name: str, value: float, distribution: BaseDistribution) -> None:
@@ -62,6 +64,16 @@ class TrialChanges:
     def epoch(self, trial_id: int, record: Mapping[str, Any]) -> None:
         """An epoch record."""
         self._put(_EPOCHS, trial_id, record["epoch"], **epoch_values(record))
+
+    def training_state(self, trial_id: int, epoch: int, state: bytes) -> None:
+        """The training after an epoch, in the place of the one before."""
+        self._rows[_STATES][trial_id, None] = {"trial_id": trial_id, "epoch": epoch, "state": state}
+        self._trial_ids.add(trial_id)
+
+    def waiting(self, trial_id: int) -> None:
+        """Puts a running trial back into the queue, with all that is kept of it."""
+        self._waiting.add(trial_id)
+        self._trial_ids.add(trial_id)
 
     def end(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> None:
         """The end of a trial, now: its state, and a value for each objective; it may be infinite, but not NaN."""
@@ -105,6 +117,10 @@ class TrialChanges:
                 ended = update(_TRIALS).where(_TRIALS.c.trial_id == bindparam("ended_id"))
                 ended = ended.values(state=bindparam("state"), datetime_complete=bindparam("datetime_complete"))
                 connection.execute(ended, list(self._ends.values()))
+                connection.execute(delete(_STATES).where(_STATES.c.trial_id.in_(list(self._ends))))
+            if self._waiting:
+                these = _TRIALS.c.trial_id.in_(list(self._waiting))
+                connection.execute(update(_TRIALS).where(these).values(state=TrialState.WAITING))
 
     def _put(self, table: Table, trial_id: int, key: Any, **values: Any) -> None:
         self._rows[table][trial_id, key] = {"trial_id": trial_id, _KEYS[table]: key, **values}
@@ -130,7 +146,7 @@ def _hold(connection: Connection, trial_ids: set[int]) -> None:
 
 def upsert(table: Table, values: Sequence[str], dialect: str) -> Insert:
     """Inserts rows of these values; where there is one of the same trial and key, it takes the new ones."""
-    keys = ["trial_id", _KEYS[table]]
+    keys = ["trial_id"] if table is _STATES else ["trial_id", _KEYS[table]]
     if dialect in ("mysql", "mariadb"):
         row = mysql.insert(table)
         return row.on_duplicate_key_update({name: row.inserted[name] for name in values if name not in keys})

@@ -2,28 +2,26 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.trial import TrialState
 
 from models.errors import MnistSearchError, WorkFailedError
 from search.dispatch.intake import Intake
-from search.dispatch.ledger import Clock, Course, Ledger, interrupt
+from search.dispatch.ledger import Clock, Course, Ledger
 from search.dispatch.listener import Listener, RunningTrial, SearchState, TrialEnded
 from search.dispatch.live import LiveTrial
 from search.dispatch.mirror import StudyMirror
+from search.dispatch.requeue import hand_back, hand_back_abandoned, queue_failed
 from search.engines.protocol import Engine
 from search.study import attributes
-from search.study.outcomes import Outcome
+from search.study.outcomes import PASSED_GATE, Outcome
 from search.study.study import SearchStudy
 from search.study.trials import best_of, smallest_of
 from storage.epochs import core_seconds_of
 from storage.errors import StudyBusyError
 from storage.sessions import StudySession
-from storage.trials import read_trials
-from trainer.training.records import EpochRecord
 from trainer.workers.messages import Answer, Broken, Diverged, EpochDone, Finished, Job, Lost, Ready, Slots
 
 _POLL_SECONDS = 0.25
@@ -45,16 +43,29 @@ class Limits:
     stop_at_target: bool = False
 
 
-@dataclass
 class _Running:
-    trial: LiveTrial
-    started: float = field(default_factory=time.monotonic)
-    epochs: list[EpochRecord] = field(default_factory=list)
-    worker: int | None = None
+    """A trial in training; what it had before it was interrupted counts as its own."""
+
+    def __init__(self, trial: LiveTrial) -> None:
+        self.trial = trial
+        self.epochs = list(trial.epochs)
+        self.worker: int | None = None
+        self._seconds_before = sum(record.seconds for record in trial.epochs)
+        self._began: float | None = None
+        self._given = time.monotonic()
+
+    def add(self, answer: EpochDone) -> None:
+        """Takes in its next epoch."""
+        if self._began is None:
+            # Its worker may have been starting until now: the trial began with its first epoch.
+            self._began = time.monotonic() - answer.record.seconds
+        self.epochs.append(answer.record)
+        self.worker = answer.worker
 
     @property
     def seconds(self) -> float:
-        return time.monotonic() - self.started
+        began = self._given if self._began is None else self._began
+        return self._seconds_before + time.monotonic() - began
 
     @property
     def course(self) -> Course:
@@ -86,7 +97,8 @@ class Dispatcher:
         self._n_failures = 0
         self._core_seconds = core_seconds_of(study.store.engine, study.study_id)
         self._exhausted: MnistSearchError | None = None
-        requeue_abandoned(study)
+        hand_back_abandoned(study)
+        queue_failed(study)
         mirror = StudyMirror(study)
         self._ledger = Ledger(study, mirror, provenance)
         self._intake = Intake(study, mirror, self._ledger)
@@ -119,7 +131,7 @@ class Dispatcher:
             self._drop()
             raise
         finally:
-            self._interrupt_running()
+            self._hand_back_running()
             self._study.refresh()
             self._listener.stopped(self._state)
         if self._exhausted is not None:
@@ -143,7 +155,7 @@ class Dispatcher:
         return self._exhausted is None and n_under_way < self._limits.n_trials
 
     def _has_room(self) -> bool:
-        return self._engine.n_free > 0 and self._wants_more()
+        return self._engine.n_free > 0 and self._wants_more() and self._intake.may_draw()
 
     def _draw(self) -> None:
         """One draw, if a slot waits for it: between two of them answers are handled, and a sign of life given."""
@@ -160,10 +172,12 @@ class Dispatcher:
 
     def _submit(self, trial: LiveTrial) -> None:
         self._running[trial.number] = _Running(trial)
-        self._state.running[trial.number] = RunningTrial(trial.number, trial.candidate.arch.params)
+        last = trial.epochs[-1].eval_accuracy if trial.epochs else None
+        shown = RunningTrial(trial.number, trial.candidate.arch.params, len(trial.epochs), last)
+        self._state.running[trial.number] = shown
         seed = self._seed(trial)
         self._ledger.note(trial, attributes.TRAINING_SEED, seed)  # known after the trial: it goes with the next answers
-        self._engine.submit(Job(trial.number, trial.candidate.to_dict(), seed))
+        self._engine.submit(Job(trial.number, trial.candidate.to_dict(), seed, trial.state))
 
     def _seed(self, trial: LiveTrial) -> int:
         """The training's seed, from the study's and the trial's number (the first one's, for a candidate run again)."""
@@ -234,14 +248,12 @@ class Dispatcher:
 
     def _epoch(self, running: _Running, answer: EpochDone) -> None:
         record = answer.record
-        if not running.epochs:
-            # Its worker may have been starting until now: the trial began with its first epoch.
-            running.started = time.monotonic() - record.seconds
-        running.epochs.append(record)
-        running.worker = answer.worker
+        if record.epoch <= len(running.epochs):
+            return  # known from before it was interrupted: what was kept of its training was of no use
+        running.add(answer)
         if self._core_seconds is not None:
             self._core_seconds += record.core_seconds
-        wants_stop = self._ledger.epoch(running.trial, record)
+        wants_stop = self._ledger.epoch(running.trial, record, answer.state)
         shown = self._state.running[answer.number]
         shown.epoch, shown.accuracy = record.epoch, record.eval_accuracy
         # After the last epoch there is nothing left to save by pruning: the candidate is trained.
@@ -291,10 +303,10 @@ class Dispatcher:
         self._running.clear()
         self._ended.clear()
 
-    def _interrupt_running(self) -> None:
+    def _hand_back_running(self) -> None:
         unwritten = (running for running, _ in self._ended)
         for running in (*self._running.values(), *unwritten):
-            interrupt(self._study, running.trial.row.trial_id, "stopped before its end; queued to be run again")
+            hand_back(self._study, running.trial.row.trial_id)
         self._running.clear()
         self._ended.clear()
         self._state.running.clear()
@@ -324,18 +336,9 @@ class Dispatcher:
 
     def _count(self, number: int, outcome: Outcome) -> None:
         state = self._state
-        state.n_done += 1
+        state.n_done += outcome in PASSED_GATE
         state.counts[outcome] += 1
         if outcome is Outcome.TRAINED:
             trial = self._study.trial(number)
             state.best = best_of([trial, *filter(None, [state.best])])
             state.smallest = smallest_of([trial, *filter(None, [state.smallest])], state.target)
-
-
-def requeue_abandoned(study: SearchStudy) -> int:
-    """Queues again what a dispatcher that was killed left running; returns how many. To be called by the one owner."""
-    abandoned = read_trials(study.store.engine, study.study_id, TrialState.RUNNING)
-    for trial in abandoned:
-        interrupt(study, attributes.trial_id(trial), "its dispatcher ended before it did; queued to be run again")
-    study.refresh()
-    return len(abandoned)

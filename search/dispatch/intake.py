@@ -33,6 +33,10 @@ class Intake:
         self._n_misses = 0
         self._smallest_miss: int | None = None
 
+    def may_draw(self) -> bool:
+        """Whether a draw need not wait for trainings to end."""
+        return self._mirror.may_ask()
+
     def draw(self) -> LiveTrial | None:
         """A trial whose candidate passed the gate and is new; None if this draw was a miss: ask again.
 
@@ -52,7 +56,8 @@ class Intake:
             self._n_misses += 1
             self._ledger.refuse(shadow, f"what was queued cannot be drawn: {error}")
             return None
-        if not mark_budget(shadow, candidate, self._study.settings.max_params):
+        is_past_gate = attributes.CANDIDATE in shadow.user_attrs
+        if not is_past_gate and not mark_budget(shadow, candidate, self._study.settings.max_params):
             self._reject(shadow, candidate)
         elif candidate.id in self._known:
             self._n_misses += 1
@@ -60,11 +65,15 @@ class Intake:
         else:
             self._n_misses, self._smallest_miss = 0, None
             self._known.add(candidate.id)
-            return LiveTrial(self._ledger.begin(shadow, candidate), shadow, candidate)
+            self._mirror.passed(shadow)
+            return self._ledger.begin(shadow, candidate)
         return None
 
     def _candidate(self, shadow: optuna.Trial) -> Candidate:
-        given = shadow.user_attrs.get(attributes.GIVEN)
+        attrs = shadow.user_attrs
+        given = attrs.get(attributes.CANDIDATE) or attrs.get(
+            attributes.GIVEN
+        )  # the first, if it was in training before
         return Candidate.from_dict(given) if given else self._study.space.sample(shadow, self._study.settings.epochs)
 
     def _reject(self, shadow: optuna.Trial, candidate: Candidate) -> None:

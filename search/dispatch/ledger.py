@@ -24,7 +24,9 @@ from search.measures.words import percent
 from search.study import attributes
 from search.study.outcomes import Outcome
 from search.study.study import SearchStudy
+from storage.epochs import epochs_of
 from storage.store import Store
+from storage.training_states import training_state_of
 from storage.trial_changes import TrialChanges
 from storage.trials import trial_number
 from trainer.training.records import EpochRecord
@@ -93,10 +95,16 @@ class Ledger:
         _end_without_value(self._store, row.trial_id, Outcome.REJECTED, " ".join(reason.split()))
         self._mirror.tell(shadow, TrialState.FAIL)
 
-    def begin(self, shadow: optuna.Trial, candidate: Candidate) -> Row:
-        """Writes a trial whose candidate is to be trained."""
-        attrs = {**_attributes_of(candidate), attributes.TRAINED_ON: self._provenance}
-        return self._enter(shadow, attrs, TrialState.RUNNING)
+    def begin(self, shadow: optuna.Trial, candidate: Candidate) -> LiveTrial:
+        """Writes a trial whose candidate is to be trained; one that was in training before goes on where it was."""
+        has_row = self._mirror.row(shadow) is not None
+        attrs = {**_attributes_of(candidate), attributes.TRAINED_ON: self._trained_on(shadow)}
+        row = self._enter(shadow, attrs, TrialState.RUNNING)
+        state = training_state_of(self._store.engine, row.trial_id) if has_row else None
+        if state is None:
+            return LiveTrial(row, shadow, candidate)
+        epochs = epochs_of(self._store.engine, row.trial_id)[: state.epoch]
+        return LiveTrial(row, shadow, candidate, tuple(EpochRecord(**epoch) for epoch in epochs), state.content)
 
     def miss(self, shadow: optuna.Trial, candidate: Candidate, outcome: Outcome, reason: str) -> None:
         """Writes a trial whose candidate is not to be trained, and which ends with that."""
@@ -125,17 +133,24 @@ class Ledger:
         """Keeps an attribute of a trial, until `write` in memory."""
         self._changes.user_attr(trial.row.trial_id, key, value)
 
-    def epoch(self, trial: LiveTrial, record: EpochRecord) -> bool:
-        """Keeps an epoch, until `write` in memory, and returns whether the pruner wants the trial stopped."""
-        self._changes.epoch(trial.row.trial_id, record.to_dict())
-        self._changes.report(trial.row.trial_id, record.epoch, record.eval_accuracy)
-        trial.shadow.report(record.eval_accuracy, record.epoch)
+    def epoch(self, trial: LiveTrial, record: EpochRecord, state: bytes = b"") -> bool:
+        """Keeps an epoch, until `write` in memory, and returns whether the pruner wants the trial stopped.
+
+        `state` is the training after it, from where it goes on if it is interrupted.
+        """
+        trial_id = trial.row.trial_id
+        self._changes.epoch(trial_id, record.to_dict())
+        self._changes.report(trial_id, record.epoch, record.eval_accuracy)
+        if state:
+            self._changes.training_state(trial_id, record.epoch, state)
+        if record.epoch not in self._mirror.frozen(trial.shadow).intermediate_values:
+            trial.shadow.report(record.eval_accuracy, record.epoch)
         return trial.shadow.should_prune()
 
     def why_pruned(self, trial: LiveTrial, epoch: int) -> str:
         """Why the pruner wanted a trial stopped after this epoch: the numbers that it compared."""
         best = max(self._mirror.frozen(trial.shadow).intermediate_values.values())
-        return f"{percent(best)} against a median of {percent(self._mirror.median(epoch))} in epoch {epoch}"
+        return f"{percent(best)} against a median of {percent(self._mirror.median(trial.shadow, epoch))} in epoch {epoch}"
 
     def trained(self, trial: LiveTrial, course: Course, weights: bytes, clock: Clock) -> float:
         """Keeps a candidate that was trained to the end with its weights; returns its sustained accuracy.
@@ -166,6 +181,15 @@ class Ledger:
         self.note(trial, attributes.OUTCOME, outcome)
         ended = self._mirror.tell(trial.shadow, _STATES[outcome], value)
         self._changes.end(trial.row.trial_id, ended.state, ended.values)
+
+    def _trained_on(self, shadow: optuna.Trial) -> str:
+        """On what a trial is trained: all of it, should it go on elsewhere than it began."""
+        before = str(shadow.user_attrs.get(attributes.TRAINED_ON, ""))
+        return (
+            before
+            if before.endswith(self._provenance)
+            else f"{before}; then {self._provenance}".removeprefix("; then ")
+        )
 
     def _enter(self, shadow: optuna.Trial, attrs: dict[str, Any], state: TrialState) -> Row:
         """Writes a drawn trial, in one transaction."""
@@ -220,20 +244,6 @@ class Ledger:
         return artifact_id
 
 
-def interrupt(study: SearchStudy, trial_id: int, reason: str) -> None:
-    """Ends a trial that was stopped half-way; its candidate waits to be run again.
-
-    First queued, then ended: whoever is killed in between leaves a candidate queued twice, of which the second
-    is recognised as a duplicate, and never one that is lost.
-    """
-    trial = study.store.optuna.get_trial(trial_id)
-    if trial.state.is_finished():  # by a dispatcher that has taken the study over
-        return
-    if _is_wanted_again(trial):
-        study.optuna.enqueue_trial(_values_again(trial), user_attrs=_attributes_again(trial))
-    _end_without_value(study.store, trial_id, Outcome.INTERRUPTED, reason)
-
-
 def _end_without_value(store: Store, trial_id: int, outcome: Outcome, reason: str) -> None:
     """Ends a trial at once."""
     changes = TrialChanges()
@@ -241,27 +251,6 @@ def _end_without_value(store: Store, trial_id: int, outcome: Outcome, reason: st
     changes.user_attr(trial_id, attributes.REASON, reason)
     changes.end(trial_id, TrialState.FAIL)
     changes.write(store.engine)
-
-
-def _is_wanted_again(trial: FrozenTrial) -> bool:
-    """Whether it has a candidate, or was queued with one or with some of its values before its draw."""
-    wanted = {attributes.CANDIDATE, attributes.GIVEN, attributes.RETRY_OF}
-    return bool(wanted & set(trial.user_attrs)) or attributes.FIXED_PARAMS in trial.system_attrs
-
-
-def _values_again(trial: FrozenTrial) -> dict[str, Any]:
-    """All values of its candidate; before there is one those that were asked for."""
-    asked: dict[str, Any] = trial.system_attrs.get(attributes.FIXED_PARAMS, {})
-    return trial.params if attributes.CANDIDATE in trial.user_attrs else asked
-
-
-def _attributes_again(trial: FrozenTrial) -> dict[str, Any]:
-    """Its given candidate, and whose seed it has: none, if it was stopped before it came to a candidate."""
-    attrs = trial.user_attrs
-    again = {attributes.GIVEN: attrs[attributes.GIVEN]} if attributes.GIVEN in attrs else {}
-    if {attributes.CANDIDATE, attributes.GIVEN, attributes.RETRY_OF} & set(attrs):
-        again[attributes.RETRY_OF] = attrs.get(attributes.RETRY_OF, trial.number)
-    return again
 
 
 def _course_facts(course: Course) -> dict[str, Any]:

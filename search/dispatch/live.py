@@ -7,6 +7,7 @@ import optuna
 from models.candidate import Candidate
 from search.dispatch.mirror import Row
 from search.study import attributes
+from trainer.training.records import EpochRecord
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,10 @@ class LiveTrial:
     row: Row
     shadow: optuna.Trial
     candidate: Candidate
+    epochs: tuple[EpochRecord, ...] = ()
+    """Those that it had before, if it goes on."""
+    state: bytes = b""
+    """Its training after them."""
 
     @property
     def number(self) -> int:

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import optuna
+from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from search.dispatch.window import Window, WindowedPruner, WindowedSampler
 from search.study import attributes
-from search.study.samplers import telling
+from search.study.outcomes import PASSED_GATE, outcome_of
+from search.study.samplers import make_sampler, telling
 from search.study.study import SearchStudy
 from storage.trials import n_trials, read_trial
 
@@ -31,17 +34,42 @@ class StudyMirror:
 
     def __init__(self, study: SearchStudy) -> None:
         self._study = study
-        self._memory = optuna.create_study(
-            direction="maximize", sampler=study.optuna.sampler, pruner=study.optuna.pruner
-        )
+        self._memory = optuna.create_study(direction="maximize", pruner=study.optuna.pruner)
+        self._window: Window | None = None
+        if study.settings.deterministic:
+            self._window = Window(study.settings.window)
+            self._memory.pruner = WindowedPruner(study.optuna.pruner, self._window)
         self._rows: dict[int, Row] = {}
         self._n_known = 0
         self._take_in(study.snapshot.all)
 
+    def may_ask(self) -> bool:
+        """Whether the next draw has all that it is to know: always, but in a deterministic study."""
+        if self._window is None:
+            return True
+        trials = self._memory.get_trials(deepcopy=False)
+        is_queue_empty = all(trial.state is not TrialState.WAITING for trial in trials)
+        return not is_queue_empty or all(trials[n].state.is_finished() for n in self._window.known_to_next())
+
     def ask(self) -> optuna.Trial:
         """The next trial, in memory alone: one that waits in the queue, or else a new one."""
         self._follow()
+        self._memory.sampler = self._sampler()
         return self._memory.ask()
+
+    def _sampler(self) -> BaseSampler:
+        """The sampler of one draw, whose random numbers are its own: a study that is resumed draws what it would have.
+
+        Without a window that holds as far as results come in the same order, as those of a single slot do.
+        """
+        settings = self._study.settings
+        sampler = make_sampler(settings.sampler, settings.seed, len(self._memory.get_trials(deepcopy=False)))
+        return sampler if self._window is None else WindowedSampler(sampler, self._window.hidden_from_next())
+
+    def passed(self, shadow: optuna.Trial) -> None:
+        """Notes that the candidate of a draw is to be trained."""
+        if self._window is not None:
+            self._window.drawn(shadow.number)
 
     def row(self, shadow: optuna.Trial) -> Row | None:
         """Where a trial stands in the database; None of one that is not written yet."""
@@ -62,9 +90,11 @@ class StudyMirror:
         self._memory.tell(shadow, value, state=state)
         return self.frozen(shadow)
 
-    def median(self, epoch: int) -> float | None:
+    def median(self, shadow: optuna.Trial, epoch: int) -> float | None:
         """What Optuna's median pruner compares with: the median of the trained in this epoch; None without any."""
+        hidden = self._window.hidden_from(shadow.number) if self._window is not None else set()
         trained = self._memory.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        trained = [trial for trial in trained if trial.number not in hidden]
         reported = [trial.intermediate_values[epoch] for trial in trained if epoch in trial.intermediate_values]
         return float(np.nanpercentile(reported, 50)) if reported else None
 
@@ -85,8 +115,11 @@ class StudyMirror:
         first = len(self._memory.get_trials(deepcopy=False))
         sampled = {trial.number for trial in telling([trial for trial in trials if _is_seen_by_tpe(trial)])}
         for number, trial in enumerate(trials, first):
-            self._add(_lightened(trial, trial.number in sampled))
+            # A deterministic study keeps all, since what is telling changes with each trial that comes to it.
+            self._add(_lightened(trial, trial.number in sampled or self._window is not None))
             self._rows[number] = Row(attributes.trial_id(trial), trial.number)
+            if self._window is not None and _is_past_gate(trial):
+                self._window.drawn(number)
         self._n_known += len(trials)
 
     def _add(self, trial: FrozenTrial) -> None:
@@ -102,6 +135,13 @@ class StudyMirror:
 
 def _is_seen_by_tpe(trial: FrozenTrial) -> bool:
     return bool(trial.params) and trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+def _is_past_gate(trial: FrozenTrial) -> bool:
+    """Whether its candidate was trained, or was in training when its search was stopped."""
+    return outcome_of(trial) in PASSED_GATE or (
+        attributes.CANDIDATE in trial.user_attrs and not trial.state.is_finished()
+    )
 
 
 def _lightened(trial: FrozenTrial, is_telling: bool) -> FrozenTrial:

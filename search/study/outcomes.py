@@ -16,9 +16,9 @@ class Outcome(StrEnum):
     """By the gate: never trained."""
     DIVERGED = "diverged"
     FAILED = "failed"
-    """By a fault that is not the candidate's, such as a worker that was killed."""
+    """By a fault that is not the candidate's, such as a worker that was killed; tried again in the next session."""
     INTERRUPTED = "interrupted"
-    """Stopped half-way by the user, a time limit or a crash; the candidate waits to be run again."""
+    """Ended by hand, or with no candidate yet; by programs up to schema 6 also what was stopped half-way."""
     DUPLICATE = "duplicate"
     """Equal to a candidate that had already ended; not trained again."""
 
@@ -26,7 +26,7 @@ class Outcome(StrEnum):
 REPORTED = (Outcome.TRAINED, Outcome.PRUNED, Outcome.REJECTED, Outcome.DIVERGED, Outcome.FAILED)
 """The outcomes every summary shows; the other two are bookkeeping."""
 
-PASSED_GATE = frozenset({Outcome.TRAINED, Outcome.PRUNED, Outcome.DIVERGED, Outcome.FAILED})
+PASSED_GATE = frozenset({Outcome.TRAINED, Outcome.PRUNED, Outcome.DIVERGED})
 
 
 def outcome_of(trial: FrozenTrial) -> Outcome | None:

@@ -32,6 +32,10 @@ class StudySettings:
     sampler: str = "tpe"
     pruner: str = "median"
     seed: int = 0
+    deterministic: bool = False
+    """Whether the same trials come in the same order, however fast the workers are."""
+    window: int = 8
+    """Candidates that may be under way at once, in a deterministic study."""
     space: dict[str, str] = field(default_factory=dict)
     """The text of every range (`search/space/ranges.py`)."""
 
@@ -50,6 +54,7 @@ class StudySettings:
             f"--sustain {self.sustain} is more than --epochs {self.epochs}: a training must have them all",
         )
         _require(self.max_params >= 1, f"--max-params {self.max_params}: the budget is at least 1 parameter")
+        _require(self.window >= 1, f"--window {self.window}: at least 1 candidate is under way")
         _require(0 <= self.seed < 2**31, f"--seed {self.seed}: a seed is a whole number from 0 to {2**31 - 1:,}")
 
     def to_dict(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from trainer.data.digits import load_digits
 from trainer.data.images import Images, TrainingData
 from trainer.data.split import split_data
 from trainer.training.records import DivergedError, EpochRecord
+from trainer.training.state import TrainingState
 from trainer.training.train import Training
 from trainer.workers.messages import Answer, Broken, Diverged, EpochDone, Finished, Job
 
@@ -67,9 +68,12 @@ class InlineEngine:
             return
         try:
             training = Training(Candidate.from_dict(job.candidate), self._data, job.seed)
+            if job.state:
+                training.restore(TrainingState.from_bytes(job.state))
             for record in training:
                 self._after_epoch(job, record)
-                yield EpochDone(job.number, record, worker=1)
+                state = b"" if training.is_over else training.state().to_bytes()
+                yield EpochDone(job.number, record, worker=1, state=state)
         except DivergedError as error:
             yield Diverged(job.number, error.epoch)
             return

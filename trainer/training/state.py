@@ -2,10 +2,15 @@
 
 import io
 from dataclasses import asdict, dataclass
+from pickle import UnpicklingError
 
 import torch
 
 from trainer.training.rates import PlateauState
+
+
+class StateError(ValueError):
+    """What was kept is no state of this training: another program wrote it, or it is damaged."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +37,15 @@ class TrainingState:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "TrainingState":
-        """The state that `to_bytes` wrote. Nothing in the file is executed."""
-        kept = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        return cls(
-            kept["epoch"],
-            kept["weights"],
-            kept["average"],
-            tuple(kept["optimizer"]),
-            PlateauState(**kept["plateau"]),
-        )
+        """The state that `to_bytes` wrote. Nothing in the file is executed. Raises StateError if it is none."""
+        try:
+            kept = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+            return cls(
+                int(kept["epoch"]),
+                kept["weights"],
+                kept["average"],
+                tuple(kept["optimizer"]),
+                PlateauState(**kept["plateau"]),
+            )
+        except (UnpicklingError, RuntimeError, EOFError, LookupError, TypeError, ValueError, AttributeError) as error:
+            raise StateError(f"this is no state of a training: {type(error).__name__}") from error

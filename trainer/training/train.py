@@ -24,7 +24,7 @@ from trainer.training.records import DivergedError, EpochRecord
 from trainer.training.runner import Runner, Work
 from trainer.training.runners import make_runner
 from trainer.training.seeds import DROPOUT, epoch_seed
-from trainer.training.state import TrainingState
+from trainer.training.state import StateError, TrainingState
 from trainer.training.step import Step
 
 MEMORY_FORMAT = torch.channels_last
@@ -110,8 +110,13 @@ class Training:
         return TrainingState(self._n_epochs_done, weights, average, tuple(optimizer), self._rates.plateau)
 
     def restore(self, state: TrainingState) -> None:
-        """Goes to where a training of the same candidate, data and seed was between two epochs."""
+        """Goes to where a training of the same candidate, data and seed was between two epochs.
+
+        Raises StateError, with nothing changed, for a state of a network or recipe of another form.
+        """
         kept = (state.average, state.weights, *state.optimizer)
+        if [_form(ours) for ours in self._kept()] != [_form(theirs) for theirs in kept]:
+            raise StateError("this is a state of another training")
         with self._runner.place(), torch.no_grad():
             for ours, theirs in zip(self._kept(), kept, strict=True):
                 if ours is not None and theirs is not None:
@@ -269,6 +274,10 @@ class Training:
     def _kept(self) -> list[torch.Tensor | None]:
         average = self._average.weights if self._average is not None else None
         return [average, self._weights, *self._optimizer_state]
+
+
+def _form(kept: object) -> object:
+    return (kept.shape, kept.dtype) if isinstance(kept, torch.Tensor) else kept
 
 
 def _do_steps(step: Step, length: int, n: int) -> None:

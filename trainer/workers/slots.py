@@ -1,9 +1,10 @@
 """SlotLoop: several trainings in one process, each in a slot of its own, all driven from one thread."""
 
+import contextlib
 import io
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 
 import torch
@@ -13,6 +14,7 @@ from trainer.data.images import TrainingData
 from trainer.training.cuda_runner import CaptureError, Lane
 from trainer.training.records import DivergedError
 from trainer.training.runners import give_back_memory, make_lane, make_runner
+from trainer.training.state import StateError, TrainingState
 from trainer.training.train import Training
 from trainer.workers.messages import Broken, Diverged, EpochDone, Finished, Job, Leaving, Message, Slots, Stop
 from trainer.workers.settings import WorkerSettings
@@ -41,8 +43,9 @@ class _Task:
     """A job, and what was said of it."""
 
     job: Job
+    """Its state is that of the last epoch, so that it goes on from there should it have to begin anew."""
     n_reported: int = 0
-    """Epochs of which the dispatcher has the record: it is not told of them again when the job begins anew."""
+    """Epochs of which the dispatcher has the record: it is not told of them again."""
     n_cramped: int = 0
     """Times that there was no memory for it beside others. From the second on it is trained with nobody beside it."""
 
@@ -163,6 +166,7 @@ class SlotLoop:
             Candidate.from_dict(job.candidate), self._data, job.seed, settings.device, settings.dtype,
             on_batch=look_for_stop, runner=make_runner(settings.device, slot.lane),
         )  # fmt: skip
+        _go_on_from(slot.training, job.state)
         self._start_epoch(slot, task)
         return True
 
@@ -192,9 +196,11 @@ class SlotLoop:
         training, number = slot.training, task.job.number
         assert training is not None
         record, slot.is_under_way = training.end_epoch(), False
+        state = b"" if training.is_over else training.state().to_bytes()
+        task.job = replace(task.job, state=state)
         if record.epoch > task.n_reported:
             task.n_reported = record.epoch
-            self._messages.append(EpochDone(number, record))
+            self._messages.append(EpochDone(number, record, state=state))
         if training.is_over:
             weights = io.BytesIO()
             torch.save(training.weights(), weights)
@@ -245,6 +251,13 @@ class SlotLoop:
         messages, self._messages = self._messages, []
         if messages:
             self._connection.send(messages)
+
+
+def _go_on_from(training: Training, state: bytes) -> None:
+    """Takes a training to this state; what is none of its own leaves it at its beginning."""
+    with contextlib.suppress(StateError):
+        if state:
+            training.restore(TrainingState.from_bytes(state))
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -3,12 +3,13 @@
 import pytest
 from optuna.trial import TrialState
 
-from search.dispatch.dispatcher import Dispatcher, Limits, requeue_abandoned
+from search.dispatch.dispatcher import Dispatcher, Limits
 from search.dispatch.intake import Intake
-from search.dispatch.ledger import Ledger, interrupt
+from search.dispatch.ledger import Ledger
 from search.dispatch.listener import Listener
 from search.dispatch.live import LiveTrial
 from search.dispatch.mirror import StudyMirror
+from search.dispatch.requeue import hand_back_abandoned
 from search.space.space import Space
 from search.study import attributes
 from search.study.outcomes import Outcome, outcome_of
@@ -192,7 +193,7 @@ def test_what_was_queued_survives_a_stop_before_its_candidate(study: SearchStudy
     open_study(study.store, study.name).optuna.enqueue_trial({"lr": 0.05})
     mirror = StudyMirror(study)
     assert Ledger(study, mirror).claim(mirror.ask())  # and is killed here
-    assert requeue_abandoned(study) == 1
+    assert hand_back_abandoned(study) == 1
     mirror = StudyMirror(study)
     again = mirror.frozen(mirror.ask())
     assert again.system_attrs["fixed_params"] == {"lr": 0.05}
@@ -201,7 +202,7 @@ def test_what_was_queued_survives_a_stop_before_its_candidate(study: SearchStudy
 
 def test_what_another_dispatcher_has_ended_is_not_queued_twice(study: SearchStudy) -> None:
     trial = drawn(intake_of(study)[0], 1)[0]
-    assert requeue_abandoned(study) == 1  # by the one that took the study over
+    assert hand_back_abandoned(study) == 1  # by the one that took the study over
     n_trials = study.store.optuna.get_n_trials(study.study_id)
     interrupt(study, trial.row.trial_id, "stopped")
     assert study.store.optuna.get_n_trials(study.study_id) == n_trials
