@@ -72,6 +72,10 @@ class SearchStudy:
         """The trials that are in training, or were when their dispatcher was killed."""
         return self.snapshot.running()
 
+    def interrupted(self) -> list[FrozenTrial]:
+        """The trials that were stopped half-way, and wait to go on."""
+        return self.snapshot.interrupted()
+
     def counts(self) -> dict[str, int]:
         """How many trials had each of the reported outcomes."""
         return self.snapshot.counts()

@@ -194,7 +194,7 @@ def test_the_studys_note(study: SearchStudy) -> None:
     assert facts["target"].startswith("99.00% as the mean of the last 2 epochs: reached after 1 min 00 s")
     assert facts["epochs"].startswith("17 trained, 1 saved by pruning; 1 training spared")
     assert facts["at work"] == "nobody: the search has stopped"
-    assert facts["abandoned"] == "trial 7: 8,246 parameters, epoch 2 of 3, 80.00%"
+    assert facts["to go on"] == "trial 7: 8,246 parameters, epoch 2 of 3, 80.00%"
     numbers = {trial.number for trial in read_trials(study.store.engine, study.study_id)}
     linked = [re.fullmatch(rf"/dashboard/studies/{study.study_id}/trials\?numbers=(\d+)", link) for link in read.links]
     assert {int(match[1]) for match in linked if match} == {7, 10, 11} <= numbers
