@@ -130,8 +130,8 @@ def main() -> None:
         f"{options.seeds} --trials {options.trials}`: that many studies each way.\n"
         "Time and accuracies are made up; dispatcher, sampler, pruner and database are real. *Time* is that of a\n"
         "study divided by that of the one of the same seed without `--deterministic`: median (least to most).\n"
-        "*Best* is the true error of the best candidate in points, ± its deviation over studies; and how much worse it is with\n"
-        "`--deterministic`, with the 95 % interval (Welch).\n"
+        "*Best* is the true error of the best candidate in points, ± its deviation over studies; and how much worse it\n"
+        "is with `--deterministic`, with the 95 % interval (Welch).\n"
     )
     columns = ("slots", "window", "time", "best without", "best with", "difference")
     write(RESULTS.with_suffix(".md"), text, columns, rows)
