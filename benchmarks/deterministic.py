@@ -128,10 +128,10 @@ def main() -> None:
     text = (
         f"# What a deterministic study costs\n\n{machine_line()}.\n`python -m benchmarks.deterministic --seeds "
         f"{options.seeds} --trials {options.trials}`: that many studies each way.\n"
-        "Time and accuracies are made up; dispatcher, sampler, pruner and database are real. *Time* is a study's divided\n"
-        "by that of the one of the same seed without `--deterministic`: median (least to most). *Best* is the true error\n"
-        "of the best candidate in points, ± its deviation over studies; and how much worse it is with `--deterministic`,\n"
-        "with the 95 % interval (Welch).\n"
+        "Time and accuracies are made up; dispatcher, sampler, pruner and database are real. *Time* is a study's\n"
+        "divided by that of the one of the same seed without `--deterministic`: median (least to most). *Best* is\n"
+        "the true error of the best candidate in points, ± its deviation over studies; and how much worse it is\n"
+        "with `--deterministic`, with the 95 % interval (Welch).\n"
     )
     columns = ("slots", "window", "time", "best without", "best with", "difference")
     write(RESULTS.with_suffix(".md"), text, columns, rows)
