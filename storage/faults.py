@@ -11,9 +11,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from optuna.exceptions import StorageInternalError
 from sqlalchemy import URL, Engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from storage.errors import StorageFailedError
 from storage.fault_kinds import kind_of_fault
@@ -67,6 +69,21 @@ def disk_fault(error: OSError, place: object = None) -> StorageFailedError | Non
     where = place or error.filename
     said = os.strerror(error.errno)
     return StorageFailedError(what, f"{where}: {said}" if where else said, advice, passes=False)
+
+
+def database_failed(error: BaseException) -> str | None:
+    """What is told of an error of a database that is not known to be its own fault; None if it is none of a database.
+
+    Such as a table that is missing; Optuna wraps them.
+    """
+    if isinstance(error, StorageInternalError) and error.__cause__ is not None:
+        error = error.__cause__
+    if not isinstance(error, (DBAPIError, NoConnectionError)):
+        return None
+    return (
+        f"the database failed ({_words(getattr(error, 'orig', None) or error)}): run the same command again; if that "
+        "fails too, another program has changed its tables: put back a copy of it, or name another with --storage"
+    )
 
 
 def _words(error: BaseException) -> str:
