@@ -15,6 +15,7 @@ from sqlalchemy import URL, Engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 
 from storage.errors import NothingStoredError, StorageError
+from storage.faults import tell_faults
 from storage.private_copy import copy_database, may_be_written
 from storage.schema import ensure_schema, while_others_create
 
@@ -45,6 +46,7 @@ class Store:
         """Whether what is written here is lost."""
         self.optuna = _open(self._copied() if self.is_copy else self.url, self.url)
         self.engine: Engine = self.optuna.engine
+        tell_faults(self.engine, self.url)
         while_others_create(lambda: ensure_schema(self.engine))
 
     @staticmethod
