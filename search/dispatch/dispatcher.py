@@ -22,7 +22,7 @@ from search.study.study import SearchStudy
 from search.study.trials import best_of, smallest_of
 from storage.epochs import core_seconds_of
 from storage.errors import StorageFailedError, StudyLostError
-from storage.patience import Patience
+from storage.patience import PATIENCE_SECONDS, Patience
 from storage.sessions import StudySession
 from trainer.workers.messages import Answer, Broken, Diverged, EpochDone, Finished, Job, Lost, Ready, Slots
 
@@ -43,6 +43,8 @@ class Limits:
     timeout_seconds: float | None = None
     """Of this session."""
     stop_at_target: bool = False
+    patience_seconds: float = PATIENCE_SECONDS
+    """For how long a database that is locked, or does not answer, is waited for."""
 
 
 class _Running:
@@ -100,7 +102,7 @@ class Dispatcher:
         self._is_lost = False
         self._core_seconds = core_seconds_of(study.store.engine, study.study_id)
         self._exhausted: MnistSearchError | None = None
-        patience = Patience(self._tell_waiting, self._is_ending)
+        patience = Patience(self._tell_waiting, self._is_ending, limits.patience_seconds)
         self._patiently = patience.call
         hand_back_running(study)
         queue_failed(study, limits.n_trials - study.n_past_gate())

@@ -15,7 +15,6 @@ from search.dispatch.dispatcher import Dispatcher, Limits
 from search.dispatch.listener import Listener, SearchState
 from search.study.outcomes import Outcome
 from search.study.study import SearchStudy, resume_study
-from storage import patience
 from storage.epochs import epochs_of
 from storage.errors import StorageFailedError
 from storage.sessions import StudySession
@@ -54,10 +53,12 @@ def locked(store: Store) -> Iterator[None]:
         other.rollback()
 
 
-def run(study: SearchStudy, engine: InlineEngine, n_trials: int, listener: Listener) -> SearchState:
+def run(
+    study: SearchStudy, engine: InlineEngine, n_trials: int, listener: Listener, patience_seconds: float = 60
+) -> SearchState:
     session = StudySession(study.store.engine, study.study_id)
     try:
-        return Dispatcher(study, engine, Limits(n_trials), session, listener).run()
+        return Dispatcher(study, engine, Limits(n_trials, patience_seconds=patience_seconds), session, listener).run()
     finally:
         session.end()
 
@@ -95,16 +96,15 @@ def test_a_lock_is_waited_for(hasty: Store, undisturbed: list[float | None]) -> 
     run(study, InlineEngine(small_digits(), after_epoch=lock), 3, heard)
     for thread in locks:
         thread.join()
-    assert heard.said[0] == "the database is locked by another program: waiting for up to 10 min"
+    assert heard.said[0] == "the database is locked by another program: waiting for up to 60 s"
     assert heard.said[1].startswith("the database works again, after ")
     assert len(heard.said) == 6
     assert values(study) == undisturbed
 
 
 def test_a_lock_that_does_not_pass_ends_the_search_and_the_next_one_goes_on(
-    hasty: Store, undisturbed: list[float | None], monkeypatch: pytest.MonkeyPatch
+    hasty: Store, undisturbed: list[float | None]
 ) -> None:
-    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.3)
     study, locks = begin(hasty, epochs=3), list[Any]()
 
     def lock(job: Job, record: EpochRecord) -> None:
@@ -112,10 +112,8 @@ def test_a_lock_that_does_not_pass_ends_the_search_and_the_next_one_goes_on(
             locks.append(locked(hasty))
             locks[-1].__enter__()
 
-    with pytest.raises(
-        StorageFailedError, match=r"^the database is locked by another program \(.*the same command goes"
-    ):
-        run(study, InlineEngine(small_digits(), after_epoch=lock), 3, Listener())
+    with pytest.raises(StorageFailedError, match=r"^the database is locked by another program \(.* goes on$"):
+        run(study, InlineEngine(small_digits(), after_epoch=lock), 3, Listener(), patience_seconds=0.3)
     locks[0].__exit__(None, None, None)
     [abandoned] = study.optuna.get_trials(states=(TrialState.RUNNING,))
     assert len(epochs_of(hasty.engine, abandoned._trial_id)) == 1
@@ -161,7 +159,6 @@ def test_a_trial_that_was_written_twice_is_counted_once(store: Store) -> None:
     """As after a connection that was lost when all was kept, and before that was heard: nobody drives the first one."""
     study = begin(store)
     search(study, 1)
-    [trained] = study.trials(Outcome.TRAINED)
 
     def write_twice(job: Job, record: EpochRecord) -> None:
         if record.epoch == 1:
