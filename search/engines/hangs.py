@@ -24,7 +24,8 @@ class Patience:
     """
 
     start: float = 600.0
-    """Until it is ready: it imports torch, may compile kernels, and measures how many slots a GPU is worth."""
+    """Until it is ready: it imports torch, may compile kernels, and measures how many slots a GPU is worth. And until
+    there is a place for any worker at all, which a cluster that grows makes meanwhile."""
     first_epoch: float = 600.0
     """While no epoch was heard of from anybody."""
     floor: float = 60.0
@@ -37,7 +38,11 @@ PATIENCE = Patience()
 
 
 class Watched(Protocol):
-    """A worker, as far as its silence goes. One that is ready and has no jobs owes no word."""
+    """A worker, as far as its silence goes. One that is ready and has no jobs owes no word, nor does one that waits."""
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it waits for a place to run in."""
 
     @property
     def is_ready(self) -> bool:
@@ -67,6 +72,7 @@ class Hangs:
         self._n_in_vain = 0
         self._last_word: dict[Watched, float] = {}
         self._last_epoch: dict[int, float] = {}
+        self._last_company = 0.0
 
     def listened(self, seconds: float) -> None:
         """Somebody has listened to all workers until now, and meant to do so for this long at most."""
@@ -98,8 +104,14 @@ class Hangs:
         self._n_in_vain += len(found)
         return found
 
+    def is_nobody_here(self, workers: Collection[Watched]) -> bool:
+        """Whether all of them have waited for a place for as long as one may take to be ready."""
+        if not all(worker.is_pending for worker in workers):
+            self._last_company = self._now
+        return self._now - self._last_company > self._patience.start
+
     def _silent_since(self, worker: Watched) -> float:
-        owes_a_word = not worker.is_ready or worker.jobs
+        owes_a_word = not worker.is_pending and (not worker.is_ready or worker.jobs)
         return self._last_word.get(worker, self._now) if owes_a_word else self._now
 
     def _fault(self, worker: Watched) -> str | None:

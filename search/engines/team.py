@@ -42,6 +42,10 @@ class Team(ABC):
     def _start(self, settings: WorkerSettings) -> Worker:
         """A new worker, which speaks into the inbox."""
 
+    def _why_nobody(self) -> str:
+        """Why there is no place for any worker, where one is not to be had at once."""
+        raise NotImplementedError
+
     @property
     def n_workers(self) -> int:
         return len(self._workers)
@@ -52,7 +56,7 @@ class Team(ABC):
 
     @property
     def n_free(self) -> int:
-        # Those that wait here wait for a worker without a suspect, and not for a slot.
+        # Those that wait here wait for a worker without a suspect: what is free now was offered to them.
         return sum(max(0, worker.n_free) for worker in self._workers)
 
     def submit(self, job: Job) -> None:
@@ -70,6 +74,8 @@ class Team(ABC):
                 worker.last_words = reason
                 worker.kill()
                 self._replace(worker, answers)
+            if self._hangs.is_nobody_here(self._workers):
+                raise EngineError(self._why_nobody())
         except EngineError as error:
             if not answers:
                 raise
@@ -115,6 +121,7 @@ class Team(ABC):
     def _listen(self, worker: Worker, messages: list[Message] | None, answers: list[Answer]) -> None:
         """Takes in what a worker has said; one that is gone, or is about to, is replaced."""
         self._hangs.word(worker)
+        worker.is_pending = False
         for message in messages or ():
             answers += self._take_in(worker, message)
         if messages is None or worker.last_words is not None:

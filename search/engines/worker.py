@@ -16,6 +16,8 @@ class Worker(ABC):
         self.settings = settings
         self.n_slots = n_slots
         """How many jobs it trains at once; a guess until it is ready."""
+        self.is_pending = False
+        """Whether it waits for a place to run in."""
         self.is_ready = False
         self.jobs: dict[int, Given] = {}
         """What it trains, by number."""

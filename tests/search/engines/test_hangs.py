@@ -12,6 +12,7 @@ class Silent:
     """A worker that says what the test says."""
 
     is_ready: bool = True
+    is_pending: bool = False
     jobs: dict[int, object] = field(default_factory=lambda: dict.fromkeys([0]))
 
 
@@ -125,3 +126,15 @@ def test_patience_doubles_with_those_that_hang_until_there_is_an_epoch() -> None
     team.hangs.epoch(1)
     assert team.listen(5) == []
     assert team.listen(0.25)
+
+
+def test_who_waits_for_a_place_owes_no_word_and_all_of_them_wait_no_longer_than_a_start_may_take() -> None:
+    one, other = Silent(is_ready=False, is_pending=True), Silent()
+    team = Listening(one, other)
+    assert team.listen(40, other) == []
+    assert not team.hangs.is_nobody_here(team.workers)
+    other.is_pending = True
+    assert team.listen(30) == []
+    assert not team.hangs.is_nobody_here(team.workers)
+    team.listen(0.25)
+    assert team.hangs.is_nobody_here(team.workers)
