@@ -29,7 +29,19 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-class _SpecLoader(yaml.SafeLoader):
+class _WithoutAliases(yaml.composer.Composer):
+    """Refuses aliases: a few hundred bytes of them stand for gigabytes, or for a list that holds itself."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            alias = self.peek_event()
+            raise MnistSearchError(
+                f"the alias *{alias.anchor} is not read: write out what it stands for ({_place(alias.start_mark)})"
+            )
+        return super().compose_node(parent, index)
+
+
+class _SpecLoader(_WithoutAliases, yaml.SafeLoader):
     """SafeLoader that refuses a key given twice, where PyYAML keeps the last, and reads 1e-4 as a number.
 
     PyYAML follows YAML 1.1, to which a number without a point is a text; YAML 1.2 and JSON disagree.
@@ -44,6 +56,9 @@ class _SpecLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+_UNREADABLE = (ValueError, LookupError, AttributeError, ArithmeticError)
+"""What PyYAML's constructors raise, beside its own errors."""
+
 _SpecLoader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
 )
@@ -56,7 +71,7 @@ def _parse_yaml(text: str) -> object:
         raise MnistSearchError(f"not YAML: {_problem(error)}") from None
     except yaml.reader.ReaderError as error:
         raise MnistSearchError(f"not YAML: {error.reason} (character {error.position + 1})") from None
-    except ValueError as error:  # an impossible date
+    except _UNREADABLE as error:  # an impossible date, a number of another form than its tag says
         raise MnistSearchError(f"not YAML that can be read: {error}") from None
     except RecursionError:
         raise MnistSearchError("nested too deeply to be read") from None
