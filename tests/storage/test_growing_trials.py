@@ -12,6 +12,8 @@ from storage.store import Store
 from storage.trials import read_trials
 from tests.helpers.databases import new_study
 
+pytestmark = pytest.mark.every_database
+
 
 @pytest.fixture
 def study(store: Store) -> optuna.Study:

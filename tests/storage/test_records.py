@@ -20,6 +20,8 @@ from storage.verifications import (
 )
 from tests.helpers.databases import FIELDS, add_epoch, new_study, new_trial, record
 
+pytestmark = pytest.mark.every_database
+
 
 def test_epochs_come_back_as_they_were(store: Store) -> None:
     trial = new_trial(store)

@@ -20,6 +20,8 @@ DISTRIBUTIONS = {
     "head": CategoricalDistribution(("gap", "conv", None, True, 1.5)),
 }
 
+pytestmark = pytest.mark.every_database
+
 
 def trials_of_every_kind() -> list[FrozenTrial]:
     values = {"width": 8, "lr": 0.1, "head": True}
