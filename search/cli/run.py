@@ -79,6 +79,16 @@ def command(
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of the study. Default: 0.")] = None,
+    deterministic: Annotated[
+        bool,
+        typer.Option(
+            "--deterministic", help="The same trials in the same order, whatever the number and speed of the workers."
+        ),
+    ] = False,
+    window: Annotated[
+        int | None,
+        typer.Option("--window", help="Candidates under way at once in a deterministic study. Default: 8."),
+    ] = None,
     split: Annotated[
         str | None,
         typer.Option(
@@ -124,7 +134,7 @@ def command(
     access = Access(token=chosen_token(os.environ.get(TOKEN_VARIABLE) or None)) if dashboard else None
     settings = {
         "max_params": max_params, "target": target, "sustain": sustain, "epochs": epochs, "sampler": sampler,
-        "pruner": pruner, "seed": seed, "split": split,
+        "pruner": pruner, "seed": seed, "split": split, "deterministic": deterministic or None, "window": window,
     }  # fmt: skip
     request = StudyRequest(
         storage, study, dataset, data_dir, settings, space, tuple(set_ranges or ()), tuple(warm_start or ())

@@ -98,7 +98,7 @@ class Dispatcher:
         self._core_seconds = core_seconds_of(study.store.engine, study.study_id)
         self._exhausted: MnistSearchError | None = None
         hand_back_abandoned(study)
-        queue_failed(study)
+        queue_failed(study, limits.n_trials - study.n_past_gate())
         mirror = StudyMirror(study)
         self._ledger = Ledger(study, mirror, provenance)
         self._intake = Intake(study, mirror, self._ledger)

@@ -71,9 +71,8 @@ class Intake:
 
     def _candidate(self, shadow: optuna.Trial) -> Candidate:
         attrs = shadow.user_attrs
-        given = attrs.get(attributes.CANDIDATE) or attrs.get(
-            attributes.GIVEN
-        )  # the first, if it was in training before
+        given = attrs.get(attributes.CANDIDATE)  # it was in training before
+        given = given or attrs.get(attributes.GIVEN)
         return Candidate.from_dict(given) if given else self._study.space.sample(shadow, self._study.settings.epochs)
 
     def _reject(self, shadow: optuna.Trial, candidate: Candidate) -> None:

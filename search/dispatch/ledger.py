@@ -150,7 +150,9 @@ class Ledger:
     def why_pruned(self, trial: LiveTrial, epoch: int) -> str:
         """Why the pruner wanted a trial stopped after this epoch: the numbers that it compared."""
         best = max(self._mirror.frozen(trial.shadow).intermediate_values.values())
-        return f"{percent(best)} against a median of {percent(self._mirror.median(trial.shadow, epoch))} in epoch {epoch}"
+        return (
+            f"{percent(best)} against a median of {percent(self._mirror.median(trial.shadow, epoch))} in epoch {epoch}"
+        )
 
     def trained(self, trial: LiveTrial, course: Course, weights: bytes, clock: Clock) -> float:
         """Keeps a candidate that was trained to the end with its weights; returns its sustained accuracy.
@@ -185,11 +187,9 @@ class Ledger:
     def _trained_on(self, shadow: optuna.Trial) -> str:
         """On what a trial is trained: all of it, should it go on elsewhere than it began."""
         before = str(shadow.user_attrs.get(attributes.TRAINED_ON, ""))
-        return (
-            before
-            if before.endswith(self._provenance)
-            else f"{before}; then {self._provenance}".removeprefix("; then ")
-        )
+        if not before or before.endswith(self._provenance):
+            return before or self._provenance
+        return f"{before}; then {self._provenance}"
 
     def _enter(self, shadow: optuna.Trial, attrs: dict[str, Any], state: TrialState) -> Row:
         """Writes a drawn trial, in one transaction."""

@@ -42,10 +42,11 @@ def hand_back_abandoned(study: SearchStudy) -> int:
     return len(abandoned)
 
 
-def queue_failed(study: SearchStudy) -> int:
+def queue_failed(study: SearchStudy, most: int) -> int:
     """Queues candidates again that failed in an earlier session, with their seeds; returns how many.
 
-    What failed was the machine, which may be well now. A candidate gets MAX_RUNS trials in all.
+    What failed was the machine, which may be well now. A candidate gets MAX_RUNS trials in all. `most` is how many
+    are wanted: what would only wait is left as it is.
     """
     n_runs = Counter(_first_number(trial) for trial in study.trials(Outcome.FAILED))
     settled = {_first_number(trial) for trial in study.trials(*PASSED_GATE)}
@@ -53,7 +54,7 @@ def queue_failed(study: SearchStudy) -> int:
     n_queued = 0
     for trial in study.trials(Outcome.FAILED):
         number = _first_number(trial)
-        if n_runs[number] < MAX_RUNS and number not in settled | waiting:
+        if n_queued < most and n_runs[number] < MAX_RUNS and number not in settled | waiting:
             study.optuna.enqueue_trial(trial.params, user_attrs=_attributes_again(trial))
             waiting.add(number)
             n_queued += 1

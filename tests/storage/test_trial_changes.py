@@ -242,7 +242,7 @@ def test_nobody_can_end_a_trial_between_the_look_and_the_writing(store: Store, t
     a_batch(trials).write(store.engine)
     event.remove(store.engine, "after_cursor_execute", try_to_end)
     assert refused[0] == "UPDATE: database is locked"  # from the first statement on
-    assert len(refused) == 6
+    assert len(refused) == 7
 
 
 KILLED = """
@@ -265,9 +265,9 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-@pytest.mark.parametrize(("after", "n_kept"), [(2, 0), (6, 0), (7, 0), (8, 2)])
+@pytest.mark.parametrize(("after", "n_kept"), [(2, 0), (7, 0), (8, 0), (9, 2)])
 def test_a_kill_leaves_all_or_nothing(store: Store, tmp_path: Path, after: int, n_kept: int) -> None:
-    """After some of the six statements, right before the commit, and after it."""
+    """After some of the seven statements, right before the commit, and after it."""
     trials = new_trials(store, 2)
     assert trials == [1, 2]
     before = content_of(store)

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
 
 from models.errors import MnistSearchError
@@ -66,8 +65,7 @@ def test_a_space_with_nothing_under_the_budget_ends_with_the_range_to_narrow(
 ) -> None:
     monkeypatch.setattr("search.dispatch.intake.MAX_MISSES", 20)
     narrow_ranges = {"stem_width": "2:6", "transition_width": "2:6", "body_depth": "1", "order": "bn-relu"}
-    study = begin(store, {**SMALL, **narrow_ranges, "body_width": "2:9000"})
-    study.optuna.sampler = RandomSampler(seed=0)
+    study = begin(store, {**SMALL, **narrow_ranges, "body_width": "2:9000"}, sampler="random")
     with pytest.raises(
         MnistSearchError,
         match=r"^20 draws in a row gave no new candidate under 1,500 parameters \(the smallest rejected has "

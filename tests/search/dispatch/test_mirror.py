@@ -9,7 +9,7 @@ from search.dispatch.ledger import Ledger
 from search.dispatch.listener import Listener
 from search.dispatch.live import LiveTrial
 from search.dispatch.mirror import StudyMirror
-from search.dispatch.requeue import hand_back_abandoned
+from search.dispatch.requeue import hand_back, hand_back_abandoned
 from search.space.space import Space
 from search.study import attributes
 from search.study.outcomes import Outcome, outcome_of
@@ -178,15 +178,15 @@ def test_what_another_has_taken_meanwhile_is_left_to_them(study: SearchStudy, st
     assert StudyMirror(resume_study(study.store, study.name, {})).ask().number > 1
 
 
-def test_a_retry_has_all_values_of_its_candidate(study: SearchStudy) -> None:
+def test_what_goes_on_has_all_values_of_its_candidate(study: SearchStudy) -> None:
     """Also where somebody had queued but one of them."""
     open_study(study.store, study.name).optuna.enqueue_trial({"lr": 0.05})
     first = drawn(intake_of(study)[0], 1)[0]
-    interrupt(study, first.row.trial_id, "stopped")
+    hand_back(study, first.row.trial_id)
     study.refresh()
     again = drawn(intake_of(study)[0], 1)[0]
     assert again.candidate == first.candidate
-    assert again.first_number == first.number
+    assert again.row == first.row, "it is the same trial, and no new one"
 
 
 def test_what_was_queued_survives_a_stop_before_its_candidate(study: SearchStudy) -> None:
@@ -200,9 +200,11 @@ def test_what_was_queued_survives_a_stop_before_its_candidate(study: SearchStudy
     assert attributes.RETRY_OF not in again.user_attrs
 
 
-def test_what_another_dispatcher_has_ended_is_not_queued_twice(study: SearchStudy) -> None:
+def test_what_another_dispatcher_has_handed_back_is_left_as_it_is(study: SearchStudy) -> None:
     trial = drawn(intake_of(study)[0], 1)[0]
     assert hand_back_abandoned(study) == 1  # by the one that took the study over
-    n_trials = study.store.optuna.get_n_trials(study.study_id)
-    interrupt(study, trial.row.trial_id, "stopped")
-    assert study.store.optuna.get_n_trials(study.study_id) == n_trials
+    before = study.trial(trial.number)
+    assert before.state is TrialState.WAITING
+    hand_back(study, trial.row.trial_id)
+    assert study.trial(trial.number) == before
+    assert study.store.optuna.get_n_trials(study.study_id) == trial.number + 1
