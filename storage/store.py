@@ -44,7 +44,11 @@ class Store:
         """Whether what is written here is lost."""
         self.optuna = _open(self._copied() if self.is_copy else self.url, self.url)
         self.engine: Engine = self.optuna.engine
-        while_others_create(lambda: ensure_schema(self.engine))
+        try:
+            while_others_create(lambda: ensure_schema(self.engine))
+        except BaseException:
+            self.close()
+            raise
 
     @staticmethod
     def exists(url: str) -> bool:
