@@ -13,11 +13,12 @@ from optuna.storages import RDBStorage
 from sqlalchemy import URL, Engine, event
 from sqlalchemy.exc import DatabaseError, OperationalError
 
+from storage import urls
 from storage.errors import NothingStoredError, StorageError
 from storage.faults import tell_faults
 from storage.private_copy import copy_database, may_be_written
 from storage.schema import ensure_schema, while_others_create
-from storage.urls import BUSY_TIMEOUT_SECONDS, EXTRAS, engine_options, folder_of, kind_of, parse, with_driver
+from storage.urls import EXTRAS, engine_options, folder_of, kind_of, parse, with_driver
 
 ARTIFACT_FOLDER = "mnist-search-artifacts"
 _RETRY_SECONDS = 0.05
@@ -146,7 +147,7 @@ def _sqlite_fault(path: Path) -> str | None:
     start = time.monotonic()
     # Two processes that switch a new file at once may both be told "locked" without having waited.
     while (fault := _fault_of(path)) is not None and "locked" in fault:
-        if time.monotonic() - start > BUSY_TIMEOUT_SECONDS:
+        if time.monotonic() - start > urls.BUSY_TIMEOUT_SECONDS:
             break
         time.sleep(_RETRY_SECONDS)
     return fault
@@ -156,7 +157,7 @@ def _fault_of(path: Path) -> str | None:
     if os.path.isfile(path) and not os.access(path, os.W_OK):  # SQLite would find out late, and leave files beside it
         return "attempt to write a readonly database"
     try:
-        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS)
+        connection = sqlite3.connect(path, timeout=urls.BUSY_TIMEOUT_SECONDS)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("BEGIN IMMEDIATE")  # of a file that may not be written this is a mere read
