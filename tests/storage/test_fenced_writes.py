@@ -18,6 +18,8 @@ from storage.store import Store
 from storage.trial_changes import TrialChanges
 from tests.helpers.databases import WritingTransactions, a_batch, new_study, record
 
+pytestmark = pytest.mark.every_database
+
 
 @pytest.fixture
 def study(store: Store) -> optuna.Study:

@@ -18,8 +18,9 @@ from sqlalchemy.orm import Session
 from storage.errors import StorageError
 from storage.migrations import VERSION
 from storage.sessions import active_seconds
-from storage.store import ARTIFACT_FOLDER, BUSY_TIMEOUT_SECONDS, Store
+from storage.store import ARTIFACT_FOLDER, Store
 from storage.tables import SchemaVersion
+from storage.urls import BUSY_TIMEOUT_SECONDS
 from tests.helpers.databases import new_study, url_of
 
 

@@ -33,6 +33,23 @@ def work(
     """
     ignore_group_signals()  # the dispatcher decides
     die_with_parent()
+    try:
+        serve(connection, data, settings, started_at, make_training)
+    except DeviceLostError:
+        sys.exit(1)
+
+
+def serve(
+    connection: Connection,
+    data: TrainingData,
+    settings: WorkerSettings,
+    started_at: float,
+    make_training: Callable[..., Training] = Training,
+) -> None:
+    """Trains what it is sent until it is sent None or nobody is there, in a process that does nothing else.
+
+    Raises DeviceLostError, of which it has said why, once its device is lost to this process.
+    """
     if not settings.uses_graphs:
         os.environ[SWITCH] = "0"
     prepare_device(settings.device)
@@ -47,6 +64,4 @@ def work(
         return
     except CaptureError as error:  # before there was any job
         connection.send([Leaving(f"CaptureError: {error}", without_graphs=True)])
-        sys.exit(1)
-    except DeviceLostError:
-        sys.exit(1)
+        raise DeviceLostError(str(error)) from error
