@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from storage.epochs import core_seconds_of, epochs_of, n_epochs_of
+from storage.runs import add_run, runs_of
 from storage.sessions import StudySession
 from storage.store import Store
 from storage.verifications import (
@@ -145,3 +146,12 @@ def test_a_deleted_study_takes_its_verifications_along_and_leaves_their_training
     assert len(verification_runs_of(store.engine, "abc")) == 1
     with store.engine.connect() as connection:
         assert connection.execute(text("SELECT label FROM verifications")).all() == [("mine",)]
+
+
+def test_a_training_that_ended_then_is_kept_once(store: Store) -> None:
+    """However often it is tried: what became of the first try may not be known."""
+    facts = {"candidate": "abc", "dataset": "digits", "split": "test", "seed": 1}
+    for ended_at in (1000.1, 1000.1, 2000.2, None, None):
+        add_run(store.engine, "mine", facts, ended_at)
+    add_run(store.engine, "mine", facts | {"seed": 2}, 1000.1)
+    assert [run["seed"] for run in runs_of(store.engine, "abc")] == [1, 1, 1, 1, 2]
