@@ -7,14 +7,14 @@ from typing import Any
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from storage.tables import TrainingRunRow
+from storage.tables import LABEL_LENGTH, TrainingRunRow
 
 
 def add_run(engine: Engine, label: str, facts: Mapping[str, Any]) -> None:
     """Keeps a training; `facts` holds at least candidate, dataset, split and seed, and must be JSON-able."""
     row = TrainingRunRow(
         candidate_id=facts["candidate"],
-        label=label,
+        label=label[:LABEL_LENGTH],
         dataset=facts["dataset"],
         split=facts["split"],
         seed=facts["seed"],
