@@ -7,6 +7,7 @@ import tempfile
 import time
 import weakref
 from pathlib import Path
+from typing import Any
 
 from optuna.artifacts import FileSystemArtifactStore
 from optuna.storages import RDBStorage
@@ -88,6 +89,19 @@ class Store:
         return self.url.set(database=f"{folder}/copy.db")
 
 
+class _OptunaStorage(RDBStorage):
+    """Optuna's storage, which gives its connections back where it cannot be opened."""
+
+    def __init__(self, url: str, engine_kwargs: dict[str, Any]) -> None:
+        try:
+            super().__init__(url, engine_kwargs)
+        except BaseException:
+            if hasattr(self, "scoped_session"):
+                self.remove_session()
+                self.engine.dispose()
+            raise
+
+
 def _exists(url: URL) -> bool:
     return kind_of(url) != "sqlite" or os.path.exists(str(url.database))
 
@@ -105,7 +119,7 @@ def _open(url: URL, named: URL) -> RDBStorage:
     # Optuna puts its version in the place of {SCHEMA_VERSION}: braces of ours are none of its business.
     text = driven.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
     try:
-        storage = while_others_create(lambda: RDBStorage(text, engine_kwargs=engine_options(driven)))
+        storage = while_others_create(lambda: _OptunaStorage(text, engine_kwargs=engine_options(driven)))
     except ImportError:
         raise StorageError(_without_driver(driven, named)) from None
     except (DatabaseError, RuntimeError) as error:
