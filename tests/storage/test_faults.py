@@ -25,7 +25,7 @@ from tests.helpers.databases import add_epoch, new_study, new_trial, record, url
 @pytest.fixture
 def impatient(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """The same database for one who waits for locks for a moment only."""
-    monkeypatch.setattr("storage.store.BUSY_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr("storage.urls.BUSY_TIMEOUT_SECONDS", 0.05)
     opened = Store(url_of(tmp_path / "s.db"))
     yield opened
     opened.close()

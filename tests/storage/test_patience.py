@@ -110,7 +110,7 @@ def test_other_errors_are_not_waited_for() -> None:
 
 
 def test_a_real_lock_is_waited_for(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("storage.store.BUSY_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr("storage.urls.BUSY_TIMEOUT_SECONDS", 0.05)
     impatient, trial, said = Store(url_of(tmp_path / "s.db")), new_trial(store), list[str]()
     other = sqlite3.connect(tmp_path / "s.db", check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
