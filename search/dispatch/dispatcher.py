@@ -100,7 +100,7 @@ class Dispatcher:
         hand_back_abandoned(study)
         queue_failed(study, limits.n_trials - study.n_past_gate())
         mirror = StudyMirror(study)
-        self._ledger = Ledger(study, mirror, provenance)
+        self._ledger = Ledger(study, mirror, session, provenance)
         self._intake = Intake(study, mirror, self._ledger)
         self._state = self._first_state()
 

@@ -25,7 +25,7 @@ from search.study import attributes
 from search.study.outcomes import Outcome
 from search.study.study import SearchStudy
 from storage.epochs import epochs_of
-from storage.store import Store
+from storage.sessions import StudySession
 from storage.training_states import training_state_of
 from storage.trial_changes import TrialChanges
 from storage.trials import trial_number
@@ -64,11 +64,12 @@ class Course:
 
 
 class Ledger:
-    """Writes the trials of one study."""
+    """Writes the trials of one study, as long as the session is its own; raises StudyLostError once it is not."""
 
-    def __init__(self, study: SearchStudy, mirror: StudyMirror, provenance: str = "") -> None:
+    def __init__(self, study: SearchStudy, mirror: StudyMirror, session: StudySession, provenance: str = "") -> None:
         """`provenance` says on what the workers train; it is kept with every trial that is to be trained."""
         self._study = study
+        self._session = session
         self._provenance = provenance
         self._store = study.store
         self._optuna = study.store.optuna
@@ -92,7 +93,11 @@ class Ledger:
         """Ends a trial that waited with something that is no candidate."""
         row = self._mirror.row(shadow)
         assert row is not None
-        _end_without_value(self._store, row.trial_id, Outcome.REJECTED, " ".join(reason.split()))
+        refused = TrialChanges()
+        refused.user_attr(row.trial_id, attributes.OUTCOME, Outcome.REJECTED)
+        refused.user_attr(row.trial_id, attributes.REASON, " ".join(reason.split()))
+        refused.end(row.trial_id, TrialState.FAIL)
+        self._session.write(refused)
         self._mirror.tell(shadow, TrialState.FAIL)
 
     def begin(self, shadow: optuna.Trial, candidate: Candidate) -> LiveTrial:
@@ -117,7 +122,7 @@ class Ledger:
 
         Raises UpdateFinishedTrialError if somebody else has ended one of them: then nothing is written.
         """
-        self._changes.write(self._store.engine)
+        self._session.write(self._changes)
         self._changes = TrialChanges()
 
     def let_go(self) -> list[int]:
@@ -222,7 +227,7 @@ class Ledger:
             drawn.user_attr(row.trial_id, key, value)
         if state.is_finished():
             drawn.end(row.trial_id, state)
-        drawn.write(self._store.engine)
+        self._session.write(drawn)
 
     def _keep(self, trial: LiveTrial, file_name: str, content: bytes) -> str:
         """Puts a file into the artifact store, and returns its number there.
@@ -242,15 +247,6 @@ class Ledger:
             if key not in before:
                 self._changes.system_attr(trial.row.trial_id, key, value)
         return artifact_id
-
-
-def _end_without_value(store: Store, trial_id: int, outcome: Outcome, reason: str) -> None:
-    """Ends a trial at once."""
-    changes = TrialChanges()
-    changes.user_attr(trial_id, attributes.OUTCOME, outcome)
-    changes.user_attr(trial_id, attributes.REASON, reason)
-    changes.end(trial_id, TrialState.FAIL)
-    changes.write(store.engine)
 
 
 def _course_facts(course: Course) -> dict[str, Any]:

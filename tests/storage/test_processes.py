@@ -33,7 +33,7 @@ def test_our_statements_are_said_in_every_dialect(store: Store, study_id: int, d
     trial = new_trial(store)
     said.clear()
     session = StudySession(store.engine, study_id)
-    session._update(beat_at=time.time())
+    session.require()
     session.drives(1, 2)
     driven(store.engine, study_id)
     session.end()
@@ -42,7 +42,8 @@ def test_our_statements_are_said_in_every_dialect(store: Store, study_id: int, d
     is_open(store.engine, study_id)
     event.remove(store.engine, "before_execute", note)
     assert {"INSERT", "SELECT", "UPDATE"} == {statement.split()[0] for statement in said}
-    assert not [statement for statement in said if "RETURNING" in statement]
+    if dialect.name == "mysql":
+        assert not [statement for statement in said if "RETURNING" in statement]
 
 
 READER = """

@@ -6,10 +6,7 @@ import pytest
 from optuna.trial import TrialState
 
 from models.errors import MnistSearchError
-from search.dispatch.intake import Intake
-from search.dispatch.ledger import Ledger
 from search.dispatch.live import LiveTrial
-from search.dispatch.mirror import StudyMirror
 from search.space.space import Space
 from search.study.outcomes import Outcome
 from search.study.settings import StudySettings
@@ -17,7 +14,7 @@ from search.study.study import create_study
 from storage.epochs import epochs_of
 from storage.store import Store
 from tests.helpers.inline import InlineEngine, small_digits
-from tests.helpers.searches import EASY, SMALL, begin, search
+from tests.helpers.searches import EASY, SMALL, begin, drawing, search
 
 
 def test_the_rejected_are_never_complete(tmp_path: Path) -> None:
@@ -25,8 +22,7 @@ def test_the_rejected_are_never_complete(tmp_path: Path) -> None:
     stored = StudySettings("digits", max_params=8_000, sampler="random", space=space.to_dict())
     store = Store(f"sqlite:///{tmp_path / 's.db'}")
     study = create_study(store, "study", stored)
-    mirror = StudyMirror(study)
-    intake = Intake(study, mirror, Ledger(study, mirror))
+    intake, _, _ = drawing(study)
     passed: list[LiveTrial] = []
     while len(passed) < 4:
         passed += filter(None, [intake.draw()])

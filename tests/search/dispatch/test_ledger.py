@@ -11,11 +11,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from search.dispatch.dispatcher import Dispatcher, Limits, SearchFailedError
-from search.dispatch.intake import Intake
 from search.dispatch.ledger import Clock, Course, Ledger
 from search.dispatch.listener import Listener, SearchState, TrialEnded
 from search.dispatch.live import LiveTrial
-from search.dispatch.mirror import StudyMirror
 from search.dispatch.requeue import hand_back_abandoned
 from search.engines.protocol import Engine
 from search.study.outcomes import PASSED_GATE, Outcome, outcome_of
@@ -28,7 +26,7 @@ from storage.store import Store
 from tests.helpers.databases import WritingTransactions
 from tests.helpers.inline import InlineEngine, small_digits
 from tests.helpers.many_slots import ManySlots
-from tests.helpers.searches import begin, search
+from tests.helpers.searches import begin, drawing, search
 from trainer.training.records import EpochRecord
 from trainer.workers.messages import Job
 
@@ -183,9 +181,7 @@ def test_what_came_before_an_answer_that_ends_the_search_is_kept(store: Store) -
 
 
 def drawn(study: SearchStudy) -> tuple[Ledger, LiveTrial]:
-    mirror = StudyMirror(study)
-    ledger = Ledger(study, mirror)
-    intake = Intake(study, mirror, ledger)
+    intake, ledger, _ = drawing(study)
     while (trial := intake.draw()) is None:
         pass
     return ledger, trial
@@ -235,8 +231,7 @@ def test_a_trial_that_waited_is_taken_and_filled_in_two_transactions(store: Stor
     fits = drawn(study)[1].shadow.params
     open_study(store, "s").optuna.enqueue_trial({**fits, "lr": 0.05})
     study.refresh()
-    mirror = StudyMirror(study)
-    intake = Intake(study, mirror, Ledger(study, mirror))
+    intake, _, mirror = drawing(study)
     transactions = WritingTransactions(store)
     trial = intake.draw()
     assert transactions.n == 2

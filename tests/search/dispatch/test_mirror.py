@@ -5,7 +5,6 @@ from optuna.trial import TrialState
 
 from search.dispatch.dispatcher import Dispatcher, Limits
 from search.dispatch.intake import Intake
-from search.dispatch.ledger import Ledger
 from search.dispatch.listener import Listener
 from search.dispatch.live import LiveTrial
 from search.dispatch.mirror import StudyMirror
@@ -20,6 +19,7 @@ from storage.sessions import StudySession
 from storage.store import Store
 from tests.helpers.databases import WritingTransactions
 from tests.helpers.inline import InlineEngine, small_digits
+from tests.helpers.searches import drawing
 
 MAX_PARAMS = 8_000
 
@@ -33,8 +33,8 @@ def study(store: Store) -> SearchStudy:
 
 
 def intake_of(study: SearchStudy) -> tuple[Intake, StudyMirror]:
-    mirror = StudyMirror(study)
-    return Intake(study, mirror, Ledger(study, mirror)), mirror
+    intake, _, mirror = drawing(study)
+    return intake, mirror
 
 
 def drawn(intake: Intake, n: int) -> list[LiveTrial]:
@@ -92,8 +92,7 @@ def test_what_others_queue_meanwhile_is_drawn_next(study: SearchStudy) -> None:
 
 
 def test_a_trial_that_others_add_between_draw_and_writing_changes_no_number(study: SearchStudy) -> None:
-    mirror = StudyMirror(study)
-    ledger = Ledger(study, mirror)
+    _, ledger, mirror = drawing(study)
     shadow = mirror.ask()
     candidate = study.space.sample(shadow, 1)
     open_study(study.store, study.name).optuna.enqueue_trial({})
@@ -191,8 +190,8 @@ def test_what_goes_on_has_all_values_of_its_candidate(study: SearchStudy) -> Non
 
 def test_what_was_queued_survives_a_stop_before_its_candidate(study: SearchStudy) -> None:
     open_study(study.store, study.name).optuna.enqueue_trial({"lr": 0.05})
-    mirror = StudyMirror(study)
-    assert Ledger(study, mirror).claim(mirror.ask())  # and is killed here
+    _, ledger, mirror = drawing(study)
+    assert ledger.claim(mirror.ask())  # and is killed here
     assert hand_back_abandoned(study) == 1
     mirror = StudyMirror(study)
     again = mirror.frozen(mirror.ask())
