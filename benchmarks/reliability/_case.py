@@ -30,6 +30,7 @@ RUN = ["--trials", str(N_TRIALS), "--epochs", "6", "--sustain", "2", "--workers"
 DETERMINISTIC = ["--deterministic", "--window", "2"]
 _EPOCHS_BEFORE = 5
 _MOST_SECONDS = 240
+_RAISED = re.compile(r"[\w.]+(Error|Exception|Interrupt)\b")
 _USUAL = re.compile(
     r"(data: |precision: |worker ready|study \S+: \d+ of|\d+/\d+ trial \d+ (trained|pruned)|\d+ of \d+ candidates done)"
 )
@@ -127,10 +128,16 @@ def _copy(folder: Path) -> Iterator[Path]:
 
 
 def said_since(file: Path, n_before: int) -> dict[str, Any]:
-    """What was said since: its last lines that are not said of every search, and whether there was a traceback."""
+    """What was said since: its last lines that are not said of every search, and whether there was a traceback.
+
+    Of a traceback the one line that says what was raised.
+    """
     text = file.read_bytes()[n_before:].decode(errors="replace")
     lines = [line.rstrip() for line in text.splitlines() if line.strip() and not _USUAL.match(line)]
-    return {"said": lines[-3:], "traceback": "Traceback (most recent call last)" in text}
+    is_traceback = "Traceback (most recent call last)" in text
+    if is_traceback:
+        lines = [line for line in lines if _RAISED.match(line)] or lines
+    return {"said": lines[-3:], "traceback": is_traceback}
 
 
 def signal_all(session: int, number: signal.Signals) -> None:

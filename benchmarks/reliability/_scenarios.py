@@ -13,6 +13,7 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,7 @@ def live_view_closed(case: Case) -> None:
 
 def _on_terminal(case: Case, is_shown: bool) -> None:
     ours, theirs = pty.openpty()
-    options: dict[str, Any] = {"stdin": theirs, "preexec_fn": lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)}
+    options: dict[str, Any] = {"stdin": theirs, "preexec_fn": partial(_take_terminal, theirs)}
     with contextlib.ExitStack() as stack:
         stack.callback(os.close, theirs)
         if is_shown:
@@ -134,6 +135,12 @@ def _on_terminal(case: Case, is_shown: bool) -> None:
             process = case.begin(**options)
     os.close(ours)  # the last one that holds it, as when a window is closed
     case.finish(process)
+
+
+def _take_terminal(terminal: int) -> None:
+    """Makes it this process's own: what is done to it reaches the process, also where this was begun under nohup."""
+    fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @contextlib.contextmanager
