@@ -111,7 +111,8 @@ def main() -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     checkout = Checkout(options.checkout.absolute(), folder)
-    faults = run_all(checkout, folder, options.only, options.parallel)
+    known = json.loads(options.out.read_text())["faults"] if options.only and options.out.exists() else {}
+    faults = known | run_all(checkout, folder, options.only, options.parallel)
     facts = {"on": machine_line(), "commit": checkout.commit, "faults": faults}
     options.out.write_text(json.dumps(facts, indent=1) + "\n")
     print(

@@ -64,7 +64,7 @@ RUN = [
 DETERMINISTIC = ["--deterministic", "--window", "2"]
 TARGETS = ("dispatcher", "group", "worker")
 STAGES = ("before its first epoch", "in training", "when nothing was in training")
-_MOST_SECONDS = 300
+_MOST_SECONDS = 600
 _LEAVE_SECONDS = 10
 _SOONER = 0.7
 _SEVERAL_EVERY, _SEVERAL = 7, 3
@@ -125,6 +125,7 @@ class Experiment:
     def __init__(self, checkout: Checkout, folder: Path) -> None:
         self._checkout = checkout
         self._folder = folder
+        self._commit = checkout.commit
         self._is_deterministic = checkout.has_option(DETERMINISTIC[0])
         self._expected: dict[int, Undisturbed] = {}
 
@@ -160,7 +161,13 @@ class Experiment:
         if facts["ok"]:
             _clear(search)
         seconds = round(time.perf_counter() - began, 1)
-        return {"search": plan.index, "seed": plan.seed, "target": plan.target, "seconds": seconds} | facts
+        return {
+            "search": plan.index,
+            "seed": plan.seed,
+            "target": plan.target,
+            "commit": self._commit,
+            "seconds": seconds,
+        } | facts
 
     def _kill(self, search: Search, plan: Plan) -> Iterator[Kill]:
         """Starts and kills as often as planned. A search that ends before its first kill begins anew, earlier."""
@@ -285,6 +292,7 @@ def _n_kills(lines: list[dict[str, Any]], stage: str | None = None) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--searches", type=int, default=200)
+    parser.add_argument("--targets", nargs="+", choices=TARGETS, default=TARGETS, help="leave out the other searches")
     parser.add_argument("--parallel", type=int, default=2)
     parser.add_argument("--checkout", type=Path, default=ROOT)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "reliability-kills.jsonl")
@@ -293,7 +301,9 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     checkout = Checkout(options.checkout.absolute(), folder)
     lines = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
-    plans = [plan for plan in map(Plan, range(options.searches)) if plan.index not in {one["search"] for one in lines}]
+    done = {line["search"] for line in lines}
+    plans = [plan for plan in map(Plan, range(options.searches)) if plan.index not in done]
+    plans = [plan for plan in plans if plan.target in options.targets]
     experiment = Experiment(checkout, folder)
     with ThreadPoolExecutor(options.parallel) as pool, options.out.open("a") as file:
         list(pool.map(experiment.undisturbed, sorted({plan.seed for plan in plans})))
@@ -301,7 +311,8 @@ def main() -> None:
             lines.append(future.result())
             print(json.dumps(lines[-1]), file=file, flush=True)
             print(json.dumps(lines[-1]), flush=True)
-    print(f"\n{machine_line()}; {checkout.commit}\n\n{summary(lines)}")
+    commits = ", ".join(sorted({line["commit"] for line in lines}))
+    print(f"\n{machine_line()}; {commits}\n\n{summary(lines)}")
 
 
 if __name__ == "__main__":
