@@ -10,6 +10,11 @@ from models.layers import Conv, Layer, Shape
 INPUT_SHAPE: Shape = (1, 28, 28)
 N_CLASSES = 10
 OUTPUT_SHAPE: Shape = (N_CLASSES, 1, 1)
+MOST_LAYERS = 1_000
+MOST_PARAMS = 100_000_000
+"""As float32 with gradient and momentum 1.2 GB; the largest network of the sources has 6 million."""
+MOST_ACTIVATIONS = 4_000_000
+"""Of one image, in and out of one layer; the largest network of the sources has 88,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +79,25 @@ class ArchSpec:
 def find_faults(layers: Iterable[Layer]) -> list[str]:
     """Every fault of a list of layers, each naming its layer by number (from 1) and text; empty when it builds."""
     layers = list(layers)
+    if len(layers) > MOST_LAYERS:
+        return [f"{len(layers):,} layers: there may be {MOST_LAYERS:,}"]
     faults = [f"layer {i} ({x.text()}): {fault}" for i, x in enumerate(layers, 1) for fault in x.faults()]
     if faults:
         return faults  # shapes cannot be followed through impossible values
-    shape = INPUT_SHAPE
+    shape, n_params = INPUT_SHAPE, 0
     for i, layer in enumerate(layers, 1):
         misfit = layer.misfit(shape)
         if misfit:
             return [f"layer {i} ({layer.text()}): {misfit}"]
-        shape = layer.output_shape(shape)
+        output = layer.output_shape(shape)
+        n_params += layer.params(shape)
+        if n_params > MOST_PARAMS or _size(shape) + _size(output) > MOST_ACTIVATIONS:
+            # By the shapes alone: to build it would take the memory that it is refused for.
+            return [
+                f"layer {i} ({layer.text()}): too large to be trained here: a network may have {MOST_PARAMS:,} "
+                f"parameters, and {MOST_ACTIVATIONS:,} values of an image in and out of a layer"
+            ]
+        shape = output
     if not any(isinstance(layer, Conv) for layer in layers):
         return ["no layer is a convolution: there is nothing to train"]
     if shape != OUTPUT_SHAPE:

@@ -25,12 +25,8 @@ class Layer:
 
     def faults(self) -> list[str]:
         """What is wrong with the values themselves, whatever comes before."""
-        return [
-            f"{f.name} is {value!r}: it must be a whole number of at least {minimum}"
-            for f in fields(self)
-            if (minimum := _MINIMUM.get(f.name)) is not None
-            and not (type(value := getattr(self, f.name)) is int and value >= minimum)
-        ]
+        numbers = {f.name: getattr(self, f.name) for f in fields(self) if f.name in _MINIMUM}
+        return [fault for name, value in numbers.items() if (fault := _number_fault(name, value)) is not None]
 
     def misfit(self, shape: Shape) -> str | None:
         """Why this layer cannot follow an output of `shape`, or None."""
@@ -65,6 +61,14 @@ class Layer:
 
 
 _MINIMUM = {"out": 1, "kernel": 1, "stride": 1, "padding": 0, "groups": 1}
+_MAXIMUM = 1_000_000
+"""No network that fits anywhere has a larger number, and torch and C take no number of any size."""
+
+
+def _number_fault(name: str, value: object) -> str | None:
+    if type(value) is not int or value < _MINIMUM[name]:
+        return f"{name} is {value!r}: it must be a whole number of at least {_MINIMUM[name]}"
+    return f"{name} is {value}: it may be {_MAXIMUM:,} at most" if value > _MAXIMUM else None
 
 
 @dataclass(frozen=True, slots=True)

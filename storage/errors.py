@@ -10,7 +10,7 @@ class StudyBusyError(StorageError):
 
 
 class StudyLostError(StudyBusyError):
-    """The study was ours, and is another dispatcher's by now, or gone."""
+    """The study was ours, and is another dispatcher's by now, or gone. Ends a command with exit code 1."""
 
 
 class NothingStoredError(StorageError):
@@ -18,9 +18,14 @@ class NothingStoredError(StorageError):
 
 
 class StorageFailedError(StorageError):
-    """A storage that failed in the middle of work, through no fault of the user's words: the same command goes on."""
+    """A storage that failed in the middle of work, through no fault of the user's words: exit code 1.
 
-    def __init__(self, text: str, passes: bool) -> None:
-        """`passes` says whether waiting may help, as it does for a lock, and does not for a full disk."""
-        super().__init__(text)
+    What was written before is kept, and the same command goes on.
+    """
+
+    def __init__(self, what: str, where: str, advice: str, passes: bool) -> None:
+        """`what` failed, such as "the disk of the database is full", `where`, in its own words, and what to do."""
+        super().__init__(f"{what} ({where}): {advice}; the same command goes on")
+        self.what = what
         self.passes = passes
+        """Whether waiting may help, as it does for a lock, and does not for a full disk."""

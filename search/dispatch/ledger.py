@@ -25,6 +25,7 @@ from search.study import attributes
 from search.study.outcomes import Outcome
 from search.study.study import SearchStudy
 from storage.epochs import epochs_of
+from storage.patience import Patience
 from storage.sessions import StudySession
 from storage.training_states import training_state_of
 from storage.trial_changes import TrialChanges
@@ -64,12 +65,18 @@ class Course:
 
 
 class Ledger:
-    """Writes the trials of one study, as long as the session is its own; raises StudyLostError once it is not."""
+    """Writes the trials of one study, as long as the session is its own; raises StudyLostError once it is not.
 
-    def __init__(self, study: SearchStudy, mirror: StudyMirror, session: StudySession, provenance: str = "") -> None:
+    A database that fails in a way that passes is waited for, in each method, as long as the patience lasts.
+    """
+
+    def __init__(
+        self, study: SearchStudy, mirror: StudyMirror, session: StudySession, patience: Patience, provenance: str = ""
+    ) -> None:
         """`provenance` says on what the workers train; it is kept with every trial that is to be trained."""
         self._study = study
         self._session = session
+        self._patiently = patience.call
         self._provenance = provenance
         self._store = study.store
         self._optuna = study.store.optuna
@@ -82,7 +89,7 @@ class Ledger:
         if row is None:
             return True
         try:
-            is_ours = self._optuna.set_trial_state_values(row.trial_id, TrialState.RUNNING)
+            is_ours = self._patiently(lambda: self._optuna.set_trial_state_values(row.trial_id, TrialState.RUNNING))
         except UpdateFinishedTrialError:
             is_ours = False
         if not is_ours:
@@ -97,18 +104,19 @@ class Ledger:
         refused.user_attr(row.trial_id, attributes.OUTCOME, Outcome.REJECTED)
         refused.user_attr(row.trial_id, attributes.REASON, " ".join(reason.split()))
         refused.end(row.trial_id, TrialState.FAIL)
-        self._session.write(refused)
+        self._patiently(lambda: self._session.write(refused))
         self._mirror.tell(shadow, TrialState.FAIL)
 
     def begin(self, shadow: optuna.Trial, candidate: Candidate) -> LiveTrial:
         """Writes a trial whose candidate is to be trained; one that was in training before goes on where it was."""
-        has_row = self._mirror.row(shadow) is not None
+        is_new = self._mirror.row(shadow) is None
         attrs = {**_attributes_of(candidate), attributes.TRAINED_ON: self._trained_on(shadow)}
         row = self._enter(shadow, attrs, TrialState.RUNNING)
-        state = training_state_of(self._store.engine, row.trial_id) if has_row else None
+        engine, trial_id = self._store.engine, row.trial_id
+        state = None if is_new else self._patiently(lambda: training_state_of(engine, trial_id))
         if state is None:
             return LiveTrial(row, shadow, candidate)
-        epochs = epochs_of(self._store.engine, row.trial_id)[: state.epoch]
+        epochs = self._patiently(lambda: epochs_of(engine, trial_id))[: state.epoch]
         return LiveTrial(row, shadow, candidate, tuple(EpochRecord(**epoch) for epoch in epochs), state.content)
 
     def miss(self, shadow: optuna.Trial, candidate: Candidate, outcome: Outcome, reason: str) -> None:
@@ -122,12 +130,12 @@ class Ledger:
 
         Raises UpdateFinishedTrialError if somebody else has ended one of them: then nothing is written.
         """
-        self._session.write(self._changes)
+        self._patiently(lambda: self._session.write(self._changes))
         self._changes = TrialChanges()
 
     def let_go(self) -> list[int]:
         """Forgets what was to be written of trials that somebody else has ended; returns their ids."""
-        return self._changes.without_ended(self._store.engine)
+        return self._patiently(lambda: self._changes.without_ended(self._store.engine))
 
     def tell_lost(self, trial: LiveTrial) -> None:
         """Tells the mirror of a trial that somebody else has ended, if it knows of no end yet."""
@@ -210,8 +218,10 @@ class Ledger:
             user_attrs=frozen.user_attrs | attrs,
             system_attrs=frozen.system_attrs,
         )
-        trial_id = self._optuna.create_new_trial(self._study.study_id, template)
-        row = Row(trial_id, trial_number(self._store.engine, trial_id))
+        # One that is written twice, since its connection was lost in between, is handed back at the end of the search,
+        # and found to be a duplicate when it is drawn again.
+        trial_id = self._patiently(lambda: self._optuna.create_new_trial(self._study.study_id, template))
+        row = Row(trial_id, self._patiently(lambda: trial_number(self._store.engine, trial_id)))
         self._mirror.written(shadow, row)
         return row
 
@@ -227,7 +237,7 @@ class Ledger:
             drawn.user_attr(row.trial_id, key, value)
         if state.is_finished():
             drawn.end(row.trial_id, state)
-        self._session.write(drawn)
+        self._patiently(lambda: self._session.write(drawn))
 
     def _keep(self, trial: LiveTrial, file_name: str, content: bytes) -> str:
         """Puts a file into the artifact store, and returns its number there.

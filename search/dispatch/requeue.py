@@ -33,13 +33,16 @@ def hand_back(study: SearchStudy, trial_id: int) -> None:
     changes.write(study.store.engine)
 
 
-def hand_back_abandoned(study: SearchStudy) -> int:
-    """Hands back what a dispatcher that was killed left running; returns how many. To be called by the one owner."""
-    abandoned = read_trials(study.store.engine, study.study_id, TrialState.RUNNING)
-    for trial in abandoned:
+def hand_back_running(study: SearchStudy) -> int:
+    """Hands back all that runs in a study; returns how many. To be called by its owner, while nothing is trained.
+
+    At the beginning that is what a dispatcher left that was killed, and at the end what a search has not ended.
+    """
+    running = read_trials(study.store.engine, study.study_id, TrialState.RUNNING)
+    for trial in running:
         hand_back(study, attributes.trial_id(trial))
     study.refresh()
-    return len(abandoned)
+    return len(running)
 
 
 def queue_failed(study: SearchStudy, most: int) -> int:

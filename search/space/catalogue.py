@@ -1,11 +1,12 @@
 """The catalogue of what can be searched: every range by name, its default, and what it may hold."""
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from models.errors import InvalidRecipeError, MnistSearchError
 from models.recipe import OPTIMIZERS, Recipe
-from models.schedules import SCHEDULES, Cosine, OneCycle, Plateau, Schedule, Step
+from models.schedules import MOST_EPOCHS, SCHEDULES, Cosine, OneCycle, Plateau, Schedule, Step
 from models.template import DROPOUT_PLACES, HEADS, ORDERS, TRANSITION_PLACES
 from search.space.ranges import Categorical, FloatRange, IntRange, Range, Value, parse_range
 
@@ -69,6 +70,12 @@ _LEAST: dict[str, int] = {
     "expansion_width": 1, "hidden_width": 1, "batch_size": 2, "warmup_epochs": 0, "step_count": 1,
     "plateau_patience": 0,
 }  # fmt: skip
+_MOST: dict[str, int] = {
+    "stem_depth": 32, "body_depth": 32, "n_expansions": 32, "stem_width": 4096, "transition_width": 4096,
+    "body_width": 4096, "expansion_width": 4096, "hidden_width": 4096, "warmup_epochs": MOST_EPOCHS,
+    "step_count": MOST_EPOCHS, "plateau_patience": MOST_EPOCHS,
+}  # fmt: skip
+"""Far beyond any network that is small: every depth is gone through to find the smallest network of a space."""
 _SCHEDULED: dict[str, Callable[[Any], Schedule]] = {
     "warmup_share": lambda value: OneCycle(warmup_share=value),
     "warmup_epochs": lambda value: Cosine(warmup_epochs=value),
@@ -77,7 +84,7 @@ _SCHEDULED: dict[str, Callable[[Any], Schedule]] = {
     "plateau_patience": lambda value: Plateau(patience=value),
 }
 _SHARED_OUT = ("step_count", "milestone_share")
-"""No fields of a recipe: what they come to depends on the number of epochs, and is always valid."""
+"""No fields of a recipe: what they come to depends on the number of epochs."""
 
 
 def read_range(name: str, text: str) -> Range:
@@ -112,6 +119,10 @@ def _fault(name: str, value: Value) -> str | None:
         return f"{value!r} is not a whole number of at least {_LEAST[name]}"
     if isinstance(value, (str, bool)):
         return f"{value!r} is not a number"
+    if value > _MOST.get(name, math.inf):
+        return f"{value} is more than {_MOST[name]:,}"
+    if name == "milestone_share" and not 0 <= value <= 1:
+        return f"{value} does not lie between 0 and 1"
     return _recipe_fault(name, value)
 
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from models.candidate import Candidate
 from models.errors import MnistSearchError
+from models.printable import one_line
+from models.spec.parsers import parse_texts
+from models.spec.reading import read_text
 from search.space.catalogue import read_range
 from search.space.space import Space
 from search.study.settings import MAX_EPOCHS, StudySettings, default_epochs, with_lengths
@@ -100,14 +101,11 @@ def _require_same_ranges(study: SearchStudy, ranges: Mapping[str, str]) -> None:
 
 def _read_space(path: Path) -> dict[str, str]:
     try:
-        # All scalars stay text: to YAML 1.1 `4:16` is a number to the base of sixty.
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
-    except OSError as error:
-        raise MnistSearchError(f"{path} cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise MnistSearchError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(data, dict):
-        raise MnistSearchError(f"{path} is not a mapping of ranges, such as `body_width: 4:16`")
+        data = parse_texts(read_text(path, "a file of ranges"))
+        if not isinstance(data, dict):
+            raise MnistSearchError("not a mapping of ranges, such as `body_width: 4:16`")
+    except MnistSearchError as error:
+        raise MnistSearchError(one_line(f"{path}: {error}")) from None
     return {str(name): _range_text(value) for name, value in data.items()}
 
 

@@ -10,6 +10,7 @@ from search.dispatch.mirror import StudyMirror
 from search.space.space import Space
 from search.study.settings import StudySettings
 from search.study.study import SearchStudy, create_study
+from storage.patience import Patience
 from storage.sessions import StudySession
 from storage.store import Store
 from tests.helpers.inline import InlineEngine, small_digits
@@ -43,5 +44,6 @@ def drawing(study: SearchStudy) -> tuple[Intake, Ledger, StudyMirror]:
     """What draws and writes the trials of a study, under a session of its own, which takes the place of any other."""
     session = StudySession(study.store.engine, study.study_id, take_over=True)
     mirror = StudyMirror(study)
-    ledger = Ledger(study, mirror, session)
-    return Intake(study, mirror, ledger), ledger, mirror
+    patience = Patience(print)
+    ledger = Ledger(study, mirror, session, patience)
+    return Intake(study, mirror, ledger, patience), ledger, mirror

@@ -12,11 +12,13 @@ from optuna.trial import TrialState
 from sqlalchemy import event, text
 
 from storage.epochs import epochs_of
-from storage.errors import StorageError, StudyLostError
+from storage.errors import StorageFailedError, StudyLostError
 from storage.sessions import StudySession
 from storage.store import Store
 from storage.trial_changes import TrialChanges
 from tests.helpers.databases import WritingTransactions, a_batch, new_study, record
+
+pytestmark = pytest.mark.every_database
 
 
 @pytest.fixture
@@ -129,6 +131,13 @@ def test_whoever_takes_over_in_the_middle_of_a_batch_finds_all_of_it(
 # In doubt
 
 
+def locked() -> sqlite3.OperationalError:
+    """As the driver raises it."""
+    error = sqlite3.OperationalError("database is locked")
+    error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    return error
+
+
 @pytest.fixture
 def fail_commit(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
     """Makes the next commit fail in the driver's hands: after it was done, or before."""
@@ -139,7 +148,7 @@ def fail_commit(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool
             monkeypatch.setattr(store.engine.dialect, "do_commit", do_commit)
             if is_done:
                 do_commit(connection)
-            raise sqlite3.OperationalError("database is locked")
+            raise locked()
 
         monkeypatch.setattr(store.engine.dialect, "do_commit", commit_once)
 
@@ -152,7 +161,7 @@ def test_a_batch_whose_commit_was_not_heard_of_is_written_once(
 ) -> None:
     batch = a_batch(trials)
     fail_commit(is_done)
-    with pytest.raises(FAULT):
+    with pytest.raises(StorageFailedError):
         session.write(batch)
     assert n_epochs(store, trials) == [int(is_done)] * 2
     session.write(batch)
@@ -168,11 +177,11 @@ def test_another_batch_after_one_in_doubt_is_written_itself(
     store: Store, session: StudySession, trials: list[int], fail_commit: Callable[[bool], None], is_done: bool
 ) -> None:
     fail_commit(is_done)
-    with pytest.raises(FAULT):
+    with pytest.raises(StorageFailedError):
         session.write(a_batch(trials))
     second = another(trials[0])
     fail_commit(True)
-    with pytest.raises(FAULT):  # when it asks what became of the first
+    with pytest.raises(StorageFailedError):  # when it asks what became of the first
         session.write(second)
     fail_commit_of_second = n_epochs(store, trials)
     session.write(second)
@@ -186,7 +195,7 @@ def test_a_study_that_is_lost_while_a_batch_is_in_doubt(
 ) -> None:
     batch = a_batch(trials)
     fail_commit(False)
-    with pytest.raises(FAULT):
+    with pytest.raises(StorageFailedError):
         session.write(batch)
     owner = StudySession(store.engine, study._study_id, take_over=True)
     with pytest.raises(StudyLostError, match="another process has taken this study over"):
@@ -199,6 +208,3 @@ def another(trial: int) -> TrialChanges:
     changes = TrialChanges()
     changes.epoch(trial, record(2))
     return changes
-
-
-FAULT = (StorageError, Exception)

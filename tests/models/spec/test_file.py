@@ -185,7 +185,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 
 def test_a_folder(tmp_path: Path) -> None:
-    assert fault_of(tmp_path) == "this is a folder: name a spec file in it"
+    assert fault_of(tmp_path) == "this is a folder: name a file in it"
 
 
 def test_a_name_of_another_kind(tmp_path: Path) -> None:

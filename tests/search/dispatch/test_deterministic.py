@@ -78,7 +78,7 @@ def test_killed_again_and_again_it_comes_to_the_same(
         try:
             session = StudySession(study.store.engine, study.study_id)
             dispatcher = Dispatcher(study, engine, Limits(N_TRIALS), session, Listener())
-            dispatcher._hand_back_running = lambda: None  # type: ignore[method-assign]  # nobody does after a kill
+            dispatcher._hand_back = lambda: None  # type: ignore[method-assign]  # nobody does after a kill
             dispatcher.run()
             break
         except KilledError:

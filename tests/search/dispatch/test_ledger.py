@@ -14,7 +14,7 @@ from search.dispatch.dispatcher import Dispatcher, Limits, SearchFailedError
 from search.dispatch.ledger import Clock, Course, Ledger
 from search.dispatch.listener import Listener, SearchState, TrialEnded
 from search.dispatch.live import LiveTrial
-from search.dispatch.requeue import hand_back_abandoned
+from search.dispatch.requeue import hand_back_running
 from search.engines.protocol import Engine
 from search.study.outcomes import PASSED_GATE, Outcome, outcome_of
 from search.study.study import SearchStudy, open_study
@@ -135,7 +135,7 @@ def test_nothing_is_kept_of_a_batch_with_a_trial_that_another_dispatcher_has_end
         if record.epoch == 3 and not taken:
             dispatcher._session.end()
             sessions.append(StudySession(store.engine, study.study_id))
-            taken.append(hand_back_abandoned(open_study(store, "s")))
+            taken.append(hand_back_running(open_study(store, "s")))
 
     taken: list[int] = []
     sessions: list[StudySession] = []

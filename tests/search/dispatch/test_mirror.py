@@ -8,7 +8,7 @@ from search.dispatch.intake import Intake
 from search.dispatch.listener import Listener
 from search.dispatch.live import LiveTrial
 from search.dispatch.mirror import StudyMirror
-from search.dispatch.requeue import hand_back, hand_back_abandoned
+from search.dispatch.requeue import hand_back, hand_back_running
 from search.space.space import Space
 from search.study import attributes
 from search.study.outcomes import Outcome, outcome_of
@@ -192,7 +192,7 @@ def test_what_was_queued_survives_a_stop_before_its_candidate(study: SearchStudy
     open_study(study.store, study.name).optuna.enqueue_trial({"lr": 0.05})
     _, ledger, mirror = drawing(study)
     assert ledger.claim(mirror.ask())  # and is killed here
-    assert hand_back_abandoned(study) == 1
+    assert hand_back_running(study) == 1
     mirror = StudyMirror(study)
     again = mirror.frozen(mirror.ask())
     assert again.system_attrs["fixed_params"] == {"lr": 0.05}
@@ -201,7 +201,7 @@ def test_what_was_queued_survives_a_stop_before_its_candidate(study: SearchStudy
 
 def test_what_another_dispatcher_has_handed_back_is_left_as_it_is(study: SearchStudy) -> None:
     trial = drawn(intake_of(study)[0], 1)[0]
-    assert hand_back_abandoned(study) == 1  # by the one that took the study over
+    assert hand_back_running(study) == 1  # by the one that took the study over
     before = study.trial(trial.number)
     assert before.state is TrialState.WAITING
     hand_back(study, trial.row.trial_id)

@@ -3,7 +3,7 @@
 import pytest
 from optuna.trial import TrialState
 
-from search.dispatch.requeue import MAX_RUNS, hand_back_abandoned, queue_failed
+from search.dispatch.requeue import MAX_RUNS, hand_back_running, queue_failed
 from search.study import attributes
 from search.study.outcomes import Outcome, outcome_of
 from search.study.study import SearchStudy, resume_study
@@ -55,7 +55,7 @@ def test_what_never_had_a_candidate_ends(store: Store) -> None:
     """A trial that another program asked for, and left running."""
     study = begin(store)
     study.optuna.ask()
-    assert hand_back_abandoned(study) == 1
+    assert hand_back_running(study) == 1
     [trial] = study.snapshot.all
     assert (trial.state, outcome_of(trial)) == (TrialState.FAIL, Outcome.INTERRUPTED)
 

@@ -8,7 +8,7 @@ from models.recipe import Recipe
 from models.template import Template
 from search.dispatch.dispatcher import Dispatcher, Limits
 from search.dispatch.listener import Listener, SearchState, TrialEnded
-from search.dispatch.requeue import hand_back_abandoned
+from search.dispatch.requeue import hand_back_running
 from search.study.outcomes import Outcome, outcome_of
 from search.study.study import resume_study
 from search.study.warm_start import queue
@@ -70,7 +70,7 @@ def test_who_has_lost_the_study_writes_no_more(store: Store) -> None:
         if record.epoch == 2:
             session.end()
             taken.append(StudySession(store.engine, study.study_id))
-            hand_back_abandoned(study)
+            hand_back_running(study)
             session._last_beat = float("-inf")
 
     taken: list[StudySession] = []
