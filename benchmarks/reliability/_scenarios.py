@@ -27,6 +27,7 @@ SCENARIOS: dict[str, Scenario] = {}
 
 _HANG_SECONDS = 300
 _LOCK_SECONDS, _LONG_LOCK_SECONDS = 68, 480
+_PATIENCE = ["--patience", "30"]
 _SUSPEND_SECONDS = 150
 _MOST_SILENT_SECONDS = 200
 _LOCK = """
@@ -187,8 +188,10 @@ def locked_for_a_while(case: Case) -> None:
     _locked(case, _LOCK_SECONDS)
 
 
-@fault("another program locks the database until the search gives up")
+@fault("another program locks the database for longer than is waited for (--patience 30, where there is that)")
 def locked_for_long(case: Case) -> None:
+    if case.search.checkout.has_option(_PATIENCE[0]):
+        case.search.words = [*case.search.words, *_PATIENCE]
     _locked(case, _LONG_LOCK_SECONDS)
 
 
