@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from storage.tables import TrainingRunRow
+from storage.tables import LABEL_LENGTH, TrainingRunRow
 
 
 def add_run(engine: Engine, label: str, facts: Mapping[str, Any], ended_at: float | None = None) -> None:
@@ -18,7 +18,7 @@ def add_run(engine: Engine, label: str, facts: Mapping[str, Any], ended_at: floa
     """
     row = TrainingRunRow(
         candidate_id=facts["candidate"],
-        label=label,
+        label=label[:LABEL_LENGTH],
         dataset=facts["dataset"],
         split=facts["split"],
         seed=facts["seed"],

@@ -7,18 +7,20 @@ import tempfile
 import time
 import weakref
 from pathlib import Path
+from typing import Any
 
 from optuna.artifacts import FileSystemArtifactStore
 from optuna.storages import RDBStorage
 from sqlalchemy import URL, Engine, event
 from sqlalchemy.exc import DatabaseError, OperationalError
 
+from storage import urls
 from storage.errors import NothingStoredError, StorageError, StorageFailedError
 from storage.fault_kinds import FAULTS_AT_OPENING
 from storage.faults import tell_faults
 from storage.private_copy import copy_database, may_be_written
 from storage.schema import ensure_schema, while_others_create
-from storage.urls import BUSY_TIMEOUT_SECONDS, EXTRAS, engine_options, folder_of, kind_of, parse, with_driver
+from storage.urls import EXTRAS, engine_options, folder_of, kind_of, parse, with_driver
 
 ARTIFACT_FOLDER = "mnist-search-artifacts"
 _RETRY_SECONDS = 0.05
@@ -88,6 +90,19 @@ class Store:
         return self.url.set(database=f"{folder}/copy.db")
 
 
+class _OptunaStorage(RDBStorage):
+    """Optuna's storage, which gives its connections back where it cannot be opened."""
+
+    def __init__(self, url: str, engine_kwargs: dict[str, Any]) -> None:
+        try:
+            super().__init__(url, engine_kwargs)
+        except BaseException:
+            if hasattr(self, "scoped_session"):
+                self.remove_session()
+                self.engine.dispose()
+            raise
+
+
 def _exists(url: URL) -> bool:
     return kind_of(url) != "sqlite" or os.path.exists(str(url.database))
 
@@ -105,7 +120,7 @@ def _open(url: URL, named: URL) -> RDBStorage:
     # Optuna puts its version in the place of {SCHEMA_VERSION}: braces of ours are none of its business.
     text = driven.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
     try:
-        storage = while_others_create(lambda: RDBStorage(text, engine_kwargs=engine_options(driven)))
+        storage = while_others_create(lambda: _OptunaStorage(text, engine_kwargs=engine_options(driven)))
     except ImportError:
         raise StorageError(_without_driver(driven, named)) from None
     except (DatabaseError, RuntimeError) as error:
@@ -150,7 +165,7 @@ def _sqlite_fault(path: Path) -> str | None:
     start = time.monotonic()
     # Two processes that switch a new file at once may both be told "locked" without having waited.
     while (fault := _fault_of(path)) is not None and "locked" in fault:
-        if time.monotonic() - start > BUSY_TIMEOUT_SECONDS:
+        if time.monotonic() - start > urls.BUSY_TIMEOUT_SECONDS:
             break
         time.sleep(_RETRY_SECONDS)
     return fault
@@ -160,7 +175,7 @@ def _fault_of(path: Path) -> str | None:
     if os.path.isfile(path) and not os.access(path, os.W_OK):  # SQLite would find out late, and leave files beside it
         return "attempt to write a readonly database"
     try:
-        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS)
+        connection = sqlite3.connect(path, timeout=urls.BUSY_TIMEOUT_SECONDS)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("BEGIN IMMEDIATE")  # of a file that may not be written this is a mere read

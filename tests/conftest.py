@@ -134,5 +134,17 @@ def database_url(database_kind: str, tmp_path: Path, empty_database: bytes) -> I
 
 
 @pytest.fixture
+def empty_url(database_kind: str, tmp_path: Path) -> Iterator[str]:
+    """A database of one's own, without tables."""
+    if database_kind == "sqlite":
+        yield url_of(tmp_path / "empty.db")
+    else:
+        server = shared_server(database_kind)
+        url = server.new_database(with_tables=False)
+        yield url
+        server.drop(url)
+
+
+@pytest.fixture
 def study_id(store: Store) -> int:
     return new_study(store)._study_id

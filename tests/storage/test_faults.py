@@ -67,7 +67,7 @@ def test_a_lock_at_the_opening_is_no_fault_of_whoever_opens(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.engine.dispose()
-    monkeypatch.setattr("storage.store.BUSY_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr("storage.urls.BUSY_TIMEOUT_SECONDS", 0.05)
     with locked(tmp_path / "s.db"):
         error = failed(lambda: Store(url_of(tmp_path / "s.db")))
     assert str(error).startswith("the database is locked by another program (sqlite:///")
