@@ -1,8 +1,9 @@
 """A bucket of artifacts: Amazon's S3, or what speaks like it."""
 
+import io
 import re
 from functools import cached_property
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import urlsplit
 
 from optuna.artifacts import Boto3ArtifactStore
@@ -64,9 +65,9 @@ class ArtifactBucket:
         content: bytes = self._call(lambda: self._store.open_reader(self._key(number)).read())
         return content
 
-    def write(self, number: str, content: BinaryIO) -> None:
+    def write(self, number: str, content: bytes) -> None:
         """Keeps a file, in the place of an earlier one. Raises StorageError if that fails."""
-        self._call(lambda: self._store.write(self._key(number), content))
+        self._call(lambda: self._store.write(self._key(number), io.BytesIO(content)))
 
     def remove(self, number: str) -> None:
         """Removes a file, if it is there. Raises StorageError if that fails."""

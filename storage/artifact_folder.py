@@ -1,8 +1,8 @@
 """A folder of artifacts: beside an SQLite file, or one that all machines of a study see."""
 
+import io
 import secrets
 from pathlib import Path
-from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from optuna.artifacts import FileSystemArtifactStore
@@ -77,12 +77,12 @@ class ArtifactFolder:
         except OSError as error:
             raise self._failed(error) from error
 
-    def write(self, number: str, content: BinaryIO) -> None:
+    def write(self, number: str, content: bytes) -> None:
         """Keeps a file, in the place of an earlier one. Raises StorageError if that fails."""
         self.require()
         try:
             self.path.mkdir(exist_ok=True)  # that beside a database is made when it is needed
-            FileSystemArtifactStore(self.path).write(number, content)
+            FileSystemArtifactStore(self.path).write(number, io.BytesIO(content))
         except OSError as error:
             raise self._failed(error) from error
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from optuna.storages._rdb.models import StudySystemAttributeModel, TrialSystemAttributeModel
 from sqlalchemy import Engine, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from storage.artifact_bucket import ArtifactBucket
@@ -37,10 +38,11 @@ class ArtifactLocation:
             return Artifacts(kept)
         return Artifacts(self._default, before_writing=self._settle_before_writing)
 
-    def settle(self, asked: str | None) -> str | None:
+    def settle(self, asked: str | None, yet_to_come: str | None = None) -> str | None:
         """Sees that the files have a place that is seen from here, `asked` or the default; returns a line to be shown.
 
-        Raises StorageError if the place cannot be used, or files are in another one.
+        `yet_to_come` is the number of a file that the database names and that is about to be written. Raises
+        StorageError if the place cannot be used, or files are in another one.
         """
         kept = self._kept()
         if asked is None and (kept is not None or self._is_beside):
@@ -51,10 +53,10 @@ class ArtifactLocation:
             return None
         if kept is None and self._is_beside and wanted.is_same(self._default):
             return None
-        self._require_all_in(wanted, kept or self._default)
+        self._require_all_in(wanted, kept or self._default, named_files(self._engine) - {yet_to_come})
         wanted.begin()
-        with Session(self._engine) as session, session.begin():
-            session.merge(ArtifactLocationRow(id=1, url=wanted.url))
+        if not self._keep(wanted.url, is_first=kept is None):
+            return self.settle(asked, yet_to_come)
         if asked is not None:
             return f"files: kept in {wanted}"
         return (
@@ -62,18 +64,27 @@ class ArtifactLocation:
             "--artifacts URL names another place, now or later"
         )
 
-    def _settle_before_writing(self) -> None:
+    def _settle_before_writing(self, number: str) -> None:
         if not self._is_beside:
-            self.settle(None)
+            self.settle(None, yet_to_come=number)
+
+    def _keep(self, url: str, is_first: bool) -> bool:
+        """Whether it could be kept: another machine may have been the first."""
+        row = ArtifactLocationRow(id=1, url=url)
+        try:
+            with Session(self._engine) as session, session.begin():
+                session.add(row) if is_first else session.merge(row)
+        except IntegrityError:
+            return False
+        return True
 
     def _kept(self) -> Place | None:
         with Session(self._engine) as session:
             url = session.scalar(select(ArtifactLocationRow.url))
         return None if url is None else _kept_place(url)
 
-    def _require_all_in(self, wanted: Place, before: Place) -> None:
-        """Raises StorageError if a file of the database is not in the place that is wanted."""
-        named = named_files(self._engine)
+    def _require_all_in(self, wanted: Place, before: Place, named: set[str]) -> None:
+        """Raises StorageError if one of these files is not in the place that is wanted."""
         if not named:
             return
         if not wanted.is_same(before) and _is_seen(before):

@@ -30,9 +30,17 @@ class Artifacts:
     Its methods raise ArtifactNotFound for a file that is not there, and StorageError where the place cannot be used.
     """
 
-    def __init__(self, place: Place, before_writing: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, place: Place, before_writing: Callable[[str], None] = lambda _: None) -> None:
+        """`before_writing` is told the number of each file that is to be written."""
         self.place = place
         self._before_writing = before_writing
+        self._patiently: Callable[[Callable[[], None]], None] = lambda action: action()
+
+    def with_patience(self, call: Callable[[Callable[[], None]], None]) -> "Artifacts":
+        """The same files, written by `call`, which may do again what failed in a way that passes."""
+        patient = Artifacts(self.place, self._before_writing)
+        patient._patiently = call
+        return patient
 
     def open_reader(self, artifact_id: str) -> BinaryIO:
         """The content of a file."""
@@ -40,9 +48,13 @@ class Artifacts:
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
         """Keeps a file, in the place of an earlier one of that number."""
-        number = _checked(artifact_id)
-        self._before_writing()
-        self.place.write(number, content_body)
+        number, content = _checked(artifact_id), content_body.read()
+
+        def keep() -> None:
+            self._before_writing(number)
+            self.place.write(number, content)
+
+        self._patiently(keep)
 
     def remove(self, artifact_id: str) -> None:
         """Removes a file."""

@@ -16,7 +16,8 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from storage import urls
 from storage.artifact_location import ArtifactLocation
 from storage.artifacts import Artifacts
-from storage.errors import NothingStoredError, StorageError
+from storage.errors import NothingStoredError, StorageError, StorageFailedError
+from storage.fault_kinds import FAULTS_AT_OPENING
 from storage.faults import tell_faults
 from storage.private_copy import copy_database, may_be_written
 from storage.schema import ensure_schema, while_others_create
@@ -153,6 +154,9 @@ def _not_opened(error: Exception, named: URL) -> str:
 def _require_sqlite(url: URL, named: URL) -> None:
     """Raises StorageError unless the file is a database that may be written; a new one is made."""
     fault = _sqlite_fault(Path(str(url.database)))
+    kind = FAULTS_AT_OPENING.get(fault or "")
+    if kind is not None:
+        raise StorageFailedError(kind.what, f"{named.render_as_string()}: {fault}", kind.advice, kind.passes)
     if fault is not None and "not a database" in fault:
         raise StorageError(f"{Path(str(named.database))} is not an SQLite database: name another with --storage")
     if fault is not None:
