@@ -35,7 +35,7 @@ def attach(study: SearchStudy, folder: Path, name: str) -> str | None:
                     store.artifacts().write(earlier, content)
     except OSError as error:
         refused = MnistSearchError(f"the bundle cannot be kept with its study: {error.strerror or error}")
-        raise disk_fault(error, store.artifact_folder) or refused from None
+        raise disk_fault(error) or refused from None
     return file_name
 
 
