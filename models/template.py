@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from models.arch import INPUT_SHAPE, N_CLASSES, ArchSpec
-from models.layers import Conv, Dropout, Gap, Layer, MaxPool
+from models.layers import Conv, Dropout, Gap, Layer, MaxPool, Shape
 
 ORDERS: dict[str, tuple[str, ...]] = {"bn-relu": ("bn", "relu"), "relu-bn": ("relu", "bn")}
-HEADS = ("gap-1x1", "conv-gap", "gap-hidden", "conv")
+HEADS = ("gap-1x1", "conv-gap", "gap-hidden", "conv", "spatial")
 TRANSITION_PLACES = ("before-pool", "after-pool")
 DROPOUT_PLACES = ("blocks", "pools")
 
@@ -40,7 +40,7 @@ class Template:
     order: str = "bn-relu"
     head: str = "gap-1x1"
     """What makes 10 logits: GAP then a 1x1 convolution; a 3x3 convolution to 10 then GAP; GAP, a hidden 1x1 and a
-    1x1; or one convolution as large as the map."""
+    1x1; one convolution as large as the map; or a filter a channel as large as the map, then a 1x1."""
     hidden: int = 16
     """Channels of the hidden 1x1 of `gap-hidden`."""
     dropout_place: str = "blocks"
@@ -50,7 +50,7 @@ class Template:
         layers: list[Layer] = []
         shape = INPUT_SHAPE
         for layer in self._layers():
-            fitted = _fitted(layer, shape[1])
+            fitted = _fitted(layer, shape)
             layers.append(fitted)
             shape = fitted.output_shape(shape)
         return ArchSpec(tuple(layers))
@@ -97,18 +97,24 @@ class Template:
                 yield from (Gap(), Conv(self.hidden, 1, then=ORDERS[self.order]), logits)
             case "conv":
                 yield Conv(N_CLASSES, _WHOLE_MAP, then=())
+            case "spatial":
+                yield from (Conv(_EACH_CHANNEL, _WHOLE_MAP, groups=_EACH_CHANNEL, then=()), logits)
             case _:
                 raise ValueError(f"unknown head {self.head!r}: it may be {', '.join(HEADS)}")
 
 
 _WHOLE_MAP = 0  # stands for the map's own size until `_fitted` knows it
+_EACH_CHANNEL = 0  # stands for the number of channels that come in, as many as go out
 _SMALLEST_VALID = 5  # a valid 3x3 convolution on a smaller map would leave 2x2 or less to average over
 
 
-def _fitted(layer: Layer, size: int) -> Layer:
-    """The layer as it stands on a map of this side."""
-    if isinstance(layer, Conv) and layer.kernel == _WHOLE_MAP:
-        return replace(layer, kernel=size)
-    if isinstance(layer, Conv) and layer.kernel == 3 and size < _SMALLEST_VALID:
-        return replace(layer, padding=1)
-    return layer
+def _fitted(layer: Layer, shape: Shape) -> Layer:
+    """The layer as it stands on an output of this shape."""
+    C, H, _ = shape
+    if not isinstance(layer, Conv):
+        return layer
+    if layer.groups == _EACH_CHANNEL:
+        layer = replace(layer, out=C, groups=C)
+    if layer.kernel == _WHOLE_MAP:
+        return replace(layer, kernel=H)
+    return replace(layer, padding=1) if layer.kernel == 3 and H < _SMALLEST_VALID else layer

@@ -22,6 +22,17 @@ ODD = ArchSpec(
 )
 """Each kind of layer, each order of what follows a convolution, and all that makes a writer of code stumble."""
 
+WIDER = ArchSpec(
+    (
+        Conv(6, 5, stride=2, padding=2),  # 28 -> 14
+        MaxPool(),
+        Conv(8, then=("relu", "bn")),  # 7 -> 5
+        Conv(8, 5, groups=8, then=()),  # a spatial head
+        Conv(10, 1, then=()),
+    )
+)
+"""What the template got later, each part once."""
+
 
 def initialised(arch: ArchSpec, seed: int = 0) -> nn.Module:
     """A network with random weights, and random batch statistics so that BatchNorm is no identity."""
