@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from models.arch import INPUT_SHAPE, ArchSpec
-from models.layers import AvgPool, Conv, Dropout, Gap, Layer, MaxPool
+from models.layers import NORMS, AvgPool, Conv, Dropout, Gap, Layer, MaxPool
 
 
 def build(arch: ArchSpec, dropout: float = 0.0) -> nn.Sequential:
@@ -31,7 +31,7 @@ def _modules(layer: Layer, channels: int, dropout: float) -> Iterator[tuple[str,
         case Conv(out, kernel, stride, padding, bias, groups, then):
             yield "conv", nn.Conv2d(channels, out, kernel, stride, padding, groups=groups, bias=bias)
             for op in then:
-                yield op, _follower(op, out, dropout)
+                yield "bn" if op in NORMS else op, follower(op, out, dropout)
         case MaxPool(kernel):
             yield "maxpool", nn.MaxPool2d(kernel)
         case AvgPool(kernel):
@@ -44,10 +44,15 @@ def _modules(layer: Layer, channels: int, dropout: float) -> Iterator[tuple[str,
             raise TypeError(f"no module for {layer!r}")
 
 
-def _follower(op: str, channels: int, dropout: float) -> nn.Module:
+def follower(op: str, channels: int, dropout: float) -> nn.Module:
+    """What follows a convolution of so many channels in place: a follower of models/layers.py by name."""
     match op:
         case "bn":
             return nn.BatchNorm2d(channels)
+        case "bn-bias":
+            norm = nn.BatchNorm2d(channels)
+            norm.register_parameter("weight", None)  # torch then takes it for one
+            return norm
         case "relu":
             return nn.ReLU()
         case "dropout":

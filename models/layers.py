@@ -9,7 +9,9 @@ from typing import ClassVar
 
 Shape = tuple[int, int, int]
 
-FOLLOWERS = ("bn", "relu", "dropout")
+NORMS = ("bn", "bn-bias")
+"""BatchNorm, and BatchNorm with a bias and no weight: that of the next convolution does its work."""
+FOLLOWERS = (*NORMS, "relu", "dropout")
 
 
 def _slide(size: int, kernel: int, stride: int, padding: int) -> int:
@@ -69,7 +71,7 @@ _MINIMUM = {"out": 1, "kernel": 1, "stride": 1, "padding": 0, "groups": 1}
 
 @dataclass(frozen=True, slots=True)
 class Conv(Layer):
-    """A convolution, and what follows it in place: any order of `bn`, `relu` and `dropout`, each at most once."""
+    """A convolution, and what follows it in place: a normalisation, `relu` and `dropout`, in any order."""
 
     kind: ClassVar[str] = "conv"
     out: int
@@ -100,7 +102,7 @@ class Conv(Layer):
 
     def params(self, shape: Shape) -> int:
         weights = self.out * (shape[0] // self.groups) * self.kernel**2
-        return weights + self.out * self.bias + 2 * self.out * ("bn" in self.then)
+        return weights + self.out * (self.bias + sum(_PARAMS_A_CHANNEL.get(op, 0) for op in self.then))
 
     def macs(self, shape: Shape) -> int:
         C, _, _ = shape
@@ -109,6 +111,9 @@ class Conv(Layer):
 
     def text(self) -> str:
         return f"conv {self.kernel}x{self.kernel}"
+
+
+_PARAMS_A_CHANNEL = {"bn": 2, "bn-bias": 1}
 
 
 def _follower_faults(then: object) -> list[str]:
@@ -120,7 +125,8 @@ def _follower_faults(then: object) -> list[str]:
         return [f"then has {unknown[0]!r}: it may hold {known}"]
     if len(set(then)) < len(then):
         return [f"then repeats a step: {', '.join(then)}"]
-    return []
+    alike = [op for op in then if op in NORMS]
+    return [f"then has {' and '.join(alike)}: it may hold one of them"] if len(alike) > 1 else []
 
 
 @dataclass(frozen=True, slots=True)

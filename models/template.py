@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from models.arch import INPUT_SHAPE, N_CLASSES, ArchSpec
 from models.layers import Conv, Dropout, Gap, Layer, MaxPool, Shape
 
-ORDERS: dict[str, tuple[str, ...]] = {"bn-relu": ("bn", "relu"), "relu-bn": ("relu", "bn")}
+ORDERS = ("bn-relu", "relu-bn")
+"""What comes first behind a convolution, normalisation or activation, whichever ones these are."""
 HEADS = ("gap-1x1", "conv-gap", "gap-hidden", "conv", "spatial")
 TRANSITION_PLACES = ("before-pool", "after-pool")
 DROPOUT_PLACES = ("blocks", "pools")
@@ -44,6 +45,8 @@ class Template:
     hidden: int = 16
     """Channels of the hidden 1x1 of `gap-hidden`."""
     dropout_place: str = "blocks"
+    norm: str = "bn"
+    """One of `models.layers.NORMS`."""
 
     def arch(self) -> ArchSpec:
         """The architecture of this point."""
@@ -70,8 +73,12 @@ class Template:
         yield from self._head()
 
     def _then(self) -> tuple[str, ...]:
-        order = ORDERS[self.order]
-        return (*order, "dropout") if self.dropout_place == "blocks" else order
+        steps = self._steps()
+        return (*steps, "dropout") if self.dropout_place == "blocks" else steps
+
+    def _steps(self) -> tuple[str, ...]:
+        """Normalisation and activation, in their order."""
+        return (self.norm, "relu") if self.order == "bn-relu" else ("relu", self.norm)
 
     def _pool(self) -> Iterator[Layer]:
         yield MaxPool(2)
@@ -79,7 +86,7 @@ class Template:
             yield Dropout()
 
     def _transition(self) -> Iterator[Layer]:
-        transition = Conv(self.transition, 1, then=ORDERS[self.order])
+        transition = Conv(self.transition, 1, then=self._steps())
         if self.transition_place == "before-pool":
             yield transition
         yield from self._pool()
@@ -94,7 +101,7 @@ class Template:
             case "conv-gap":
                 yield from (Conv(N_CLASSES, 3, then=()), Gap())
             case "gap-hidden":
-                yield from (Gap(), Conv(self.hidden, 1, then=ORDERS[self.order]), logits)
+                yield from (Gap(), Conv(self.hidden, 1, then=self._steps()), logits)
             case "conv":
                 yield Conv(N_CLASSES, _WHOLE_MAP, then=())
             case "spatial":

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from models.errors import InvalidRecipeError, MnistSearchError
+from models.layers import NORMS
 from models.recipe import OPTIMIZERS, Recipe
 from models.schedules import SCHEDULES, Cosine, OneCycle, Plateau, Schedule, Step
 from models.template import DROPOUT_PLACES, HEADS, ORDERS, TRANSITION_PLACES
@@ -24,6 +25,7 @@ ARCHITECTURE_RANGES = {
     "head": "gap-1x1, conv-gap, gap-hidden, conv",
     "hidden_width": "8:24:8",
     "dropout_place": "blocks, pools",
+    "norm": "bn",
 }
 RECIPE_RANGES = {
     "optimizer": "sgd",
@@ -58,9 +60,10 @@ _ALLOWED: dict[str, tuple[Value, ...]] = {
     "stem_kernel": (3, 5),
     "transition_place": TRANSITION_PLACES,
     "second_pool": (False, True),
-    "order": tuple(ORDERS),
+    "order": ORDERS,
     "head": HEADS,
     "dropout_place": DROPOUT_PLACES,
+    "norm": NORMS,
     "optimizer": OPTIMIZERS,
     "schedule": tuple(SCHEDULES),
 }

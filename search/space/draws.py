@@ -8,6 +8,8 @@ from typing import Any
 SHAPING = frozenset({"stem_depth", "stem_kernel", "body_depth", "second_pool", "head"})
 """The values that decide on the size of the maps. No width does, and a network is smallest at its lowest widths; a
 deeper one may be smaller than a shallow one, since the convolution of the head `conv` is as large as the last map."""
+_SMALLEST = frozenset({"bn-bias"})
+"""Of values that are words those that have the fewest parameters in any network; of others the first is as good."""
 
 
 class RandomDraw:
@@ -48,7 +50,9 @@ class NarrowDraw:
     def suggest_categorical(self, name: str, choices: tuple[Any, ...]) -> Any:
         if name in SHAPING:
             return self._shape(choices)
-        return choices[0] if isinstance(choices[0], str) else min(choices)
+        if not isinstance(choices[0], str):
+            return min(choices)
+        return next((choice for choice in choices if choice in _SMALLEST), choices[0])
 
     def _shape(self, options: Sequence[Any]) -> Any:
         self._n_met += 1

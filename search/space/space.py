@@ -95,6 +95,7 @@ class Space:
             head=head,
             hidden=ask("hidden_width") if head == "gap-hidden" else 1,
             dropout_place=ask("dropout_place"),
+            norm=ask("norm"),
         )
         return template.arch()
 

@@ -24,9 +24,9 @@ ODD = ArchSpec(
 
 WIDER = ArchSpec(
     (
-        Conv(6, 5, stride=2, padding=2),  # 28 -> 14
+        Conv(6, 5, stride=2, padding=2, then=("bn-bias", "relu")),  # 28 -> 14
         MaxPool(),
-        Conv(8, then=("relu", "bn")),  # 7 -> 5
+        Conv(8, then=("relu", "bn-bias")),  # 7 -> 5
         Conv(8, 5, groups=8, then=()),  # a spatial head
         Conv(10, 1, then=()),
     )
@@ -41,8 +41,9 @@ def initialised(arch: ArchSpec, seed: int = 0) -> nn.Module:
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             for tensor in (module.weight, module.bias, module.running_mean, module.running_var):
-                assert tensor is not None
-                nn.init.uniform_(tensor, 0.5, 1.5)
-            with torch.no_grad():
-                module.weight[::3].neg_()  # a factor may well be negative
+                if tensor is not None:  # BatchNorm with a bias alone has no weight
+                    nn.init.uniform_(tensor, 0.5, 1.5)
+            if module.weight is not None:
+                with torch.no_grad():
+                    module.weight[::3].neg_()  # a factor may well be negative
     return network.eval()

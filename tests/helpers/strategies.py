@@ -5,7 +5,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from models.arch import INPUT_SHAPE, ArchSpec
 from models.candidate import Candidate
-from models.layers import FOLLOWERS, AvgPool, Conv, Dropout, Gap, Layer, MaxPool, Shape
+from models.layers import NORMS, AvgPool, Conv, Dropout, Gap, Layer, MaxPool, Shape
 from models.recipe import OPTIMIZERS, Recipe
 from models.schedules import Constant, Cosine, MultiStep, OneCycle, Plateau, Schedule, Step
 from models.template import DROPOUT_PLACES, HEADS, ORDERS, TRANSITION_PLACES, Template
@@ -28,10 +28,11 @@ def templates(max_width: int = 32) -> SearchStrategy[Template]:
         second_pool_after=st.integers(0, 4),
         n_expansions=st.integers(0, 4),
         expansion=st.integers(1, max_width),
-        order=st.sampled_from(list(ORDERS)),
+        order=st.sampled_from(ORDERS),
         head=st.sampled_from(HEADS),
         hidden=st.integers(1, max_width),
         dropout_place=st.sampled_from(DROPOUT_PLACES),
+        norm=st.sampled_from(NORMS),
     )
 
 
@@ -53,7 +54,8 @@ def architectures(max_width: int = 24) -> SearchStrategy[ArchSpec]:
 
 def followers() -> SearchStrategy[tuple[str, ...]]:
     """What may stand after a convolution: some of the steps, in any order."""
-    return st.lists(st.sampled_from(FOLLOWERS), unique=True).map(tuple)
+    one_of_each = st.tuples(st.sampled_from(NORMS), st.just("relu"), st.just("dropout"))
+    return one_of_each.flatmap(lambda ops: st.lists(st.sampled_from(ops), unique=True)).map(tuple)
 
 
 @st.composite

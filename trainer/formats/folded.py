@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from models.arch import ArchSpec, LayerFacts
-from models.layers import AvgPool, Conv, Gap, MaxPool, Shape
+from models.layers import NORMS, AvgPool, Conv, Gap, MaxPool, Shape
 
 _BATCHNORM_EPSILON = 1e-5  # torch's default, which models.build leaves as it is
 
@@ -108,9 +108,9 @@ def _conv_step(number: int, row: LayerFacts, conv: Conv, weights: Mapping[str, t
     bias = _values(weights, f"{number}_conv.bias") if conv.bias else np.zeros(conv.out)
     order = [name for name in conv.then if name != "dropout"]
     affine = None
-    if "bn" in order:
-        factor, offset = _batchnorm(number, weights)
-        if order[0] == "bn":
+    if any(name in NORMS for name in order):
+        factor, offset = _batchnorm(number, weights, has_weight="bn" in order)
+        if order[0] in NORMS:
             weight, bias = weight * factor[:, None, None, None], bias * factor + offset
         else:
             affine = Affine(factor.astype(np.float32), offset.astype(np.float32))
@@ -120,11 +120,12 @@ def _conv_step(number: int, row: LayerFacts, conv: Conv, weights: Mapping[str, t
     )  # fmt: skip
 
 
-def _batchnorm(number: int, weights: Mapping[str, torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
+def _batchnorm(number: int, weights: Mapping[str, torch.Tensor], has_weight: bool) -> tuple[np.ndarray, np.ndarray]:
     """Factor and offset of a BatchNorm at inference, in float64: both (O,)."""
-    names = ("weight", "bias", "running_mean", "running_var")
-    weight, bias, mean, variance = (_values(weights, f"{number}_bn.{name}") for name in names)
-    factor = weight / np.sqrt(variance + _BATCHNORM_EPSILON)
+    bias, mean, variance = (_values(weights, f"{number}_bn.{name}") for name in ("bias", "running_mean", "running_var"))
+    factor = 1 / np.sqrt(variance + _BATCHNORM_EPSILON)
+    if has_weight:
+        factor *= _values(weights, f"{number}_bn.weight")
     return factor, bias - mean * factor
 
 

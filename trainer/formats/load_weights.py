@@ -41,13 +41,23 @@ def modules(kind: str, fields: dict[str, Any], channels: int) -> Iterator[tuple[
         sizes = (fields["kernel"], fields["stride"], fields["padding"])
         yield "conv", nn.Conv2d(channels, fields["out"], *sizes, groups=fields["groups"], bias=fields["bias"])
         for op in fields["then"]:
-            yield op, nn.BatchNorm2d(fields["out"]) if op == "bn" else {"relu": nn.ReLU, "dropout": nn.Dropout}[op]()
+            yield follower(op, fields["out"])
     elif kind == "gap":
         yield kind, nn.AdaptiveAvgPool2d(1)
     elif kind == "dropout":
         yield kind, nn.Dropout()
     else:
         yield kind, {"maxpool": nn.MaxPool2d, "avgpool": nn.AvgPool2d}[kind](fields["kernel"])
+
+
+def follower(op: str, channels: int) -> tuple[str, nn.Module]:
+    """What follows a convolution in place."""
+    if op not in ("bn", "bn-bias"):
+        return op, {"relu": nn.ReLU, "dropout": nn.Dropout}[op]()
+    norm = nn.BatchNorm2d(channels)
+    if op == "bn-bias":
+        norm.register_parameter("weight", None)
+    return "bn", norm
 
 
 def load_network(folder: str = ".") -> nn.Module:

@@ -11,7 +11,9 @@ from models.spec.file import load_spec
 from tests.helpers.oracles import fvcore_counts
 
 PAGE = (Path(__file__).parents[3] / "docs" / "layers.md").read_text()
-EXAMPLES = {text.partition("name: ")[2].partition("\n")[0]: text for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.S)}
+EXAMPLES = {
+    text.partition("name: ")[2].partition("\n")[0]: text for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.S)
+}
 
 
 @pytest.fixture(params=EXAMPLES)
