@@ -2,6 +2,8 @@
 
     stem convolutions ─ transition 1x1 ─ maxpool ─ body convolutions (─ a second maxpool within) ─ head
 
+The first maxpool may stand right after the first convolution instead.
+
 Every combination of values is a network that builds: a convolution is padded where the map has become too small for
 a valid one. The sources' hand-made networks are points of this family, or close to one.
 """
@@ -16,6 +18,7 @@ ORDERS = ("bn-relu", "relu-bn")
 """What comes first behind a convolution, normalisation or activation, whichever ones these are."""
 HEADS = ("gap-1x1", "conv-gap", "gap-hidden", "conv", "spatial")
 TRANSITION_PLACES = ("before-pool", "after-pool")
+POOL_PLACES = ("after-stem", "after-first")
 DROPOUT_PLACES = ("blocks", "pools")
 
 
@@ -32,6 +35,7 @@ class Template:
     stem_kernel: int = 3
     """Kernel of the first convolution: 3, or 5 (then padded by 2, as in the sources)."""
     transition_place: str = "before-pool"
+    """Before or after the pool behind the stem; without one there it stands behind the stem."""
     second_pool_after: int = 0
     """A second maxpool stands after this many body convolutions; 0 is none."""
     n_expansions: int = 0
@@ -47,6 +51,8 @@ class Template:
     dropout_place: str = "blocks"
     norm: str = "bn"
     """One of `models.layers.NORMS`."""
+    pool_place: str = "after-stem"
+    """Where the first pool stands: behind the stem, or right after the first convolution."""
 
     def arch(self) -> ArchSpec:
         """The architecture of this point."""
@@ -61,6 +67,8 @@ class Template:
     def _layers(self) -> Iterator[Layer]:
         first, *rest = self.stem
         yield Conv(first, self.stem_kernel, padding=2 if self.stem_kernel == 5 else 0, then=self._then())
+        if self.pool_place == "after-first":
+            yield from self._pool()
         yield from (Conv(width, then=self._then()) for width in rest)
         yield from self._transition()
         for number, width in enumerate(self.body, 1):
@@ -87,11 +95,12 @@ class Template:
 
     def _transition(self) -> Iterator[Layer]:
         transition = Conv(self.transition, 1, then=self._steps())
-        if self.transition_place == "before-pool":
+        if self.pool_place == "after-first":
             yield transition
-        yield from self._pool()
-        if self.transition_place == "after-pool":
-            yield transition
+        elif self.transition_place == "before-pool":
+            yield from (transition, *self._pool())
+        else:
+            yield from (*self._pool(), transition)
 
     def _head(self) -> Iterator[Layer]:
         logits = Conv(N_CLASSES, 1, then=())

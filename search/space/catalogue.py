@@ -7,7 +7,7 @@ from models.errors import InvalidRecipeError, MnistSearchError
 from models.layers import NORMS
 from models.recipe import OPTIMIZERS, Recipe
 from models.schedules import SCHEDULES, Cosine, OneCycle, Plateau, Schedule, Step
-from models.template import DROPOUT_PLACES, HEADS, ORDERS, TRANSITION_PLACES
+from models.template import DROPOUT_PLACES, HEADS, ORDERS, POOL_PLACES, TRANSITION_PLACES
 from search.space.ranges import Categorical, FloatRange, IntRange, Range, Value, parse_range
 
 ARCHITECTURE_RANGES = {
@@ -26,6 +26,7 @@ ARCHITECTURE_RANGES = {
     "hidden_width": "8:24:8",
     "dropout_place": "blocks, pools",
     "norm": "bn",
+    "pool_place": "after-stem",
 }
 RECIPE_RANGES = {
     "optimizer": "sgd",
@@ -64,6 +65,7 @@ _ALLOWED: dict[str, tuple[Value, ...]] = {
     "head": HEADS,
     "dropout_place": DROPOUT_PLACES,
     "norm": NORMS,
+    "pool_place": POOL_PLACES,
     "optimizer": OPTIMIZERS,
     "schedule": tuple(SCHEDULES),
 }

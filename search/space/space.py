@@ -80,13 +80,13 @@ class Space:
         stem = tuple(ask(f"stem_width_{i}", "stem_width") for i in range(1, ask("stem_depth") + 1))
         body = tuple(ask(f"body_width_{i}", "body_width") for i in range(1, ask("body_depth") + 1))
         n_expansions = min(ask("n_expansions"), len(body))
-        head = ask("head")
+        head, pool_place = ask("head"), ask("pool_place")
         template = Template(
             stem=stem,
             transition=ask("transition_width"),
             body=body,
             stem_kernel=ask("stem_kernel"),
-            transition_place=ask("transition_place"),
+            transition_place=ask("transition_place") if pool_place == "after-stem" else "before-pool",
             # In the middle: by then the map is still large enough to be worth halving.
             second_pool_after=(len(body) + 1) // 2 if ask("second_pool") else 0,
             n_expansions=n_expansions,
@@ -96,6 +96,7 @@ class Space:
             hidden=ask("hidden_width") if head == "gap-hidden" else 1,
             dropout_place=ask("dropout_place"),
             norm=ask("norm"),
+            pool_place=pool_place,
         )
         return template.arch()
 

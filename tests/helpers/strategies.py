@@ -8,7 +8,7 @@ from models.candidate import Candidate
 from models.layers import NORMS, AvgPool, Conv, Dropout, Gap, Layer, MaxPool, Shape
 from models.recipe import OPTIMIZERS, Recipe
 from models.schedules import Constant, Cosine, MultiStep, OneCycle, Plateau, Schedule, Step
-from models.template import DROPOUT_PLACES, HEADS, ORDERS, TRANSITION_PLACES, Template
+from models.template import DROPOUT_PLACES, HEADS, ORDERS, POOL_PLACES, TRANSITION_PLACES, Template
 
 LARGEST_KERNEL = 11
 LARGEST_STRIDE = 3
@@ -33,6 +33,7 @@ def templates(max_width: int = 32) -> SearchStrategy[Template]:
         hidden=st.integers(1, max_width),
         dropout_place=st.sampled_from(DROPOUT_PLACES),
         norm=st.sampled_from(NORMS),
+        pool_place=st.sampled_from(POOL_PLACES),
     )
 
 

@@ -10,7 +10,7 @@ from models.layers import Conv
 from models.recipe import Recipe
 from models.schedules import Cosine, MultiStep, OneCycle, Plateau, Step
 from search.space.space import Space
-from tests.helpers.spaces import ALWAYS, EVERYTHING, OF_SCHEDULE, Asked
+from tests.helpers.spaces import ALWAYS, EVERYTHING, LATER, OF_SCHEDULE, Asked
 
 
 def test_values_are_asked_for_where_they_mean_something() -> None:
@@ -121,6 +121,27 @@ def test_an_architecture_is_what_is_answered() -> None:
     convolutions = [layer for layer in space.sample_arch(answers).layers if isinstance(layer, Conv)]
     assert [conv.out for conv in convolutions] == [5, 6, 7, 8, 24, 8, 9, 10, 16, 10]
     assert {conv.then for conv in convolutions[:-1]} == {("relu", "bn")}
+
+
+def test_what_the_template_got_later_is_what_is_answered() -> None:
+    space = Space.of(EVERYTHING | LATER, 10_000)
+    answers = Answers(
+        stem_depth=2, stem_width_1=5, stem_width_2=6, transition_width=7, body_depth=1, body_width_1=8, head="spatial",
+        norm="bn-bias", pool_place="after-first",
+    )  # fmt: skip
+    layers = space.sample_arch(answers).layers
+    assert [layer.text() for layer in layers] == [
+        *("conv 3x3", "maxpool 2x2", "conv 3x3", "conv 1x1", "conv 3x3", "conv 9x9", "conv 1x1"),
+    ]
+    assert layers[0] == Conv(5, then=("bn-bias", "relu", "dropout"))
+    assert layers[-2] == Conv(8, 9, groups=8, then=())
+
+
+def test_the_transition_is_placed_only_where_a_pool_is_behind_the_stem() -> None:
+    for place, is_asked in (("after-stem", True), ("after-first", False)):
+        asked = Asked(0)
+        Space.of({"pool_place": place}, 10_000).sample_arch(asked)
+        assert ("transition_place" in asked.names) == is_asked
 
 
 @pytest.mark.parametrize(
