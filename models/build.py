@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from models.arch import INPUT_SHAPE, ArchSpec
-from models.layers import NORMS, AvgPool, Conv, Dropout, Gap, Layer, MaxPool
+from models.layers import LEAKY_SLOPE, NORMS, AvgPool, Conv, Dropout, Gap, Layer, MaxPool
 
 
 def build(arch: ArchSpec, dropout: float = 0.0) -> nn.Sequential:
@@ -55,6 +55,12 @@ def follower(op: str, channels: int, dropout: float) -> nn.Module:
             return norm
         case "relu":
             return nn.ReLU()
+        case "leaky-relu":
+            return nn.LeakyReLU(LEAKY_SLOPE)
+        case "prelu":
+            return nn.PReLU()
+        case "silu":
+            return nn.SiLU()
         case "dropout":
             return nn.Dropout(dropout)
     raise ValueError(f"no module for {op!r}")

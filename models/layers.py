@@ -11,7 +11,10 @@ Shape = tuple[int, int, int]
 
 NORMS = ("bn", "bn-bias")
 """BatchNorm, and BatchNorm with a bias and no weight: that of the next convolution does its work."""
-FOLLOWERS = (*NORMS, "relu", "dropout")
+ACTIVATIONS = ("relu", "leaky-relu", "prelu", "silu")
+"""Below 0 nothing; a tenth of it; a slope that is learnt, one a layer, times it; or everywhere x * sigmoid(x)."""
+FOLLOWERS = (*NORMS, *ACTIVATIONS, "dropout")
+LEAKY_SLOPE = 0.1
 
 
 def _slide(size: int, kernel: int, stride: int, padding: int) -> int:
@@ -71,7 +74,7 @@ _MINIMUM = {"out": 1, "kernel": 1, "stride": 1, "padding": 0, "groups": 1}
 
 @dataclass(frozen=True, slots=True)
 class Conv(Layer):
-    """A convolution, and what follows it in place: a normalisation, `relu` and `dropout`, in any order."""
+    """A convolution, and what follows it in place: a normalisation, an activation and `dropout`, in any order."""
 
     kind: ClassVar[str] = "conv"
     out: int
@@ -102,7 +105,8 @@ class Conv(Layer):
 
     def params(self, shape: Shape) -> int:
         weights = self.out * (shape[0] // self.groups) * self.kernel**2
-        return weights + self.out * (self.bias + sum(_PARAMS_A_CHANNEL.get(op, 0) for op in self.then))
+        each = self.bias + sum(_PARAMS_A_CHANNEL.get(op, 0) for op in self.then)
+        return weights + self.out * each + ("prelu" in self.then)
 
     def macs(self, shape: Shape) -> int:
         C, _, _ = shape
@@ -125,8 +129,8 @@ def _follower_faults(then: object) -> list[str]:
         return [f"then has {unknown[0]!r}: it may hold {known}"]
     if len(set(then)) < len(then):
         return [f"then repeats a step: {', '.join(then)}"]
-    alike = [op for op in then if op in NORMS]
-    return [f"then has {' and '.join(alike)}: it may hold one of them"] if len(alike) > 1 else []
+    alike = [[op for op in then if op in kind] for kind in (NORMS, ACTIVATIONS)]
+    return [f"then has {' and '.join(ops)}: it may hold one of them" for ops in alike if len(ops) > 1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,8 @@ class Template:
     dropout_place: str = "blocks"
     norm: str = "bn"
     """One of `models.layers.NORMS`."""
+    activation: str = "relu"
+    """One of `models.layers.ACTIVATIONS`."""
     pool_place: str = "after-stem"
     """Where the first pool stands: behind the stem, or right after the first convolution."""
 
@@ -86,7 +88,7 @@ class Template:
 
     def _steps(self) -> tuple[str, ...]:
         """Normalisation and activation, in their order."""
-        return (self.norm, "relu") if self.order == "bn-relu" else ("relu", self.norm)
+        return (self.norm, self.activation) if self.order == "bn-relu" else (self.activation, self.norm)
 
     def _pool(self) -> Iterator[Layer]:
         yield MaxPool(2)

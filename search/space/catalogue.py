@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from models.errors import InvalidRecipeError, MnistSearchError
-from models.layers import NORMS
+from models.layers import ACTIVATIONS, NORMS
 from models.recipe import OPTIMIZERS, Recipe
 from models.schedules import SCHEDULES, Cosine, OneCycle, Plateau, Schedule, Step
 from models.template import DROPOUT_PLACES, HEADS, ORDERS, POOL_PLACES, TRANSITION_PLACES
@@ -26,6 +26,7 @@ ARCHITECTURE_RANGES = {
     "hidden_width": "8:24:8",
     "dropout_place": "blocks, pools",
     "norm": "bn",
+    "activation": "relu",
     "pool_place": "after-stem",
 }
 RECIPE_RANGES = {
@@ -65,6 +66,7 @@ _ALLOWED: dict[str, tuple[Value, ...]] = {
     "head": HEADS,
     "dropout_place": DROPOUT_PLACES,
     "norm": NORMS,
+    "activation": ACTIVATIONS,
     "pool_place": POOL_PLACES,
     "optimizer": OPTIMIZERS,
     "schedule": tuple(SCHEDULES),

@@ -8,8 +8,8 @@ from typing import Any
 SHAPING = frozenset({"stem_depth", "stem_kernel", "body_depth", "second_pool", "head", "pool_place"})
 """The values that decide on the size of the maps. No width does, and a network is smallest at its lowest widths; a
 deeper one may be smaller than a shallow one, since the convolution of the head `conv` is as large as the last map."""
-_SMALLEST = frozenset({"bn-bias"})
-"""Of values that are words those that have the fewest parameters in any network; of others the first is as good."""
+_LARGER = frozenset({"bn", "prelu"})
+"""Of values that are words those with which any network has more parameters than with another one of their range."""
 
 
 class RandomDraw:
@@ -52,7 +52,7 @@ class NarrowDraw:
             return self._shape(choices)
         if not isinstance(choices[0], str):
             return min(choices)
-        return next((choice for choice in choices if choice in _SMALLEST), choices[0])
+        return next((choice for choice in choices if choice not in _LARGER), choices[0])
 
     def _shape(self, options: Sequence[Any]) -> Any:
         self._n_met += 1

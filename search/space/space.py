@@ -96,6 +96,7 @@ class Space:
             hidden=ask("hidden_width") if head == "gap-hidden" else 1,
             dropout_place=ask("dropout_place"),
             norm=ask("norm"),
+            activation=ask("activation"),
             pool_place=pool_place,
         )
         return template.arch()

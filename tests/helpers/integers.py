@@ -3,6 +3,8 @@
 Slow, and written without a look at either: sums over an array that is padded with what stands for 0, no float anywhere.
 """
 
+import math
+
 import numpy as np
 
 from trainer.c99.integer import IntegerConv, IntegerMean, IntegerNetwork, Requantisation
@@ -59,7 +61,24 @@ def _conv_sums(conv: IntegerConv, x: np.ndarray) -> np.ndarray:
         outputs.append((seen * conv.weight[channel].astype(np.int64)[:, None, None]).sum((1, 4, 5)))
     sums = np.stack(outputs, 1) + conv.bias.astype(np.int64)[:, None, None]
     assert np.abs(sums).max() < 2**31, "an int32 would have overflowed"
-    return np.maximum(sums, 0) if step.has_relu else sums
+    return _activated(conv, sums)
+
+
+def _activated(conv: IntegerConv, sums: np.ndarray) -> np.ndarray:
+    if conv.before is not None:
+        return np.vectorize(_silu)(requantised(sums, conv.before))  # type: ignore[no-any-return]
+    slope = round(conv.step.slope * 2**24)
+    return np.where(sums < 0, _nearest(sums * slope, np.array(2**24)), sums)
+
+
+def _silu(x: int) -> int:
+    """x * sigmoid(x), both in 1/65536: on the line between two neighbours of those of 0, 1/16, ..., 12, x above it."""
+    if x < 0:
+        return _silu(-x) + x
+    if x >= 12 * 65536:
+        return min(x, 2**30)
+    below, above = (round(65536 * at / (1 + math.exp(-at))) for at in (x // 4096 / 16, (x // 4096 + 1) / 16))
+    return below + ((above - below) * (x % 4096) + 2048) // 4096
 
 
 def _squares(x: np.ndarray, kernel: int) -> np.ndarray:

@@ -26,7 +26,10 @@ WIDER = ArchSpec(
     (
         Conv(6, 5, stride=2, padding=2, then=("bn-bias", "relu")),  # 28 -> 14
         MaxPool(),
-        Conv(8, then=("relu", "bn-bias")),  # 7 -> 5
+        Conv(8, padding=1, then=("bn", "silu", "dropout")),
+        Conv(6, 1, then=("silu", "bn")),
+        Conv(6, 1, then=("bn-bias", "leaky-relu")),
+        Conv(8, then=("prelu", "bn-bias")),  # 7 -> 5
         Conv(8, 5, groups=8, then=()),  # a spatial head
         Conv(10, 1, then=()),
     )
@@ -46,4 +49,6 @@ def initialised(arch: ArchSpec, seed: int = 0) -> nn.Module:
             if module.weight is not None:
                 with torch.no_grad():
                     module.weight[::3].neg_()  # a factor may well be negative
+        if isinstance(module, nn.PReLU):
+            nn.init.constant_(module.weight, -1.5)  # so may a slope, and it may be large
     return network.eval()

@@ -87,6 +87,7 @@ EVERYTHING = {"optimizer": "sgd, adamw", "schedule": ", ".join(SCHEDULES), "n_ex
 LATER = {
     "head": "gap-1x1, conv-gap, gap-hidden, conv, spatial",
     "norm": "bn, bn-bias",
+    "activation": "prelu, relu, leaky-relu, silu",
     "pool_place": "after-stem, after-first",
 }
 """What the template got later, all switched on."""

@@ -5,7 +5,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from models.arch import INPUT_SHAPE, ArchSpec
 from models.candidate import Candidate
-from models.layers import NORMS, AvgPool, Conv, Dropout, Gap, Layer, MaxPool, Shape
+from models.layers import ACTIVATIONS, NORMS, AvgPool, Conv, Dropout, Gap, Layer, MaxPool, Shape
 from models.recipe import OPTIMIZERS, Recipe
 from models.schedules import Constant, Cosine, MultiStep, OneCycle, Plateau, Schedule, Step
 from models.template import DROPOUT_PLACES, HEADS, ORDERS, POOL_PLACES, TRANSITION_PLACES, Template
@@ -33,6 +33,7 @@ def templates(max_width: int = 32) -> SearchStrategy[Template]:
         hidden=st.integers(1, max_width),
         dropout_place=st.sampled_from(DROPOUT_PLACES),
         norm=st.sampled_from(NORMS),
+        activation=st.sampled_from(ACTIVATIONS),
         pool_place=st.sampled_from(POOL_PLACES),
     )
 
@@ -55,7 +56,7 @@ def architectures(max_width: int = 24) -> SearchStrategy[ArchSpec]:
 
 def followers() -> SearchStrategy[tuple[str, ...]]:
     """What may stand after a convolution: some of the steps, in any order."""
-    one_of_each = st.tuples(st.sampled_from(NORMS), st.just("relu"), st.just("dropout"))
+    one_of_each = st.tuples(st.sampled_from(NORMS), st.sampled_from(ACTIVATIONS), st.just("dropout"))
     return one_of_each.flatmap(lambda ops: st.lists(st.sampled_from(ops), unique=True)).map(tuple)
 
 

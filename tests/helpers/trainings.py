@@ -22,8 +22,8 @@ WITH_BN = ArchSpec((Conv(6, then=("bn", "relu", "dropout")), MaxPool(), Conv(12)
 LEARNER = ArchSpec((Conv(6, 5, 2, then=("bn", "relu", "dropout")), MaxPool(), Conv(10, 6, then=())))
 PLAIN = ArchSpec((Conv(6, then=("relu",)), MaxPool(), Conv(8, bias=True, then=("relu",)), *HEAD))
 WIDER = ArchSpec(
-    (Conv(6, then=("bn-bias", "relu", "dropout")), MaxPool(), Conv(12), MaxPool(), Conv(12, 5, groups=12, then=()),
-     Conv(10, 1, then=()))
+    (Conv(6, then=("bn-bias", "relu", "dropout")), MaxPool(), Conv(12, then=("bn", "prelu")), MaxPool(),
+     Conv(12, 1, then=("silu",)), Conv(12, 5, groups=12, then=()), Conv(10, 1, then=()))
 )  # fmt: skip
 """What the template got later."""
 FAST = Recipe(epochs=2, batch_size=64, lr=0.1)

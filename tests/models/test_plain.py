@@ -105,15 +105,19 @@ LAYER_FAULTS = [
     ({"conv": {"out": 8, "bias": 1}}, "layer 1 (conv 3x3): bias is 1: it must be true or false"),
     (
         {"conv": {"out": 8, "then": "relu"}},
-        "layer 1 (conv 3x3): then is 'relu': it must be a list of bn, bn-bias, relu, dropout",
+        "layer 1 (conv 3x3): then is 'relu': it must be a list of bn, bn-bias, relu, leaky-relu, prelu, silu, dropout",
     ),
     (
         {"conv": {"out": 8, "then": ["gelu"]}},
-        "layer 1 (conv 3x3): then has 'gelu': it may hold bn, bn-bias, relu, dropout",
+        "layer 1 (conv 3x3): then has 'gelu': it may hold bn, bn-bias, relu, leaky-relu, prelu, silu, dropout",
     ),
     (
         {"conv": {"out": 8, "then": ["bn", "relu", "bn-bias"]}},
         "layer 1 (conv 3x3): then has bn and bn-bias: it may hold one of them",
+    ),
+    (
+        {"conv": {"out": 8, "then": ["relu", "bn", "silu"]}},
+        "layer 1 (conv 3x3): then has relu and silu: it may hold one of them",
     ),
     (
         {"conv": {"out": 8, "then": ["bn", "relu", "bn"]}},
@@ -250,5 +254,5 @@ def test_an_architecture_made_in_code_is_checked_alike() -> None:
         ArchSpec((Conv(-8), Conv(8, then=("gelu",))))
     assert caught.value.faults == [
         "layer 1 (conv 3x3): out is -8: it must be a whole number of at least 1",
-        "layer 2 (conv 3x3): then has 'gelu': it may hold bn, bn-bias, relu, dropout",
+        "layer 2 (conv 3x3): then has 'gelu': it may hold bn, bn-bias, relu, leaky-relu, prelu, silu, dropout",
     ]

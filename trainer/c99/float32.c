@@ -22,10 +22,38 @@ static void f32_add_taps(const Layer *layer, const float *weight, const float *m
     }
 }
 
+#if HAS_SILU
+/* x * sigmoid(x). e^-|x| is 2^-n * e^r, with ln 2 in two parts so that r is exact, and a series for e^r. */
+static float f32_silu(float x) {
+    const float size = x < 0.0f ? -x : x;
+    if (!(size < 87.0f)) return x < 0.0f ? 0.0f : x;
+    const uint32_t n = (uint32_t)(size * 1.44269504f + 0.5f);
+    const float r = ((float)n * 0.693359375f - size) - (float)n * 2.12194440e-4f;
+    const float series = 1.0f + r * (1.0f + r * (0.5f + r * (1.6666667e-1f + r * (4.1666667e-2f +
+                         r * (8.3333333e-3f + r * (1.3888889e-3f + r * 1.9841270e-4f))))));
+    const union { uint32_t bits; float value; } power = {(127u - n) << 23};
+    const float e = series * power.value;
+    return x < 0.0f ? x * e / (1.0f + e) : x / (1.0f + e);
+}
+#endif
+
+static void f32_activate(const Layer *layer, float *row) {
+    const int32_t side = layer->out_side;
+    if (layer->activation == RELU)
+        for (int32_t x = 0; x < side; x++) row[x] = row[x] > 0.0f ? row[x] : 0.0f;
+#if HAS_SLOPES
+    if (layer->activation == LEAKY)
+        for (int32_t x = 0; x < side; x++) row[x] = row[x] > 0.0f ? row[x] : row[x] * f32_slope[layer - layers];
+#endif
+#if HAS_SILU
+    if (layer->activation == SILU)
+        for (int32_t x = 0; x < side; x++) row[x] = f32_silu(row[x]);
+#endif
+}
+
 static void f32_finish(const Layer *layer, int32_t channel, float *row) {
     const int32_t side = layer->out_side;
-    if (layer->relu)
-        for (int32_t x = 0; x < side; x++) row[x] = row[x] > 0.0f ? row[x] : 0.0f;
+    f32_activate(layer, row);
     if (layer->affine != NO_AFFINE) {
         const float factor = f32_factor[layer->affine + channel], offset = f32_offset[layer->affine + channel];
         for (int32_t x = 0; x < side; x++) row[x] = row[x] * factor + offset;

@@ -16,6 +16,14 @@ from torch.nn import functional
 from trainer.formats.folded import ConvStep, PoolStep
 
 _BATCH_SIZE = 50
+SLOPE_BITS = 24
+"""A slope is a whole number over 2 to this."""
+SILU_BITS = 16
+"""x * sigmoid(x) is computed in steps of 2 to minus this."""
+_SILU_ENTRY_BITS = 12  # of such steps from an entry of the table to the next: 1/16
+_SILU_LARGEST = 2**30
+SILU_TABLE = np.round(2**SILU_BITS * (x := np.arange(193) / 16) / (1 + np.exp(-x))).astype(np.int32)
+"""Of 0, 1/16, ... 12; from there on it is x, to within 7e-5."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +40,7 @@ class Requantisation:
 
 @dataclass(frozen=True, eq=False)
 class IntegerConv:
-    """`bias + sum(weight * (input - input_zero))`, no less than 0 where a ReLU follows, then requantised."""
+    """`bias + sum(weight * (input - input_zero))`, then the activation, then requantised."""
 
     step: ConvStep
     weight: np.ndarray
@@ -42,6 +50,10 @@ class IntegerConv:
     input_zero: int
     """The input that stands for 0, and for what lies beyond the border."""
     requantisation: Requantisation
+    slope: int
+    """Of sums below 0, times 2 ** SLOPE_BITS."""
+    before: Requantisation | None
+    """What brings a sum to the steps of SILU_BITS, where that is the activation; its result has the same steps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,11 +112,30 @@ def _output(step: IntegerStep, x: torch.Tensor) -> torch.Tensor:
                 x - step.input_zero, torch.from_numpy(step.weight).double(), torch.from_numpy(step.bias).double(),
                 conv.stride, conv.padding, groups=conv.groups,
             )  # fmt: skip
-            return _requantised(x.relu() if conv.has_relu else x, step.requantisation)
+            return _requantised(_activated(step, x), step.requantisation)
         case IntegerMean(pool):
             return _requantised(_square_sums(x, pool.kernel) + int(step.bias[0]), step.requantisation)
         case _:
             return functional.max_pool2d(x, step.kernel)
+
+
+def _activated(conv: IntegerConv, sums: torch.Tensor) -> torch.Tensor:
+    if conv.before is not None:
+        return _silu(_requantised(sums, conv.before).long()).double()
+    below = _rounded_quotient(sums.long() * conv.slope, torch.tensor(1 << SLOPE_BITS))
+    return torch.where(sums < 0, below.double(), sums)
+
+
+def _silu(x: torch.Tensor) -> torch.Tensor:
+    """Between two entries of the table along a line; what is below 0 follows from silu(-x) = silu(x) - x."""
+    size = x.abs().clamp(max=_SILU_LARGEST)
+    table = torch.from_numpy(SILU_TABLE).long()
+    place = (size >> _SILU_ENTRY_BITS).clamp(max=len(table) - 2)
+    lower, upper = table[place], table[place + 1]
+    rest = size - (place << _SILU_ENTRY_BITS)
+    within = lower + (((upper - lower) * rest + (1 << _SILU_ENTRY_BITS - 1)) >> _SILU_ENTRY_BITS)
+    above = torch.where(size < (len(table) - 1) << _SILU_ENTRY_BITS, within, size)
+    return torch.where(x < 0, above - size, above)
 
 
 def _pooled(x: torch.Tensor, pool: PoolStep) -> torch.Tensor:

@@ -4,10 +4,11 @@
  */
 
 enum { CONV, MAX_POOL, MEAN_POOL };
+enum { LINEAR, RELU, LEAKY, SILU };
 
 typedef struct {
     uint8_t kind;
-    uint8_t relu; /* 1 if a ReLU follows the convolution */
+    uint8_t activation; /* what follows a convolution: nothing, a ReLU, one with a slope below 0, or x * sigmoid(x) */
     uint16_t in_channels, in_side, out_channels, out_side;
     uint16_t kernel, stride, padding, groups;
     uint16_t affine;  /* where its factors and offsets begin (float32 alone), or NO_AFFINE */

@@ -6,6 +6,7 @@ from math import prod
 
 from models.errors import MnistSearchError
 from models.layers import Shape
+from trainer.c99.integer import SILU_TABLE
 from trainer.formats.folded import ConvStep, FoldedNetwork, Step
 
 LARGEST_FIELD = 0xFFFF - 1
@@ -22,6 +23,17 @@ class LayerPlace:
     weight: int
     channel: int
     affine: int | None
+    before: int
+    """Where in int8 the entries begin that come before a SiLU."""
+
+    @property
+    def activation(self) -> str:
+        """One of the enum in layers.c."""
+        if not isinstance(self.step, ConvStep):
+            return "LINEAR"
+        if self.step.has_silu:
+            return "SILU"
+        return {0.0: "RELU", 1.0: "LINEAR"}.get(self.step.slope, "LEAKY")
 
 
 @dataclass(frozen=True)
@@ -29,7 +41,7 @@ class Layout:
     """Numbers of what the tables hold, by element.
 
     What there is one of for each output channel lies in the order of the convolutions; behind all of them, in int8
-    alone, one value for each mean pool that is not in the tail.
+    alone, one value for each mean pool that is not in the tail, and one for each output channel of a SiLU.
     """
 
     places: tuple[LayerPlace, ...]
@@ -38,6 +50,7 @@ class Layout:
     n_weights: int
     n_channels: int
     n_means: int
+    n_before: int
     n_affine: int
     f32_scratch: int
     """In floats."""
@@ -52,13 +65,32 @@ class Layout:
     @property
     def f32_bytes(self) -> int:
         """Weights, biases, factors and offsets; an array that would be empty has one element."""
-        return _FLOAT_BYTES * (self.n_weights + self.n_channels + 2 * max(1, self.n_affine))
+        slopes = len(self.places) * self.has_slopes
+        return _FLOAT_BYTES * (self.n_weights + self.n_channels + 2 * max(1, self.n_affine) + slopes)
 
     @property
     def int8_bytes(self) -> int:
-        """Weights, the zero of each layer, and a bias, multiplier, offset and shift for each channel and mean pool."""
-        n_channels = self.n_channels + self.n_means
-        return self.n_weights + len(self.places) + (3 * _INT32_BYTES + 1) * n_channels
+        """Weights, the zero of each layer, and a bias, multiplier, offset and shift for each entry; what activations
+        need beside them."""
+        n_layers = len(self.places)
+        silu = self.has_silu * (_INT32_BYTES * len(SILU_TABLE) + 2 * n_layers)
+        slopes = self.has_slopes * _INT32_BYTES * n_layers
+        return self.n_weights + n_layers + (3 * _INT32_BYTES + 1) * self.n_entries + silu + slopes
+
+    @property
+    def n_entries(self) -> int:
+        """Of the int8 tables of biases, multipliers, shifts and offsets."""
+        return self.n_channels + self.n_means + self.n_before
+
+    @property
+    def has_slopes(self) -> bool:
+        """Whether an activation has a slope that is neither 0 nor 1."""
+        return any(place.activation == "LEAKY" for place in self.places)
+
+    @property
+    def has_silu(self) -> bool:
+        """Whether an activation is x * sigmoid(x)."""
+        return any(place.activation == "SILU" for place in self.places)
 
     @property
     def widest_row(self) -> int:
@@ -77,6 +109,7 @@ def lay_out(network: FoldedNetwork) -> Layout:
         n_weights=sum(step.weight.size for step in convs),
         n_channels=sum(len(step.bias) for step in convs),
         n_means=sum(_is_mean(step) for step in steps[:last_conv]),
+        n_before=sum(len(step.bias) for step in convs if step.has_silu),
         n_affine=sum(len(step.bias) for step in convs if step.affine is not None),
         f32_scratch=max(_f32_values(steps)),
         int8_scratch=-(-max(_int8_bytes(steps, last_conv)) // _INT32_BYTES),
@@ -92,13 +125,15 @@ def _is_mean(step: Step) -> bool:
 def _places(steps: Sequence[Step], last_conv: int) -> Iterator[LayerPlace]:
     weight = channel = affine = 0
     mean = sum(len(step.bias) for step in steps if isinstance(step, ConvStep))
+    before = mean + sum(_is_mean(step) for step in steps[:last_conv])
     for i, step in enumerate(steps):
         if isinstance(step, ConvStep):
-            yield LayerPlace(step, weight, channel, None if step.affine is None else affine)
+            yield LayerPlace(step, weight, channel, None if step.affine is None else affine, before * step.has_silu)
             weight, channel = weight + step.weight.size, channel + len(step.bias)
             affine += 0 if step.affine is None else len(step.bias)
+            before += len(step.bias) * step.has_silu
         else:
-            yield LayerPlace(step, 0, mean if step.is_mean and i < last_conv else 0, None)
+            yield LayerPlace(step, 0, mean if step.is_mean and i < last_conv else 0, None, 0)
             mean += step.is_mean
 
 
@@ -119,8 +154,9 @@ def _int8_bytes(steps: Sequence[Step], last_conv: int) -> Iterator[int]:
 def _check_fields(layout: Layout) -> None:
     for number, place in enumerate(layout.places, 1):
         largest = max(_fields(place.step), default=0)
-        if largest > LARGEST_FIELD or layout.n_affine > LARGEST_FIELD:
-            value = max(largest, layout.n_affine)
+        entries = layout.n_entries * layout.has_silu
+        if max(largest, layout.n_affine, entries) > LARGEST_FIELD:
+            value = max(largest, layout.n_affine, entries)
             raise MnistSearchError(f"step {number} has a value of {value:,}: C tables hold up to {LARGEST_FIELD:,}")
 
 

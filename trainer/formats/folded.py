@@ -15,8 +15,9 @@ from torch import nn
 from torch.nn import functional
 
 from models.arch import ArchSpec, LayerFacts
-from models.layers import NORMS, AvgPool, Conv, Gap, MaxPool, Shape
+from models.layers import LEAKY_SLOPE, NORMS, AvgPool, Conv, Gap, MaxPool, Shape
 
+_SLOPES = {"relu": 0.0, "leaky-relu": LEAKY_SLOPE}
 _BATCHNORM_EPSILON = 1e-5  # torch's default, which models.build leaves as it is
 
 
@@ -30,7 +31,7 @@ class Affine:
 
 @dataclass(frozen=True, eq=False)
 class ConvStep:
-    """A convolution with its bias, then ReLU if it has one, then an affine map if it has one, in this order."""
+    """A convolution with its bias, then its activation, then an affine map if it has one, in this order."""
 
     input_shape: Shape
     output_shape: Shape
@@ -42,7 +43,10 @@ class ConvStep:
     padding: int
     """With zeros, of what the step gets: for the first one these are zeros after normalisation."""
     groups: int
-    has_relu: bool
+    slope: float
+    """Of what is below 0: 0 is a ReLU, 1 no activation."""
+    has_silu: bool
+    """Whether the activation is x * sigmoid(x); the slope is then 1."""
     affine: Affine | None
     macs: int
 
@@ -116,8 +120,14 @@ def _conv_step(number: int, row: LayerFacts, conv: Conv, weights: Mapping[str, t
             affine = Affine(factor.astype(np.float32), offset.astype(np.float32))
     return ConvStep(
         row.input_shape, row.output_shape, weight.astype(np.float32), bias.astype(np.float32),
-        row.stride, row.padding, conv.groups, "relu" in order, affine, row.macs,
+        row.stride, row.padding, conv.groups, _slope(number, order, weights), "silu" in order, affine, row.macs,
     )  # fmt: skip
+
+
+def _slope(number: int, order: list[str], weights: Mapping[str, torch.Tensor]) -> float:
+    if "prelu" in order:
+        return float(_values(weights, f"{number}_prelu.weight")[0])
+    return next((slope for name, slope in _SLOPES.items() if name in order), 1.0)
 
 
 def _batchnorm(number: int, weights: Mapping[str, torch.Tensor], has_weight: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -166,7 +176,8 @@ class _ConvModule(nn.Module):
 
     def __init__(self, step: ConvStep) -> None:
         super().__init__()
-        self.stride, self.padding, self.groups, self.has_relu = step.stride, step.padding, step.groups, step.has_relu
+        self.stride, self.padding, self.groups = step.stride, step.padding, step.groups
+        self.slope, self.has_silu = step.slope, step.has_silu
         self.weight = nn.Parameter(torch.from_numpy(step.weight), requires_grad=False)
         self.bias = nn.Parameter(torch.from_numpy(step.bias), requires_grad=False)
         self.affine = step.affine is not None
@@ -176,5 +187,12 @@ class _ConvModule(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = functional.conv2d(x, self.weight, self.bias, self.stride, self.padding, groups=self.groups)
-        x = torch.relu(x) if self.has_relu else x
+        x = self._activated(x)
         return x * self.factor + self.offset if self.affine else x
+
+    def _activated(self, x: torch.Tensor) -> torch.Tensor:
+        if self.has_silu:
+            return functional.silu(x)
+        if self.slope == 1:
+            return x
+        return functional.leaky_relu(x, self.slope) if self.slope else torch.relu(x)

@@ -53,7 +53,9 @@ def modules(kind: str, fields: dict[str, Any], channels: int) -> Iterator[tuple[
 def follower(op: str, channels: int) -> tuple[str, nn.Module]:
     """What follows a convolution in place."""
     if op not in ("bn", "bn-bias"):
-        return op, {"relu": nn.ReLU, "dropout": nn.Dropout}[op]()
+        if op == "leaky-relu":
+            return op, nn.LeakyReLU(0.1)
+        return op, {"relu": nn.ReLU, "prelu": nn.PReLU, "silu": nn.SiLU, "dropout": nn.Dropout}[op]()
     norm = nn.BatchNorm2d(channels)
     if op == "bn-bias":
         norm.register_parameter("weight", None)
