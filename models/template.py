@@ -20,6 +20,7 @@ HEADS = ("gap-1x1", "conv-gap", "gap-hidden", "conv", "spatial")
 TRANSITION_PLACES = ("before-pool", "after-pool")
 POOL_PLACES = ("after-stem", "after-first")
 DROPOUT_PLACES = ("blocks", "pools")
+CONVOLUTIONS = ("full", "separable")
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,9 @@ class Template:
     """One of `models.layers.ACTIVATIONS`."""
     pool_place: str = "after-stem"
     """Where the first pool stands: behind the stem, or right after the first convolution."""
+    convolution: str = "full"
+    """What the 3x3 convolutions of stem and body are, but for the first, which sees one channel: full, or separable, a
+    3x3 filter a channel and a 1x1 with nothing between the two."""
 
     def arch(self) -> ArchSpec:
         """The architecture of this point."""
@@ -71,16 +75,23 @@ class Template:
         yield Conv(first, self.stem_kernel, padding=2 if self.stem_kernel == 5 else 0, then=self._then())
         if self.pool_place == "after-first":
             yield from self._pool()
-        yield from (Conv(width, then=self._then()) for width in rest)
+        for width in rest:
+            yield from self._convolution(width)
         yield from self._transition()
         for number, width in enumerate(self.body, 1):
-            yield Conv(width, then=self._then())
+            yield from self._convolution(width)
             if number <= self.n_expansions:
                 yield Conv(self.expansion, 1, then=self._then())
                 yield Conv(width, 1, then=self._then())
             if number == self.second_pool_after:
                 yield from self._pool()
         yield from self._head()
+
+    def _convolution(self, width: int) -> Iterator[Layer]:
+        """One of 3x3."""
+        if self.convolution == "separable":
+            yield Conv(_EACH_CHANNEL, groups=_EACH_CHANNEL, then=())
+        yield Conv(width, 1 if self.convolution == "separable" else 3, then=self._then())
 
     def _then(self) -> tuple[str, ...]:
         steps = self._steps()

@@ -7,7 +7,7 @@ from models.errors import InvalidRecipeError, MnistSearchError
 from models.layers import ACTIVATIONS, NORMS
 from models.recipe import OPTIMIZERS, Recipe
 from models.schedules import SCHEDULES, Cosine, OneCycle, Plateau, Schedule, Step
-from models.template import DROPOUT_PLACES, HEADS, ORDERS, POOL_PLACES, TRANSITION_PLACES
+from models.template import CONVOLUTIONS, DROPOUT_PLACES, HEADS, ORDERS, POOL_PLACES, TRANSITION_PLACES
 from search.space.ranges import Categorical, FloatRange, IntRange, Range, Value, parse_range
 
 ARCHITECTURE_RANGES = {
@@ -28,6 +28,7 @@ ARCHITECTURE_RANGES = {
     "norm": "bn",
     "activation": "relu",
     "pool_place": "after-stem",
+    "convolution": "full",
 }
 RECIPE_RANGES = {
     "optimizer": "sgd",
@@ -68,6 +69,7 @@ _ALLOWED: dict[str, tuple[Value, ...]] = {
     "norm": NORMS,
     "activation": ACTIVATIONS,
     "pool_place": POOL_PLACES,
+    "convolution": CONVOLUTIONS,
     "optimizer": OPTIMIZERS,
     "schedule": tuple(SCHEDULES),
 }

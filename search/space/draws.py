@@ -5,9 +5,10 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-SHAPING = frozenset({"stem_depth", "stem_kernel", "body_depth", "second_pool", "head", "pool_place"})
-"""The values that decide on the size of the maps. No width does, and a network is smallest at its lowest widths; a
-deeper one may be smaller than a shallow one, since the convolution of the head `conv` is as large as the last map."""
+SHAPING = frozenset({"stem_depth", "stem_kernel", "body_depth", "second_pool", "head", "pool_place", "convolution"})
+"""The values that decide on the size of the maps, or on what a convolution is. No width does, and a network is smallest
+at its lowest widths; a deeper one may be smaller than a shallow one, since the convolution of the head `conv` is as
+large as the last map."""
 _LARGER = frozenset({"bn", "prelu"})
 """Of values that are words those with which any network has more parameters than with another one of their range."""
 

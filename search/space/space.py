@@ -98,6 +98,7 @@ class Space:
             norm=ask("norm"),
             activation=ask("activation"),
             pool_place=pool_place,
+            convolution=ask("convolution"),
         )
         return template.arch()
 

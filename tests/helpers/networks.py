@@ -29,7 +29,8 @@ WIDER = ArchSpec(
         Conv(8, padding=1, then=("bn", "silu", "dropout")),
         Conv(6, 1, then=("silu", "bn")),
         Conv(6, 1, then=("bn-bias", "leaky-relu")),
-        Conv(8, then=("prelu", "bn-bias")),  # 7 -> 5
+        Conv(6, 3, groups=6, then=()),  # 7 -> 5, separable
+        Conv(8, 1, then=("prelu", "bn-bias")),
         Conv(8, 5, groups=8, then=()),  # a spatial head
         Conv(10, 1, then=()),
     )

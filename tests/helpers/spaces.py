@@ -89,6 +89,7 @@ LATER = {
     "norm": "bn, bn-bias",
     "activation": "prelu, relu, leaky-relu, silu",
     "pool_place": "after-stem, after-first",
+    "convolution": "full, separable",
 }
 """What the template got later, all switched on."""
 OF_SCHEDULE = {

@@ -8,7 +8,7 @@ from models.candidate import Candidate
 from models.layers import ACTIVATIONS, NORMS, AvgPool, Conv, Dropout, Gap, Layer, MaxPool, Shape
 from models.recipe import OPTIMIZERS, Recipe
 from models.schedules import Constant, Cosine, MultiStep, OneCycle, Plateau, Schedule, Step
-from models.template import DROPOUT_PLACES, HEADS, ORDERS, POOL_PLACES, TRANSITION_PLACES, Template
+from models.template import CONVOLUTIONS, DROPOUT_PLACES, HEADS, ORDERS, POOL_PLACES, TRANSITION_PLACES, Template
 
 LARGEST_KERNEL = 11
 LARGEST_STRIDE = 3
@@ -35,6 +35,7 @@ def templates(max_width: int = 32) -> SearchStrategy[Template]:
         norm=st.sampled_from(NORMS),
         activation=st.sampled_from(ACTIVATIONS),
         pool_place=st.sampled_from(POOL_PLACES),
+        convolution=st.sampled_from(CONVOLUTIONS),
     )
 
 
