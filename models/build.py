@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from models.arch import INPUT_SHAPE, ArchSpec
-from models.layers import LEAKY_SLOPE, NORMS, AvgPool, Conv, Dropout, Gap, Layer, MaxPool
+from models.layers import LEAKY_SLOPE, NORMS, AvgPool, Conv, Dropout, Gap, Layer, MaxPool, Skip
+from models.skipping import Add, Keep
 
 
 def build(arch: ArchSpec, dropout: float = 0.0) -> nn.Sequential:
@@ -18,7 +19,13 @@ def build(arch: ArchSpec, dropout: float = 0.0) -> nn.Sequential:
     """
     modules: OrderedDict[str, nn.Module] = OrderedDict()
     channels = INPUT_SHAPE[0]
+    kept = {number - x.back: Keep() for number, x in enumerate(arch.layers, 1) if isinstance(x, Skip)}
     for number, row in enumerate(arch.facts, 1):
+        if number in kept:
+            modules[f"{number}_keep"] = kept[number]
+        if isinstance(row.layer, Skip):
+            modules[f"{number}_skip"] = Add(kept[number - row.layer.back])
+            continue
         for name, module in _modules(row.layer, channels, dropout):
             modules[f"{number}_{name}"] = module
         channels = row.output_shape[0]

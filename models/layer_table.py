@@ -3,7 +3,7 @@
 from typing import Any
 
 from models.arch import ArchSpec, LayerFacts
-from models.layers import Conv
+from models.layers import Conv, Skip
 
 
 def layer_facts(arch: ArchSpec) -> list[dict[str, Any]]:
@@ -46,7 +46,7 @@ def _name(row: LayerFacts) -> str:
     """The layer in words, with what follows it in place: `depthwise conv bn relu`."""
     layer = row.layer
     if not isinstance(layer, Conv):
-        return layer.kind
+        return layer.text() if isinstance(layer, Skip) else layer.kind
     kind = layer.kind
     if layer.groups > 1:
         kind = f"depthwise {kind}" if layer.groups == row.input_shape[0] else f"{kind} in {layer.groups} groups"

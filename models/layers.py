@@ -69,7 +69,7 @@ class Layer:
         return self.kind
 
 
-_MINIMUM = {"out": 1, "kernel": 1, "stride": 1, "padding": 0, "groups": 1}
+_MINIMUM = {"out": 1, "kernel": 1, "stride": 1, "padding": 0, "groups": 1, "back": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,4 +179,18 @@ class Dropout(Layer):
     kind: ClassVar[str] = "dropout"
 
 
-LAYERS: dict[str, type[Layer]] = {cls.kind: cls for cls in (Conv, MaxPool, AvgPool, Gap, Dropout)}
+@dataclass(frozen=True, slots=True)
+class Skip(Layer):
+    """Adds what came into the `back` layers before to what comes out of them, without a parameter.
+
+    Of maps that were larger the middle is added, and of channels those that are on both sides, from the first on.
+    """
+
+    kind: ClassVar[str] = "skip"
+    back: int = 2
+
+    def text(self) -> str:
+        return f"skip {self.back}"
+
+
+LAYERS: dict[str, type[Layer]] = {cls.kind: cls for cls in (Conv, MaxPool, AvgPool, Gap, Dropout, Skip)}

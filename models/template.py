@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from models.arch import INPUT_SHAPE, N_CLASSES, ArchSpec
-from models.layers import Conv, Dropout, Gap, Layer, MaxPool, Shape
+from models.layers import Conv, Dropout, Gap, Layer, MaxPool, Shape, Skip
 
 ORDERS = ("bn-relu", "relu-bn")
 """What comes first behind a convolution, normalisation or activation, whichever ones these are."""
@@ -60,6 +60,9 @@ class Template:
     """What the 3x3 convolutions of stem and body are, but for the first, which sees one channel: full, or separable, a
     3x3 filter a channel and a 1x1 with nothing between the two."""
 
+    skips: bool = False
+    """Whether what comes into each body convolution (with its expansion) is added to what comes out."""
+
     def arch(self) -> ArchSpec:
         """The architecture of this point."""
         layers: list[Layer] = []
@@ -79,13 +82,20 @@ class Template:
             yield from self._convolution(width)
         yield from self._transition()
         for number, width in enumerate(self.body, 1):
-            yield from self._convolution(width)
-            if number <= self.n_expansions:
-                yield Conv(self.expansion, 1, then=self._then())
-                yield Conv(width, 1, then=self._then())
+            block = list(self._block(number, width))
+            yield from block
+            if self.skips:
+                yield Skip(len(block))
             if number == self.second_pool_after:
                 yield from self._pool()
         yield from self._head()
+
+    def _block(self, number: int, width: int) -> Iterator[Layer]:
+        """A body convolution with its expansion."""
+        yield from self._convolution(width)
+        if number <= self.n_expansions:
+            yield Conv(self.expansion, 1, then=self._then())
+            yield Conv(width, 1, then=self._then())
 
     def _convolution(self, width: int) -> Iterator[Layer]:
         """One of 3x3."""

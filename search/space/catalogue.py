@@ -29,6 +29,7 @@ ARCHITECTURE_RANGES = {
     "activation": "relu",
     "pool_place": "after-stem",
     "convolution": "full",
+    "skips": "false",
 }
 RECIPE_RANGES = {
     "optimizer": "sgd",
@@ -70,6 +71,7 @@ _ALLOWED: dict[str, tuple[Value, ...]] = {
     "activation": ACTIVATIONS,
     "pool_place": POOL_PLACES,
     "convolution": CONVOLUTIONS,
+    "skips": (False, True),
     "optimizer": OPTIMIZERS,
     "schedule": tuple(SCHEDULES),
 }

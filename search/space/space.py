@@ -99,6 +99,7 @@ class Space:
             activation=ask("activation"),
             pool_place=pool_place,
             convolution=ask("convolution"),
+            skips=ask("skips"),
         )
         return template.arch()
 

@@ -7,16 +7,20 @@ import math
 
 import numpy as np
 
-from trainer.c99.integer import IntegerConv, IntegerMean, IntegerNetwork, Requantisation
-from trainer.formats.folded import PoolStep
+from trainer.c99.integer import IntegerAdd, IntegerConv, IntegerMean, IntegerNetwork, Requantisation
+from trainer.formats.folded import KeepStep, PoolStep
 
 
 def reference_logits(network: IntegerNetwork, pixels: np.ndarray) -> np.ndarray:
     """Images (N, 28, 28) uint8 to (N, 10) int64."""
-    x = pixels[:, None].astype(np.int64) - 128
+    x = kept = pixels[:, None].astype(np.int64) - 128
     for number, step in enumerate(network.steps, 1):
         is_last = number == len(network.steps)
         match step:
+            case KeepStep():
+                kept = x
+            case IntegerAdd():
+                x = _sum(step, x, kept)
             case IntegerConv():
                 x = requantised(_conv_sums(step, x), step.requantisation)
             case IntegerMean():
@@ -28,6 +32,13 @@ def reference_logits(network: IntegerNetwork, pixels: np.ndarray) -> np.ndarray:
         squares = _squares(x, pool.kernel)
         x = _nearest(squares.sum((3, 5)), pool.kernel**2) if pool.is_mean else squares.max((3, 5))
     return x.reshape(len(pixels), 10).astype(np.int64)
+
+
+def _sum(add: IntegerAdd, x: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    parts = [requantised(part + add.bias[i], add.requantisation.of(i)) for i, part in enumerate((x, kept))]
+    margin, n_both = (kept.shape[2] - x.shape[2]) // 2, min(x.shape[1], kept.shape[1])
+    parts[0][:, :n_both] += parts[1][:, :n_both, margin : margin + x.shape[2], margin : margin + x.shape[3]]
+    return parts[0]
 
 
 def requantised(sums: np.ndarray, by: Requantisation) -> np.ndarray:

@@ -5,7 +5,7 @@ from torch import nn
 
 from models.arch import ArchSpec
 from models.build import build
-from models.layers import AvgPool, Conv, Dropout, Gap, MaxPool
+from models.layers import AvgPool, Conv, Dropout, Gap, MaxPool, Skip
 
 ODD = ArchSpec(
     (
@@ -29,8 +29,14 @@ WIDER = ArchSpec(
         Conv(8, padding=1, then=("bn", "silu", "dropout")),
         Conv(6, 1, then=("silu", "bn")),
         Conv(6, 1, then=("bn-bias", "leaky-relu")),
+        Skip(3),  # 8 channels to 6
         Conv(6, 3, groups=6, then=()),  # 7 -> 5, separable
         Conv(8, 1, then=("prelu", "bn-bias")),
+        Skip(2),  # to more channels, and a smaller map
+        Dropout(),
+        Conv(4, 1, then=("bn",)),
+        Conv(8, 1, then=("relu",)),
+        Skip(3),
         Conv(8, 5, groups=8, then=()),  # a spatial head
         Conv(10, 1, then=()),
     )

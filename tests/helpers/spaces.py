@@ -90,6 +90,7 @@ LATER = {
     "activation": "prelu, relu, leaky-relu, silu",
     "pool_place": "after-stem, after-first",
     "convolution": "full, separable",
+    "skips": "false, true",
 }
 """What the template got later, all switched on."""
 OF_SCHEDULE = {

@@ -5,7 +5,8 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from models.arch import INPUT_SHAPE, ArchSpec
 from models.candidate import Candidate
-from models.layers import ACTIVATIONS, NORMS, AvgPool, Conv, Dropout, Gap, Layer, MaxPool, Shape
+from models.layers import ACTIVATIONS, NORMS, AvgPool, Conv, Dropout, Gap, Layer, MaxPool, Shape, Skip
+from models.reach import reach_fault
 from models.recipe import OPTIMIZERS, Recipe
 from models.schedules import Constant, Cosine, MultiStep, OneCycle, Plateau, Schedule, Step
 from models.template import CONVOLUTIONS, DROPOUT_PLACES, HEADS, ORDERS, POOL_PLACES, TRANSITION_PLACES, Template
@@ -36,6 +37,7 @@ def templates(max_width: int = 32) -> SearchStrategy[Template]:
         activation=st.sampled_from(ACTIVATIONS),
         pool_place=st.sampled_from(POOL_PLACES),
         convolution=st.sampled_from(CONVOLUTIONS),
+        skips=st.booleans(),
     )
 
 
@@ -43,11 +45,17 @@ def templates(max_width: int = 32) -> SearchStrategy[Template]:
 def free_architectures(draw: DrawFn, max_width: int = 24, max_layers: int = 6) -> ArchSpec:
     """Layers in any order that fits, with padding, strides, groups, biases and large kernels, then a head."""
     layers: list[Layer] = []
-    shape = INPUT_SHAPE
+    shapes = [INPUT_SHAPE]
     for _ in range(draw(st.integers(0, max_layers))):
-        layers.append(draw(_convolutions(shape, max_width) | _others(shape)))
-        shape = layers[-1].output_shape(shape)
-    return ArchSpec((*layers, *draw(_heads(shape[1]))))
+        skips = [Skip(back) for back in range(1, len(layers) + 1) if _reaches((*layers, Skip(back)), shapes)]
+        plain = _convolutions(shapes[-1], max_width) | _others(shapes[-1])
+        layers.append(draw(st.sampled_from(skips) | plain if skips else plain))
+        shapes.append(layers[-1].output_shape(shapes[-1]))
+    return ArchSpec((*layers, *draw(_heads(shapes[-1][1]))))
+
+
+def _reaches(layers: tuple[Layer, ...], shapes: list[Shape]) -> bool:
+    return reach_fault(layers, shapes) is None
 
 
 def architectures(max_width: int = 24) -> SearchStrategy[ArchSpec]:

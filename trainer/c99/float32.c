@@ -92,14 +92,36 @@ static void f32_pool(const Layer *layer, const float *in, float *out) {
                 *out++ = f32_pooled(layer, in + layer->kernel * (y * layer->in_side + x));
 }
 
+#if HAS_SKIPS
+static void f32_keep(const Layer *layer, const float *in, float *kept) {
+    for (int32_t i = 0; i < layer->in_channels * area(layer->in_side); i++) kept[i] = in[i];
+}
+
+/* Adds the middle of each map that was kept, of the channels that are on both sides. */
+static void f32_add(const Layer *layer, const float *kept, float *out) {
+    const int32_t side = layer->out_side, margin = (layer->in_side - side) / 2;
+    for (int32_t channel = 0; channel < layer->out_channels && channel < layer->in_channels; channel++)
+        for (int32_t y = 0; y < side; y++, out += side) {
+            const float *row = kept + (channel * layer->in_side + y + margin) * layer->in_side + margin;
+            for (int32_t x = 0; x < side; x++) out[x] += row[x];
+        }
+}
+#endif
+
 int model_f32(const uint8_t image[MODEL_PIXELS], float logits[MODEL_CLASSES], float scratch[MODEL_F32_SCRATCH]) {
-    /* A layer's input lies at one end of the scratch and its output at the other; the last one's are the logits. */
-    const float *in = scratch;
-    for (int32_t i = 0; i < MODEL_PIXELS; i++) scratch[i] = (float)image[i] * F32_PIXEL_FACTOR + F32_PIXEL_OFFSET;
+    /* Behind what is kept a layer's input lies at one end of the scratch and its output at the other; the last one's
+     * are the logits. */
+    float *const low = scratch + N_KEPT, *in = low;
+    for (int32_t i = 0; i < MODEL_PIXELS; i++) low[i] = (float)image[i] * F32_PIXEL_FACTOR + F32_PIXEL_OFFSET;
     for (int32_t n = 0; n < N_LAYERS; n++) {
         const Layer *layer = &layers[n];
         const int32_t size = layer->out_channels * area(layer->out_side);
-        float *out = n == N_LAYERS - 1 ? logits : n % 2 ? scratch : scratch + (MODEL_F32_SCRATCH - size);
+        float *out = n == N_LAYERS - 1 ? logits : in != low ? low : scratch + (MODEL_F32_SCRATCH - size);
+#if HAS_SKIPS
+        if (layer->kind == KEEP) f32_keep(layer, in, scratch);
+        if (layer->kind == ADD) f32_add(layer, scratch, in);
+        if (layer->kind == KEEP || layer->kind == ADD) continue;
+#endif
         if (layer->kind == CONV)
             f32_conv(layer, in, out);
         else

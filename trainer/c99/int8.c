@@ -131,14 +131,40 @@ static void int32_pool(const Layer *layer, int32_t *map) {
             *out++ = int32_pooled(layer, map + layer->kernel * (y * layer->in_side + x));
 }
 
+#if HAS_SKIPS
+static void int8_keep(const Layer *layer, const int8_t *in, int8_t *kept) {
+    for (int32_t i = 0; i < layer->in_channels * area(layer->in_side); i++) kept[i] = in[i];
+}
+
+/* Adds the middle of each map that was kept, of the channels that are on both sides; both in the steps of the sum. */
+static void int8_add(const Layer *layer, const int8_t *kept, int8_t *out) {
+    const int32_t side = layer->out_side, margin = (layer->in_side - side) / 2;
+    const uint32_t own = layer->channel, other = own + 1;
+    for (int32_t channel = 0; channel < layer->out_channels; channel++)
+        for (int32_t y = 0; y < side; y++, out += side) {
+            const int8_t *row = kept + (channel * layer->in_side + y + margin) * layer->in_side + margin;
+            for (int32_t x = 0; x < side; x++) {
+                int64_t sum = int8_requantised(out[x] + int8_bias[own], own);
+                if (channel < layer->in_channels) sum += int8_requantised(row[x] + int8_bias[other], other);
+                out[x] = int8_clamped(sum);
+            }
+        }
+}
+#endif
+
 int model_int8(const uint8_t image[MODEL_PIXELS], int32_t logits[MODEL_CLASSES], int32_t scratch[MODEL_INT8_SCRATCH]) {
-    /* A layer's input lies at one end of the scratch and its output at the other. */
-    int8_t *const low_end = (int8_t *)scratch, *const high_end = (int8_t *)(scratch + MODEL_INT8_SCRATCH);
-    const int8_t *in = low_end;
+    /* Behind what is kept a layer's input lies at one end of the scratch and its output at the other. */
+    int32_t *const low = scratch + (N_KEPT + 3) / 4;
+    int8_t *const low_end = (int8_t *)low, *const high_end = (int8_t *)(scratch + MODEL_INT8_SCRATCH), *in = low_end;
     for (int32_t i = 0; i < MODEL_PIXELS; i++) low_end[i] = (int8_t)(image[i] - 128);
     for (int32_t n = 0; n < LAST_CONV; n++) {
         const Layer *layer = &layers[n];
-        int8_t *out = n % 2 ? low_end : high_end - layer->out_channels * area(layer->out_side);
+        int8_t *out = in != low_end ? low_end : high_end - layer->out_channels * area(layer->out_side);
+#if HAS_SKIPS
+        if (layer->kind == KEEP) int8_keep(layer, in, (int8_t *)scratch);
+        if (layer->kind == ADD) int8_add(layer, (int8_t *)scratch, in);
+        if (layer->kind == KEEP || layer->kind == ADD) continue;
+#endif
         if (layer->kind == CONV)
             int8_conv(layer, in, out);
         else
@@ -147,7 +173,7 @@ int model_int8(const uint8_t image[MODEL_PIXELS], int32_t logits[MODEL_CLASSES],
     }
     /* Pools behind the last convolution are done a channel at a time: int32 is needed for one map, not for ten. */
     const Layer *last = &layers[LAST_CONV];
-    int32_t *map = LAST_CONV % 2 ? scratch : scratch + (MODEL_INT8_SCRATCH - area(last->out_side));
+    int32_t *map = in != low_end ? low : scratch + (MODEL_INT8_SCRATCH - area(last->out_side));
     int best = 0;
     for (int32_t i = 0; i < MODEL_CLASSES; i++) {
         int32_t *out = N_LAYERS == LAST_CONV + 1 ? &logits[i] : map;

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from trainer.formats.folded import ConvStep, PoolStep
+from models.skipping import fitted
+from trainer.formats.folded import AddStep, ConvStep, KeepStep, PoolStep
 
 _BATCH_SIZE = 50
 SLOPE_BITS = 24
@@ -36,6 +37,10 @@ class Requantisation:
     """uint8 of 1..62."""
     offset: np.ndarray
     """int32."""
+
+    def of(self, i: int) -> "Requantisation":
+        """One of them alone."""
+        return Requantisation(self.multiplier[[i]], self.shift[[i]], self.offset[[i]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +71,19 @@ class IntegerMean:
     requantisation: Requantisation
 
 
-IntegerStep = IntegerConv | IntegerMean | PoolStep
+@dataclass(frozen=True, eq=False)
+class IntegerAdd:
+    """The sum of `value + bias`, requantised, of the input and of what was kept, each with its own numbers."""
+
+    step: AddStep
+    bias: np.ndarray
+    """(2,) int32: of the input, and of what was kept."""
+    requantisation: Requantisation
+    """Of both likewise."""
+
+
+_Computed = IntegerConv | IntegerMean | IntegerAdd | PoolStep
+IntegerStep = _Computed | KeepStep
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,9 +112,12 @@ class IntegerNetwork:
         return np.concatenate([self._batch_logits(batch) for batch in batches]).astype(np.int32)
 
     def _batch_logits(self, pixels: torch.Tensor) -> np.ndarray:
-        x = pixels.double() - 128  # float64 is exact for all sums here, and has fast convolutions
+        x = kept = pixels.double() - 128  # float64 is exact for all sums here, and has fast convolutions
         for step in self.steps:
-            x = _output(step, x)
+            if isinstance(step, KeepStep):
+                kept = x
+                continue
+            x = _output(step, x, kept)
             if step is not self.steps[-1]:
                 x = x.clamp(-128, 127)
         for pool in self.tail:
@@ -105,8 +125,12 @@ class IntegerNetwork:
         return x.flatten(1).numpy()
 
 
-def _output(step: IntegerStep, x: torch.Tensor) -> torch.Tensor:
+def _output(step: _Computed, x: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
     match step:
+        case IntegerAdd():
+            by = step.requantisation
+            own, other = (_requantised(part + step.bias[i], by.of(i)) for i, part in enumerate((x, kept)))
+            return own + fitted(other, x.shape[1], x.shape[2])
         case IntegerConv(conv):
             x = functional.conv2d(
                 x - step.input_zero, torch.from_numpy(step.weight).double(), torch.from_numpy(step.bias).double(),

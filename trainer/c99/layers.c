@@ -3,7 +3,7 @@
  * Maps are square, and lie channel by channel, row by row. Both variants walk the same table of layers.
  */
 
-enum { CONV, MAX_POOL, MEAN_POOL };
+enum { CONV, MAX_POOL, MEAN_POOL, KEEP, ADD }; /* what is kept has the shape `in_...` of both */
 enum { LINEAR, RELU, LEAKY, SILU };
 
 typedef struct {

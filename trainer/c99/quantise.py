@@ -16,6 +16,7 @@ from models.errors import MnistSearchError
 from trainer.c99.integer import (
     SILU_BITS,
     SLOPE_BITS,
+    IntegerAdd,
     IntegerConv,
     IntegerMean,
     IntegerNetwork,
@@ -23,7 +24,7 @@ from trainer.c99.integer import (
     Requantisation,
 )
 from trainer.c99.ranges import Activation, activations
-from trainer.formats.folded import ConvStep, FoldedNetwork, PoolStep, Step
+from trainer.formats.folded import AddStep, ConvStep, FoldedNetwork, KeepStep, PoolStep, Step
 
 _N_LEVELS = 255  # steps from the lowest int8 to the highest
 _LARGEST_WEIGHT = 127
@@ -55,10 +56,12 @@ def quantise(network: FoldedNetwork, pixels: torch.Tensor) -> IntegerNetwork:
         raise MnistSearchError(f"quantisation needs images of shape (N, 28, 28) uint8, and got {got}")
     before, last, tail = _parts(network)
     seen = activations(network, pixels)  # of the input, and of each step
-    grid = _pixel_grid(network)
+    grid = kept = _pixel_grid(network)
     steps: list[IntegerStep] = []
     for step, source, target in zip(before, seen, seen[1:], strict=False):
-        made, grid = _quantised(step, grid, source, target)
+        if isinstance(step, KeepStep):
+            kept = grid
+        made, grid = _quantised(step, grid, kept, source, target)
         steps.append(made)
     last_conv, logit_scale = _last_conv(last, grid, seen[len(before)])
     return IntegerNetwork((*steps, last_conv), tail, logit_scale)
@@ -88,10 +91,28 @@ def _pixel_grid(network: FoldedNetwork) -> _Grid:
     return _Grid(scale, zero - 128, np.array([scale * (zero - 255 * network.mean)]))
 
 
-def _quantised(step: Step, grid: _Grid, source: Activation, target: Activation) -> tuple[IntegerStep, _Grid]:
-    if isinstance(step, ConvStep):
-        return _conv(step, grid, source, target)
-    return _mean(step, grid, target) if step.is_mean else (step, grid)
+def _quantised(
+    step: Step, grid: _Grid, kept: _Grid, source: Activation, target: Activation
+) -> tuple[IntegerStep, _Grid]:
+    match step:
+        case ConvStep():
+            return _conv(step, grid, source, target)
+        case AddStep():
+            return _add(step, grid, kept, target)
+        case PoolStep(is_mean=True):
+            return _mean(step, grid, target)
+        case _:
+            return step, grid
+
+
+def _add(step: AddStep, grid: _Grid, kept: _Grid, target: Activation) -> tuple[IntegerAdd, _Grid]:
+    scale, zero = _scale_and_zero(target, smallest=max(grid.scale, kept.scale) / _LARGEST_FACTOR)
+    bias = np.array([-grid.zero, -kept.zero], np.int32)
+    by = _requantisation(np.array([grid.scale, kept.scale]) / scale, np.array([zero, 0]))
+    excess = grid.excess.copy()
+    n_both = min(len(excess), len(kept.excess))
+    excess[:n_both] += kept.excess[:n_both]
+    return IntegerAdd(step, bias, by), _Grid(scale, zero, excess)
 
 
 def _mean(step: PoolStep, grid: _Grid, target: Activation) -> tuple[IntegerMean, _Grid]:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from models.arch import shape_text
-from trainer.c99.integer import SILU_TABLE, IntegerConv, IntegerMean, IntegerNetwork, IntegerStep
+from trainer.c99.integer import SILU_TABLE, IntegerAdd, IntegerConv, IntegerMean, IntegerNetwork, IntegerStep
 from trainer.c99.layout import LayerPlace, Layout
 from trainer.c99.literals import array, float_literal, float_literals, int_literals
-from trainer.formats.folded import ConvStep, FoldedNetwork, Step
+from trainer.formats.folded import AddStep, ConvStep, FoldedNetwork, KeepStep, PoolStep, Step
 
 _COLUMNS = (
     *("kind", "act", "in_channels", "in_side", "out_channels", "out_side"),
@@ -18,8 +18,10 @@ _COLUMNS = (
 
 def step_text(step: Step) -> str:
     """A step in a few words, such as `conv 3x3 of stride 2, ReLU`."""
-    if not isinstance(step, ConvStep):
+    if isinstance(step, PoolStep):
         return f"{'mean' if step.is_mean else 'maximum'} of {step.kernel}x{step.kernel}"
+    if not isinstance(step, ConvStep):
+        return "keep" if isinstance(step, KeepStep) else "add what was kept"
     kernel = step.weight.shape[2]
     told = [f"conv {kernel}x{kernel}"]
     told += [f"stride {step.stride}"] * (step.stride != 1) + [f"padding {step.padding}"] * (step.padding != 0)
@@ -36,7 +38,12 @@ def _activation_text(step: ConvStep) -> list[str]:
 
 def layers_text(layout: Layout) -> str:
     """The sizes that the kernels are compiled with, and the table of layers."""
-    names = {"N_LAYERS": len(layout.places), "LAST_CONV": layout.last_conv, "WIDEST_ROW": layout.widest_row}
+    names = {
+        "N_LAYERS": len(layout.places),
+        "LAST_CONV": layout.last_conv,
+        "WIDEST_ROW": layout.widest_row,
+        "N_KEPT": layout.n_kept,
+    }
     enum = ", ".join(f"{name} = {value}" for name, value in names.items())
     cells = [_COLUMNS, *(_cells(place) for place in layout.places)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -44,18 +51,23 @@ def layers_text(layout: Layout) -> str:
     head, *rows = [[cell.rjust(width) for cell, width in zip(row, widths, strict=True)] for row in cells]
     lines = [f"    /*{' '.join(head)[1:]} */", *(f"    {{{','.join(row)}}}," for row in rows)]
     table = "\n".join(["static const Layer layers[N_LAYERS] = {", *lines, "};"])
-    has = f"#define HAS_SLOPES {int(layout.has_slopes)}\n#define HAS_SILU {int(layout.has_silu)}"
-    return f"{has}\n\nenum {{ {enum} }};\n\n{table}"
+    has = {"HAS_SLOPES": layout.has_slopes, "HAS_SILU": layout.has_silu, "HAS_SKIPS": layout.n_adds > 0}
+    defines = "\n".join(f"#define {name} {int(value)}" for name, value in has.items())
+    return f"{defines}\n\nenum {{ {enum} }};\n\n{table}"
 
 
 def _cells(place: LayerPlace) -> tuple[str, ...]:
     step = place.step
-    (in_channels, in_side, _), (out_channels, out_side, _) = step.input_shape, step.output_shape
+    seen = step.kept_shape if isinstance(step, AddStep) else step.input_shape
+    (in_channels, in_side, _), (out_channels, out_side, _) = seen, step.output_shape
     shapes = (in_channels, in_side, out_channels, out_side)
-    if not isinstance(step, ConvStep):
-        kind, window = "MEAN_POOL" if step.is_mean else "MAX_POOL", (step.kernel, step.kernel, 0, 1)
-    else:
-        kind, window = "CONV", (step.weight.shape[2], step.stride, step.padding, step.groups)
+    match step:
+        case ConvStep():
+            kind, window = "CONV", (step.weight.shape[2], step.stride, step.padding, step.groups)
+        case PoolStep():
+            kind, window = "MEAN_POOL" if step.is_mean else "MAX_POOL", (step.kernel, step.kernel, 0, 1)
+        case _:
+            kind, window = "KEEP" if isinstance(step, KeepStep) else "ADD", (1, 1, 0, 1)
     affine = "NO_AFFINE" if place.affine is None else str(place.affine)
     return (kind, place.activation, *map(str, (*shapes, *window)), affine, str(place.weight), str(place.channel))
 
@@ -98,8 +110,10 @@ def int8_text(network: IntegerNetwork, layout: Layout) -> str:
     entries = [(title, step.bias, step.requantisation) for title, step in convs]
     entries += [(title, step.bias, step.requantisation) for title, step in means]
     zeros = np.array([_zero(step) for step in network.steps] + [0] * len(network.tail))
+    adds = [(_title(n, step.step), step) for n, step in numbered if isinstance(step, IntegerAdd)]
     befores = [(f"{title}, before SiLU", step.before) for title, step in convs if step.before is not None]
     entries += [(title, np.zeros(len(by.shift), np.int32), by) for title, by in befores]
+    entries += [(title, step.bias, step.requantisation) for title, step in adds]
     columns = [
         ("int32_t int8_bias", [(title, int_literals(bias)) for title, bias, _ in entries]),
         ("int32_t int8_multiplier", [(title, int_literals(by.multiplier)) for title, _, by in entries]),

@@ -6,7 +6,7 @@ the bias; one behind a ReLU cannot, and is a factor and an offset a channel. Dro
 Notation: shapes are (C, H, W) of one image; O, I, k are output channels, input channels of a group, and the kernel.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,8 @@ from torch import nn
 from torch.nn import functional
 
 from models.arch import ArchSpec, LayerFacts
-from models.layers import LEAKY_SLOPE, NORMS, AvgPool, Conv, Gap, MaxPool, Shape
+from models.layers import LEAKY_SLOPE, NORMS, AvgPool, Conv, Dropout, Gap, MaxPool, Shape, Skip
+from models.skipping import Add, Keep
 
 _SLOPES = {"relu": 0.0, "leaky-relu": LEAKY_SLOPE}
 _BATCHNORM_EPSILON = 1e-5  # torch's default, which models.build leaves as it is
@@ -61,7 +62,24 @@ class PoolStep:
     is_mean: bool
 
 
-Step = ConvStep | PoolStep
+@dataclass(frozen=True, eq=False)
+class KeepStep:
+    """Hands on its input, which the next AddStep adds too."""
+
+    input_shape: Shape
+    output_shape: Shape
+
+
+@dataclass(frozen=True, eq=False)
+class AddStep:
+    """Adds what was kept: the middle of its maps, and of its channels as many as there are, from the first on."""
+
+    input_shape: Shape
+    output_shape: Shape
+    kept_shape: Shape
+
+
+Step = ConvStep | PoolStep | KeepStep | AddStep
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,19 +110,27 @@ def fold(arch: ArchSpec, weights: Mapping[str, torch.Tensor], mean: float, std: 
 
     Raises KeyError if a weight is missing.
     """
-    steps = [_step(number, row, weights) for number, row in enumerate(arch.facts, 1)]
-    return FoldedNetwork(tuple(step for step in steps if step is not None), mean, std)
+    return FoldedNetwork(tuple(_steps(arch, weights)), mean, std)
 
 
-def _step(number: int, row: LayerFacts, weights: Mapping[str, torch.Tensor]) -> Step | None:
-    match row.layer:
-        case Conv():
-            return _conv_step(number, row, row.layer, weights)
-        case MaxPool() | AvgPool() | Gap():
-            is_mean = not isinstance(row.layer, MaxPool)
-            return PoolStep(row.input_shape, row.output_shape, row.kernel, is_mean)
-        case _:
-            return None  # dropout
+def _steps(arch: ArchSpec, weights: Mapping[str, torch.Tensor]) -> Iterator[Step]:
+    added = {number - x.back for number, x in enumerate(arch.layers, 1) if isinstance(x, Skip)}
+    for number, row in enumerate(arch.facts, 1):
+        if number in added:
+            kept_shape = row.input_shape
+            yield KeepStep(kept_shape, kept_shape)
+        match row.layer:
+            case Conv():
+                yield _conv_step(number, row, row.layer, weights)
+            case MaxPool() | AvgPool() | Gap():
+                is_mean = not isinstance(row.layer, MaxPool)
+                yield PoolStep(row.input_shape, row.output_shape, row.kernel, is_mean)
+            case Skip():
+                yield AddStep(row.input_shape, row.output_shape, kept_shape)  # skips do not go around each other
+            case Dropout():
+                pass
+            case _:
+                raise TypeError(f"no step for {row.layer!r}")
 
 
 def _conv_step(number: int, row: LayerFacts, conv: Conv, weights: Mapping[str, torch.Tensor]) -> ConvStep:
@@ -154,7 +180,7 @@ class FoldedModule(nn.Module):
     def __init__(self, network: FoldedNetwork) -> None:
         super().__init__()
         self.mean, self.std = network.mean, network.std
-        self.steps = nn.Sequential(*(_module(step) for step in network.steps))
+        self.steps = nn.Sequential(*_modules(network.steps))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         # What white is follows from the number format when the file runs, with no branch that an export would fix:
@@ -164,10 +190,19 @@ class FoldedModule(nn.Module):
         return logits.flatten(1)
 
 
-def _module(step: Step) -> nn.Module:
-    if isinstance(step, PoolStep):
-        return nn.AvgPool2d(step.kernel) if step.is_mean else nn.MaxPool2d(step.kernel)
-    return _ConvModule(step)
+def _modules(steps: Iterable[Step]) -> Iterator[nn.Module]:
+    keep = Keep()
+    for step in steps:
+        match step:
+            case PoolStep():
+                yield nn.AvgPool2d(step.kernel) if step.is_mean else nn.MaxPool2d(step.kernel)
+            case ConvStep():
+                yield _ConvModule(step)
+            case KeepStep():
+                yield keep
+            case AddStep():
+                yield Add(keep)
+                keep = Keep()
 
 
 class _ConvModule(nn.Module):

@@ -22,8 +22,14 @@ class Network(nn.Module):
         self.mean, self.std = mean, std
         self.layers = nn.Sequential()
         channels = 1
-        for number, layer in enumerate(layers, 1):
-            [(kind, fields)] = layer.items()
+        pairs = [pair for layer in layers for pair in layer.items()]
+        kept = {number - fields["back"]: Keep() for number, (kind, fields) in enumerate(pairs, 1) if kind == "skip"}
+        for number, (kind, fields) in enumerate(pairs, 1):
+            if number in kept:
+                self.layers.add_module(f"{number}_keep", kept[number])
+            if kind == "skip":
+                self.layers.add_module(f"{number}_skip", Add(kept[number - fields["back"]]))
+                continue
             for name, module in modules(kind, fields, channels):
                 self.layers.add_module(f"{number}_{name}", module)
             channels = fields.get("out", channels)
@@ -33,6 +39,28 @@ class Network(nn.Module):
             images = images / 255
         logits: torch.Tensor = self.layers((images - self.mean) / self.std)
         return logits.flatten(1)
+
+
+class Keep(nn.Module):
+    """Hands on what it is given; `Add` adds it to what comes out of the layers between."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.kept = x
+        return x
+
+
+class Add(nn.Module):
+    """Adds the middle of what was kept, of the channels that are on both sides."""
+
+    def __init__(self, keep: Keep) -> None:
+        super().__init__()
+        self.keep = keep
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        _, C, H, W = x.shape
+        margin = (self.keep.kept.shape[2] - H) // 2
+        kept = self.keep.kept[:, :C, margin : margin + H, margin : margin + W]
+        return x + nn.functional.pad(kept, (0, 0, 0, 0, 0, C - kept.shape[1]))
 
 
 def modules(kind: str, fields: dict[str, Any], channels: int) -> Iterator[tuple[str, nn.Module]]:

@@ -128,21 +128,12 @@ def test_what_the_template_got_later_is_what_is_answered() -> None:
     answers = Answers(
         stem_depth=2, stem_width_1=5, stem_width_2=6, transition_width=7, body_depth=1, body_width_1=8, head="spatial",
         norm="bn-bias", activation="silu", pool_place="after-first",
-        convolution="separable",
+        convolution="separable", skips=True,
     )  # fmt: skip
     layers = space.sample_arch(answers).layers
     assert [layer.text() for layer in layers] == [
-        *(
-            "conv 3x3",
-            "maxpool 2x2",
-            "conv 3x3",
-            "conv 1x1",
-            "conv 1x1",
-            "conv 3x3",
-            "conv 1x1",
-            "conv 9x9",
-            "conv 1x1",
-        ),
+        *("conv 3x3", "maxpool 2x2", "conv 3x3", "conv 1x1", "conv 1x1", "conv 3x3", "conv 1x1", "skip 2"),
+        *("conv 9x9", "conv 1x1"),
     ]
     assert layers[0] == Conv(5, then=("bn-bias", "silu", "dropout"))
     assert layers[2:4] == (Conv(5, groups=5, then=()), Conv(6, 1, then=layers[0].then))

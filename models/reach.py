@@ -1,0 +1,34 @@
+"""What layers that reach back ask of those before them."""
+
+from collections.abc import Sequence
+
+from models.layers import Conv, Layer, Shape, Skip
+
+
+def reach_fault(layers: Sequence[Layer], shapes: Sequence[Shape]) -> str | None:
+    """Why the last of these layers cannot reach back as it does, or None. `shapes` are what comes into each."""
+    layer = layers[-1]
+    return _skip_fault(layer, layers, shapes) if isinstance(layer, Skip) else None
+
+
+def _skip_fault(skip: Skip, layers: Sequence[Layer], shapes: Sequence[Shape]) -> str | None:
+    n_before = len(layers) - 1
+    if skip.back > n_before:
+        return f"back is {skip.back}, and there are {n_before} layers before it"
+    span = list(zip(layers, shapes, strict=True))[n_before - skip.back : n_before]
+    for layer, shape in span:
+        if isinstance(layer, Skip):
+            return "it goes around another skip: let it go around less"
+        if layer.window(shape)[1] != 1:
+            return f"it goes around {layer.text()}, which changes the scale of the map: let it go around less"
+    lost = shapes[n_before - skip.back][1] - shapes[n_before][1]
+    if lost < 0 or lost % 2:
+        return f"the map's side changes by {-lost:+d} between: it may lose an even number of pixels"
+    return None
+
+
+def fault_at_the_end(layers: Sequence[Layer]) -> str | None:
+    """Why these layers together may not reach back as they do, or None."""
+    last_conv = max((i for i, layer in enumerate(layers, 1) if isinstance(layer, Conv)), default=0)
+    late = next((i for i, layer in enumerate(layers, 1) if isinstance(layer, Skip) and i > last_conv), None)
+    return f"layer {late} ({layers[late - 1].text()}): no convolution comes after it, and one must" if late else None
