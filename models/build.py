@@ -8,6 +8,7 @@ from torch import nn
 
 from models.arch import INPUT_SHAPE, ArchSpec
 from models.layers import LEAKY_SLOPE, NORMS, AvgPool, Conv, Dropout, Gap, Layer, MaxPool, Skip
+from models.sharing import SharedConv
 from models.skipping import Add, Keep
 
 
@@ -28,6 +29,10 @@ def build(arch: ArchSpec, dropout: float = 0.0) -> nn.Sequential:
             continue
         for name, module in _modules(row.layer, channels, dropout):
             modules[f"{number}_{name}"] = module
+        if isinstance(row.layer, Conv) and row.layer.shares:
+            owner = modules[f"{number - row.layer.shares}_conv"]
+            assert isinstance(owner, nn.Conv2d)
+            modules[f"{number}_conv"] = SharedConv(owner, row.stride, row.padding)
         channels = row.output_shape[0]
     modules["flatten"] = nn.Flatten()  # (B, 10, 1, 1) -> (B, 10)
     return nn.Sequential(modules)

@@ -28,7 +28,7 @@ def _layer_facts(number: int, row: LayerFacts) -> dict[str, Any]:
     return {
         "number": number,
         "layer": layer.kind,
-        "name": _name(row),
+        "name": _name(number, row),
         "then": list(layer.then) if isinstance(layer, Conv) else [],
         "kernel": row.kernel,
         "stride": row.stride,
@@ -42,7 +42,7 @@ def _layer_facts(number: int, row: LayerFacts) -> dict[str, Any]:
     }
 
 
-def _name(row: LayerFacts) -> str:
+def _name(number: int, row: LayerFacts) -> str:
     """The layer in words, with what follows it in place: `depthwise conv bn relu`."""
     layer = row.layer
     if not isinstance(layer, Conv):
@@ -50,4 +50,5 @@ def _name(row: LayerFacts) -> str:
     kind = layer.kind
     if layer.groups > 1:
         kind = f"depthwise {kind}" if layer.groups == row.input_shape[0] else f"{kind} in {layer.groups} groups"
-    return " ".join([kind, *layer.then])
+    shared = [f"(weights of {number - layer.shares})"] if layer.shares else []
+    return " ".join([kind, *layer.then, *shared])

@@ -7,6 +7,8 @@ both directions. Every count here is exact integer arithmetic on shapes; no tens
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
+from models.later import added_later
+
 Shape = tuple[int, int, int]
 
 NORMS = ("bn", "bn-bias")
@@ -69,7 +71,7 @@ class Layer:
         return self.kind
 
 
-_MINIMUM = {"out": 1, "kernel": 1, "stride": 1, "padding": 0, "groups": 1, "back": 1}
+_MINIMUM = {"out": 1, "kernel": 1, "stride": 1, "padding": 0, "groups": 1, "back": 1, "shares": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,8 @@ class Conv(Layer):
     bias: bool = False
     groups: int = 1
     then: tuple[str, ...] = ("bn", "relu")
+    shares: int = added_later(0)
+    """How many layers back the convolution stands whose weights and bias this one has too; 0: it has its own."""
 
     def faults(self) -> list[str]:
         faults = Layer.faults(self)
@@ -104,9 +108,8 @@ class Conv(Layer):
         return self.out, H, W
 
     def params(self, shape: Shape) -> int:
-        weights = self.out * (shape[0] // self.groups) * self.kernel**2
-        each = self.bias + sum(_PARAMS_A_CHANNEL.get(op, 0) for op in self.then)
-        return weights + self.out * each + ("prelu" in self.then)
+        own = 0 if self.shares else (shape[0] // self.groups) * self.kernel**2 + self.bias
+        return self.out * (own + sum(_PARAMS_A_CHANNEL.get(op, 0) for op in self.then)) + ("prelu" in self.then)
 
     def macs(self, shape: Shape) -> int:
         C, _, _ = shape

@@ -8,7 +8,12 @@ from models.layers import Conv, Layer, Shape, Skip
 def reach_fault(layers: Sequence[Layer], shapes: Sequence[Shape]) -> str | None:
     """Why the last of these layers cannot reach back as it does, or None. `shapes` are what comes into each."""
     layer = layers[-1]
-    return _skip_fault(layer, layers, shapes) if isinstance(layer, Skip) else None
+    match layer:
+        case Skip():
+            return _skip_fault(layer, layers, shapes)
+        case Conv(shares=shares) if shares:
+            return _sharing_fault(layer, layers, shapes)
+    return None
 
 
 def _skip_fault(skip: Skip, layers: Sequence[Layer], shapes: Sequence[Shape]) -> str | None:
@@ -25,6 +30,24 @@ def _skip_fault(skip: Skip, layers: Sequence[Layer], shapes: Sequence[Shape]) ->
     if lost < 0 or lost % 2:
         return f"the map's side changes by {-lost:+d} between: it may lose an even number of pixels"
     return None
+
+
+def _sharing_fault(conv: Conv, layers: Sequence[Layer], shapes: Sequence[Shape]) -> str | None:
+    number = len(layers) - conv.shares
+    if number < 1:
+        return f"shares is {conv.shares}, and there are {len(layers) - 1} layers before it"
+    owner = layers[number - 1]
+    if not isinstance(owner, Conv):
+        return f"shares is {conv.shares}, and layer {number} is {owner.text()}: name a convolution"
+    if owner.shares:
+        return f"layer {number} has no weights of its own: share those of layer {number - owner.shares}"
+    if _shape_of_weights(conv, shapes[-1]) != _shape_of_weights(owner, shapes[number - 1]):
+        return f"input channels, out, kernel, groups and bias must be those of layer {number}"
+    return None
+
+
+def _shape_of_weights(conv: Conv, shape: Shape) -> tuple[int, ...]:
+    return shape[0], conv.out, conv.kernel, conv.groups, conv.bias
 
 
 def fault_at_the_end(layers: Sequence[Layer]) -> str | None:

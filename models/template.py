@@ -63,6 +63,10 @@ class Template:
     skips: bool = False
     """Whether what comes into each body convolution (with its expansion) is added to what comes out."""
 
+    body_repeats: int = 1
+    """How many times each body convolution behind the first (with its expansion) is applied, with the same weights and
+    each time with a normalisation of its own; one that changes the number of channels is applied once."""
+
     def arch(self) -> ArchSpec:
         """The architecture of this point."""
         layers: list[Layer] = []
@@ -82,22 +86,28 @@ class Template:
             yield from self._convolution(width)
         yield from self._transition()
         for number, width in enumerate(self.body, 1):
-            block = list(self._block(number, width))
-            yield from block
-            if self.skips:
-                yield Skip(len(block))
+            is_even = number > 1 and width == self.body[number - 2]
+            yield from self._repeated(list(self._block(number, width)), self.body_repeats if is_even else 1)
             if number == self.second_pool_after:
                 yield from self._pool()
         yield from self._head()
 
-    def _block(self, number: int, width: int) -> Iterator[Layer]:
+    def _repeated(self, block: list[Conv], n_times: int) -> Iterator[Layer]:
+        """The block, and again with its weights, padded; around each time a skip, if there are any."""
+        for i in range(n_times):
+            shares = i * (len(block) + self.skips)
+            yield from block if i == 0 else (replace(x, shares=shares, padding=x.kernel // 2) for x in block)
+            if self.skips:
+                yield Skip(len(block))
+
+    def _block(self, number: int, width: int) -> Iterator[Conv]:
         """A body convolution with its expansion."""
         yield from self._convolution(width)
         if number <= self.n_expansions:
             yield Conv(self.expansion, 1, then=self._then())
             yield Conv(width, 1, then=self._then())
 
-    def _convolution(self, width: int) -> Iterator[Layer]:
+    def _convolution(self, width: int) -> Iterator[Conv]:
         """One of 3x3."""
         if self.convolution == "separable":
             yield Conv(_EACH_CHANNEL, groups=_EACH_CHANNEL, then=())

@@ -30,6 +30,7 @@ ARCHITECTURE_RANGES = {
     "pool_place": "after-stem",
     "convolution": "full",
     "skips": "false",
+    "body_repeats": "1",
 }
 RECIPE_RANGES = {
     "optimizer": "sgd",
@@ -77,7 +78,7 @@ _ALLOWED: dict[str, tuple[Value, ...]] = {
 }
 _LEAST: dict[str, int] = {
     "stem_depth": 1, "stem_width": 1, "transition_width": 1, "body_depth": 1, "body_width": 1, "n_expansions": 0,
-    "expansion_width": 1, "hidden_width": 1, "batch_size": 2, "warmup_epochs": 0, "step_count": 1,
+    "expansion_width": 1, "hidden_width": 1, "body_repeats": 1, "batch_size": 2, "warmup_epochs": 0, "step_count": 1,
     "plateau_patience": 0,
 }  # fmt: skip
 _SCHEDULED: dict[str, Callable[[Any], Schedule]] = {

@@ -78,7 +78,10 @@ class Space:
         """The architecture alone."""
         ask = _Asker(self.ranges, trial)
         stem = tuple(ask(f"stem_width_{i}", "stem_width") for i in range(1, ask("stem_depth") + 1))
-        body = tuple(ask(f"body_width_{i}", "body_width") for i in range(1, ask("body_depth") + 1))
+        body_repeats, body_depth = ask("body_repeats"), ask("body_depth")
+        # What is applied again has as many channels going out as coming in: one width for all.
+        n_widths = body_depth if body_repeats == 1 else 1
+        body = tuple(ask(f"body_width_{i}", "body_width") for i in range(1, n_widths + 1)) * (body_depth // n_widths)
         n_expansions = min(ask("n_expansions"), len(body))
         head, pool_place = ask("head"), ask("pool_place")
         template = Template(
@@ -100,6 +103,7 @@ class Space:
             pool_place=pool_place,
             convolution=ask("convolution"),
             skips=ask("skips"),
+            body_repeats=body_repeats,
         )
         return template.arch()
 

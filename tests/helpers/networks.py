@@ -37,6 +37,10 @@ WIDER = ArchSpec(
         Conv(4, 1, then=("bn",)),
         Conv(8, 1, then=("relu",)),
         Skip(3),
+        Conv(8, padding=1, bias=True),
+        Conv(8, padding=1, bias=True, then=("bn-bias", "relu"), shares=1),
+        Dropout(),
+        Conv(8, padding=1, bias=True, then=("leaky-relu", "bn"), shares=3),
         Conv(8, 5, groups=8, then=()),  # a spatial head
         Conv(10, 1, then=()),
     )

@@ -91,6 +91,7 @@ LATER = {
     "pool_place": "after-stem, after-first",
     "convolution": "full, separable",
     "skips": "false, true",
+    "body_repeats": "1:2",
 }
 """What the template got later, all switched on."""
 OF_SCHEDULE = {

@@ -1,5 +1,7 @@
 """Random architectures, recipes and candidates, for the property tests."""
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
@@ -18,7 +20,8 @@ LARGEST_PADDING = 3
 
 def templates(max_width: int = 32) -> SearchStrategy[Template]:
     """Points of the template's family."""
-    widths = st.lists(st.integers(1, max_width), min_size=1, max_size=4).map(tuple)
+    width, depth = st.integers(1, max_width), st.integers(1, 4)
+    widths = st.lists(width, min_size=1, max_size=4).map(tuple) | st.builds(lambda w, d: (w,) * d, width, depth)
     return st.builds(
         Template,
         stem=widths,
@@ -38,6 +41,7 @@ def templates(max_width: int = 32) -> SearchStrategy[Template]:
         pool_place=st.sampled_from(POOL_PLACES),
         convolution=st.sampled_from(CONVOLUTIONS),
         skips=st.booleans(),
+        body_repeats=st.integers(1, 3),
     )
 
 
@@ -47,11 +51,20 @@ def free_architectures(draw: DrawFn, max_width: int = 24, max_layers: int = 6) -
     layers: list[Layer] = []
     shapes = [INPUT_SHAPE]
     for _ in range(draw(st.integers(0, max_layers))):
-        skips = [Skip(back) for back in range(1, len(layers) + 1) if _reaches((*layers, Skip(back)), shapes)]
+        reaching: list[Layer] = [
+            Skip(back) for back in range(1, len(layers) + 1) if _reaches((*layers, Skip(back)), shapes)
+        ]
+        reaching += [conv for conv in _sharing(layers, shapes) if _reaches((*layers, conv), shapes)]
         plain = _convolutions(shapes[-1], max_width) | _others(shapes[-1])
-        layers.append(draw(st.sampled_from(skips) | plain if skips else plain))
+        layers.append(draw(st.sampled_from(reaching) | plain if reaching else plain))
         shapes.append(layers[-1].output_shape(shapes[-1]))
     return ArchSpec((*layers, *draw(_heads(shapes[-1][1]))))
+
+
+def _sharing(layers: list[Layer], shapes: list[Shape]) -> list[Conv]:
+    """A convolution with the weights of each that there is, whether they fit or not."""
+    owners = [(len(layers) - i, x) for i, x in enumerate(layers) if isinstance(x, Conv)]
+    return [replace(x, stride=1, padding=x.kernel // 2, then=("prelu", "bn"), shares=back) for back, x in owners]
 
 
 def _reaches(layers: tuple[Layer, ...], shapes: list[Shape]) -> bool:

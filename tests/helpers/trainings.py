@@ -23,7 +23,8 @@ LEARNER = ArchSpec((Conv(6, 5, 2, then=("bn", "relu", "dropout")), MaxPool(), Co
 PLAIN = ArchSpec((Conv(6, then=("relu",)), MaxPool(), Conv(8, bias=True, then=("relu",)), *HEAD))
 WIDER = ArchSpec(
     (Conv(6, then=("bn-bias", "relu", "dropout")), MaxPool(), Conv(12, then=("bn", "prelu")), MaxPool(),
-     Conv(12, 1, then=("silu",)), Skip(1), Conv(12, 5, groups=12, then=()), Conv(10, 1, then=()))
+     Conv(12, 1, then=("silu",)), Skip(1),
+     Conv(12, padding=1), Conv(12, padding=1, shares=1), Conv(12, 5, groups=12, then=()), Conv(10, 1, then=()))
 )  # fmt: skip
 """What the template got later."""
 FAST = Recipe(epochs=2, batch_size=64, lr=0.1)

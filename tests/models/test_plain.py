@@ -91,7 +91,7 @@ LAYER_FAULTS = [
     ({"gap": {"kernel": 7}}, "layer 1: gap has no 'kernel': it knows nothing"),
     (
         {"conv": {"out": 8, "size": 3, "pad": 1}},
-        "layer 1: conv has no 'size', 'pad': it knows out, kernel, stride, padding, bias, groups, then",
+        "layer 1: conv has no 'size', 'pad': it knows out, kernel, stride, padding, bias, groups, then, shares",
     ),
     ({"conv": -8}, "layer 1 (conv 3x3): out is -8: it must be a whole number of at least 1"),
     ({"conv": 0}, "layer 1 (conv 3x3): out is 0: it must be a whole number of at least 1"),
@@ -157,6 +157,22 @@ def test_faults_of_a_layer(layer: object, fault: str) -> None:
         (
             [{"conv": 8}, {"maxpool": 26}, {"conv": {"out": 8, "kernel": 5, "padding": 1}}, *HEAD],
             "layer 3 (conv 5x5): a 5x5 window does not fit on 8x1x1 with padding 1",
+        ),
+        (
+            [{"conv": {"out": 8, "shares": 1}}, *HEAD],
+            "layer 1 (conv 3x3): shares is 1, and there are 0 layers before it",
+        ),
+        (
+            [{"conv": 8}, "maxpool", {"conv": {"out": 8, "shares": 1}}, *HEAD],
+            "layer 3 (conv 3x3): shares is 1, and layer 2 is maxpool 2x2: name a convolution",
+        ),
+        (
+            [{"conv": 1}, {"conv": {"out": 1, "shares": 1}}, {"conv": {"out": 1, "shares": 1}}, *HEAD],
+            "layer 3 (conv 3x3): layer 2 has no weights of its own: share those of layer 1",
+        ),
+        (
+            [{"conv": 8}, {"conv": {"out": 8, "shares": 1}}, *HEAD],
+            "layer 2 (conv 3x3): input channels, out, kernel, groups and bias must be those of layer 1",
         ),
         ([{"conv": 8}, {"skip": 2}, *HEAD], "layer 2 (skip 2): back is 2, and there are 1 layers before it"),
         (

@@ -134,8 +134,9 @@ def _steps(arch: ArchSpec, weights: Mapping[str, torch.Tensor]) -> Iterator[Step
 
 
 def _conv_step(number: int, row: LayerFacts, conv: Conv, weights: Mapping[str, torch.Tensor]) -> ConvStep:
-    weight = _values(weights, f"{number}_conv.weight")  # (O, I, k, k)
-    bias = _values(weights, f"{number}_conv.bias") if conv.bias else np.zeros(conv.out)
+    owner = number - conv.shares
+    weight = _values(weights, f"{owner}_conv.weight")  # (O, I, k, k)
+    bias = _values(weights, f"{owner}_conv.bias") if conv.bias else np.zeros(conv.out)
     order = [name for name in conv.then if name != "dropout"]
     affine = None
     if any(name in NORMS for name in order):

@@ -32,6 +32,9 @@ class Network(nn.Module):
                 continue
             for name, module in modules(kind, fields, channels):
                 self.layers.add_module(f"{number}_{name}", module)
+            if fields.get("shares"):
+                owner = getattr(self.layers, f"{number - fields['shares']}_conv")
+                setattr(self.layers, f"{number}_conv", Shared(owner, fields["stride"], fields["padding"]))
             channels = fields.get("out", channels)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -39,6 +42,19 @@ class Network(nn.Module):
             images = images / 255
         logits: torch.Tensor = self.layers((images - self.mean) / self.std)
         return logits.flatten(1)
+
+
+class Shared(nn.Module):
+    """The weights of another convolution, applied once more."""
+
+    def __init__(self, owner: nn.Conv2d, stride: int, padding: int) -> None:
+        super().__init__()
+        self.owner = (owner,)  # in a tuple it is no part of this module
+        self.stride, self.padding = stride, padding
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        [conv] = self.owner
+        return nn.functional.conv2d(x, conv.weight, conv.bias, self.stride, self.padding, groups=conv.groups)
 
 
 class Keep(nn.Module):

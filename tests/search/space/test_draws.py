@@ -6,7 +6,7 @@ import optuna
 import pytest
 from optuna.samplers import RandomSampler
 
-from models.layers import Conv
+from models.layers import Conv, Skip
 from models.recipe import Recipe
 from models.schedules import Cosine, MultiStep, OneCycle, Plateau, Step
 from search.space.space import Space
@@ -138,6 +138,18 @@ def test_what_the_template_got_later_is_what_is_answered() -> None:
     assert layers[0] == Conv(5, then=("bn-bias", "silu", "dropout"))
     assert layers[2:4] == (Conv(5, groups=5, then=()), Conv(6, 1, then=layers[0].then))
     assert layers[-2] == Conv(8, 9, groups=8, then=())
+
+
+def test_what_is_applied_again_has_one_width_and_shares_its_weights() -> None:
+    fixed = {"body_repeats": "3", "body_depth": "2", "n_expansions": "0", "skips": "true", "second_pool": "false"}
+    space = Space.of(fixed, 10_000)
+    asked = Asked(0)
+    arch = space.sample_arch(asked)
+    assert [name for name in asked.names if name.startswith("body_width")] == ["body_width_1"]
+    owner = next(i for i, layer in enumerate(arch.layers) if isinstance(layer, Skip)) + 1
+    again = [layer.shares for layer in arch.layers[owner:] if isinstance(layer, Conv)][:3]
+    assert again == [0, 2, 4]
+    assert arch.facts[owner + 2].params == 2 * arch.facts[owner].output_shape[0]  # of its BatchNorm alone
 
 
 def test_the_transition_is_placed_only_where_a_pool_is_behind_the_stem() -> None:
