@@ -59,10 +59,8 @@ class Template:
     convolution: str = "full"
     """What the 3x3 convolutions of stem and body are, but for the first, which sees one channel: full, or separable, a
     3x3 filter a channel and a 1x1 with nothing between the two."""
-
     skips: bool = False
     """Whether what comes into each body convolution (with its expansion) is added to what comes out."""
-
     body_repeats: int = 1
     """How many times each body convolution behind the first (with its expansion) is applied, with the same weights and
     each time with a normalisation of its own; one that changes the number of channels is applied once."""
