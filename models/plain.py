@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from models.arch import ArchSpec, find_faults
+from models.arch import MOST_LAYERS, ArchSpec, find_faults
 from models.errors import InvalidArchitectureError, InvalidRecipeError
 from models.later import spelled_out
 from models.layers import LAYERS, Conv, Layer
@@ -30,6 +30,8 @@ def arch_from_list(items: object) -> ArchSpec:
         raise InvalidArchitectureError(["layers is missing: list the layers, such as `- conv: 8`"])
     if not isinstance(items, (list, tuple)) or not items:
         raise InvalidArchitectureError([f"layers is {items!r}: it must be a list, such as `- conv: 8`"])
+    if len(items) > MOST_LAYERS:
+        raise InvalidArchitectureError([f"{len(items):,} layers: there may be {MOST_LAYERS:,}"])
     layers: list[Layer] = []
     faults: list[str] = []
     for number, item in enumerate(items, 1):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from models.errors import InvalidRecipeError
-from models.schedules import OneCycle, Schedule, floats_from_ints, stretched
+from models.schedules import MOST_EPOCHS, OneCycle, Schedule, floats_from_ints, stretched
 
 OPTIMIZERS = ("sgd", "adamw")
 
@@ -21,7 +21,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "fill": (0, 255),
     "label_smoothing": (0.0, 0.5),
     "ema_decay": (0.0, 0.99999),
-    "epochs": (1, 10_000),
+    "epochs": (1, MOST_EPOCHS),
     "batch_size": (1, 60_000),
 }
 _WHOLE = ("epochs", "batch_size", "fill")

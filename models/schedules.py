@@ -9,6 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
+MOST_EPOCHS = 10_000
+"""Of a training, and of what a schedule counts in epochs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
@@ -104,13 +107,17 @@ def stretched(schedule: Schedule, factor: float) -> Schedule:
     """The same shape for a training `factor` times as long: what is counted in epochs grows or shrinks with it."""
     match schedule:
         case Step(every, gamma):
-            return Step(max(1, round(every * factor)), gamma)
+            return Step(_stretched(every, factor), gamma)
         case MultiStep(milestones, gamma):
-            return MultiStep(tuple(sorted({max(1, round(m * factor)) for m in milestones})), gamma)
+            return MultiStep(tuple(sorted({_stretched(m, factor) for m in milestones})), gamma)
         case Cosine(warmup_epochs):
-            return Cosine(round(warmup_epochs * factor))
+            return Cosine(min(MOST_EPOCHS, round(warmup_epochs * factor)))
         case _:  # shares of the training, or what answers to the loss
             return schedule
+
+
+def _stretched(epochs: int, factor: float) -> int:
+    return min(MOST_EPOCHS, max(1, round(epochs * factor)))
 
 
 SCHEDULES: dict[str, type[Schedule]] = {cls.kind: cls for cls in (Constant, Step, MultiStep, OneCycle, Cosine, Plateau)}
@@ -123,14 +130,16 @@ def _at_least(name: str, value: object, minimum: float) -> list[str]:
 
 
 def _whole(name: str, value: object, minimum: int) -> list[str]:
-    if type(value) is int and value >= minimum:
-        return []
-    return [f"{name} is {value!r}: it must be a whole number of at least {minimum}"]
+    if type(value) is not int or value < minimum:
+        return [f"{name} is {value!r}: it must be a whole number of at least {minimum}"]
+    return [] if value <= MOST_EPOCHS else [f"{name} is {value}: it may be {MOST_EPOCHS:,} at most"]
 
 
 def _rising_epochs(name: str, value: object) -> list[str]:
     epochs = list(value) if isinstance(value, tuple) else value
     if isinstance(epochs, list) and epochs and all(type(epoch) is int and epoch >= 1 for epoch in epochs):
+        if max(epochs) > MOST_EPOCHS:
+            return [f"{name} has {max(epochs)}: it may be {MOST_EPOCHS:,} at most"]
         rises = epochs == sorted(set(epochs))
         return [] if rises else [f"{name} is {epochs!r}: each epoch must be later than the one before"]
     return [f"{name} is {epochs!r}: it must be a list of epochs, each at least 1"]

@@ -19,9 +19,13 @@ import yaml
 from models.candidate import Candidate
 from models.errors import MnistSearchError
 from models.layers import Layer
+from models.printable import one_line
 from models.recipe import Recipe
 from models.schedules import Schedule
 from models.spec.parsers import PARSERS
+from models.spec.reading import read_text
+
+_WANTED = f"a spec file ({', '.join(PARSERS)})"
 
 
 def load_spec(path: Path) -> Candidate:
@@ -30,10 +34,9 @@ def load_spec(path: Path) -> Candidate:
     Raises MnistSearchError in one line, `PATH: fault; fault; …`, with every fault of the candidate.
     """
     try:
-        return Candidate.from_dict(_mapping(_parse(path, _read(path))))
+        return Candidate.from_dict(_mapping(_parse(path, read_text(path, _WANTED))))
     except MnistSearchError as error:
-        one_line = " ".join(str(error).split())
-        raise MnistSearchError(f"{path}: {one_line}") from None
+        raise MnistSearchError(one_line(f"{path}: {error}")) from None
 
 
 def dump_spec(candidate: Candidate, name: str) -> str:
@@ -44,19 +47,6 @@ def dump_spec(candidate: Candidate, name: str) -> str:
     lines += ["recipe:"] if recipe else []
     lines += [f"  {key}: {_flow(value)}" for key, value in recipe.items()]
     return "\n".join(lines) + "\n"
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise MnistSearchError(f"there is no such file: name a spec file ({', '.join(PARSERS)})") from None
-    except IsADirectoryError:
-        raise MnistSearchError("this is a folder: name a spec file in it") from None
-    except UnicodeDecodeError as error:
-        raise MnistSearchError(f"not text in UTF-8 (byte {error.start + 1})") from None
-    except OSError as error:
-        raise MnistSearchError(f"cannot be read: {error.strerror}") from None
 
 
 def _parse(path: Path, text: str) -> object:

@@ -29,11 +29,18 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-class _SpecLoader(yaml.SafeLoader):
-    """SafeLoader that refuses a key given twice, where PyYAML keeps the last, and reads 1e-4 as a number.
+class _Careful(yaml.composer.Composer, yaml.constructor.BaseConstructor):
+    """Refuses a key given twice, where PyYAML keeps the last; and aliases.
 
-    PyYAML follows YAML 1.1, to which a number without a point is a text; YAML 1.2 and JSON disagree.
+    A few hundred bytes of them stand for gigabytes, or for a list that holds itself.
     """
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            alias = self.peek_event()
+            place = _place(alias.start_mark)
+            raise MnistSearchError(f"the alias *{alias.anchor} is not read: write out what it stands for ({place})")
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
@@ -44,19 +51,38 @@ class _SpecLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+class _SpecLoader(_Careful, yaml.SafeLoader):
+    """Reads 1e-4 as a number: PyYAML follows YAML 1.1, to which a number without a point is a text.
+
+    YAML 1.2 and JSON disagree.
+    """
+
+
+class _TextLoader(_Careful, yaml.BaseLoader):
+    """All scalars stay text: to YAML 1.1 `4:16` is a number to the base of sixty."""
+
+
+_UNREADABLE = (ValueError, LookupError, AttributeError, ArithmeticError)
+"""What PyYAML's constructors raise, beside its own errors."""
+
 _SpecLoader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
 )
 
 
-def _parse_yaml(text: str) -> object:
+def parse_texts(text: str) -> object:
+    """YAML whose scalars are all taken for texts. Raises MnistSearchError that says where a fault is."""
+    return _parse_yaml(text, _TextLoader)
+
+
+def _parse_yaml(text: str, loader: type[yaml.BaseLoader | yaml.SafeLoader] = _SpecLoader) -> object:
     try:
-        return yaml.load(text, Loader=_SpecLoader)
+        return yaml.load(text, Loader=loader)
     except yaml.MarkedYAMLError as error:
         raise MnistSearchError(f"not YAML: {_problem(error)}") from None
     except yaml.reader.ReaderError as error:
         raise MnistSearchError(f"not YAML: {error.reason} (character {error.position + 1})") from None
-    except ValueError as error:  # an impossible date
+    except _UNREADABLE as error:  # an impossible date, a number of another form than its tag says
         raise MnistSearchError(f"not YAML that can be read: {error}") from None
     except RecursionError:
         raise MnistSearchError("nested too deeply to be read") from None

@@ -1,12 +1,14 @@
 """The catalogue of what can be searched: every range by name, its default, and what it may hold."""
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from models.errors import InvalidRecipeError, MnistSearchError
+from models.layers import ACTIVATIONS, NORMS
 from models.recipe import OPTIMIZERS, Recipe
-from models.schedules import SCHEDULES, Cosine, OneCycle, Plateau, Schedule, Step
-from models.template import DROPOUT_PLACES, HEADS, ORDERS, TRANSITION_PLACES
+from models.schedules import MOST_EPOCHS, SCHEDULES, Cosine, OneCycle, Plateau, Schedule, Step
+from models.template import CONVOLUTIONS, DROPOUT_PLACES, HEADS, ORDERS, POOL_PLACES, TRANSITION_PLACES
 from search.space.ranges import Categorical, FloatRange, IntRange, Range, Value, parse_range
 
 ARCHITECTURE_RANGES = {
@@ -24,6 +26,12 @@ ARCHITECTURE_RANGES = {
     "head": "gap-1x1, conv-gap, gap-hidden, conv",
     "hidden_width": "8:24:8",
     "dropout_place": "blocks, pools",
+    "norm": "bn",
+    "activation": "relu",
+    "pool_place": "after-stem",
+    "convolution": "full",
+    "skips": "false",
+    "body_repeats": "1",
 }
 RECIPE_RANGES = {
     "optimizer": "sgd",
@@ -58,17 +66,28 @@ _ALLOWED: dict[str, tuple[Value, ...]] = {
     "stem_kernel": (3, 5),
     "transition_place": TRANSITION_PLACES,
     "second_pool": (False, True),
-    "order": tuple(ORDERS),
+    "order": ORDERS,
     "head": HEADS,
     "dropout_place": DROPOUT_PLACES,
+    "norm": NORMS,
+    "activation": ACTIVATIONS,
+    "pool_place": POOL_PLACES,
+    "convolution": CONVOLUTIONS,
+    "skips": (False, True),
     "optimizer": OPTIMIZERS,
     "schedule": tuple(SCHEDULES),
 }
 _LEAST: dict[str, int] = {
     "stem_depth": 1, "stem_width": 1, "transition_width": 1, "body_depth": 1, "body_width": 1, "n_expansions": 0,
-    "expansion_width": 1, "hidden_width": 1, "batch_size": 2, "warmup_epochs": 0, "step_count": 1,
+    "expansion_width": 1, "hidden_width": 1, "body_repeats": 1, "batch_size": 2, "warmup_epochs": 0, "step_count": 1,
     "plateau_patience": 0,
 }  # fmt: skip
+_MOST: dict[str, int] = {
+    "stem_depth": 32, "body_depth": 32, "n_expansions": 32, "stem_width": 4096, "transition_width": 4096,
+    "body_width": 4096, "expansion_width": 4096, "hidden_width": 4096, "warmup_epochs": MOST_EPOCHS,
+    "step_count": MOST_EPOCHS, "plateau_patience": MOST_EPOCHS,
+}  # fmt: skip
+"""Far beyond any network that is small: every depth is gone through to find the smallest network of a space."""
 _SCHEDULED: dict[str, Callable[[Any], Schedule]] = {
     "warmup_share": lambda value: OneCycle(warmup_share=value),
     "warmup_epochs": lambda value: Cosine(warmup_epochs=value),
@@ -77,7 +96,7 @@ _SCHEDULED: dict[str, Callable[[Any], Schedule]] = {
     "plateau_patience": lambda value: Plateau(patience=value),
 }
 _SHARED_OUT = ("step_count", "milestone_share")
-"""No fields of a recipe: what they come to depends on the number of epochs, and is always valid."""
+"""No fields of a recipe: what they come to depends on the number of epochs."""
 
 
 def read_range(name: str, text: str) -> Range:
@@ -112,6 +131,10 @@ def _fault(name: str, value: Value) -> str | None:
         return f"{value!r} is not a whole number of at least {_LEAST[name]}"
     if isinstance(value, (str, bool)):
         return f"{value!r} is not a number"
+    if value > _MOST.get(name, math.inf):
+        return f"{value} is more than {_MOST[name]:,}"
+    if name == "milestone_share" and not 0 <= value <= 1:
+        return f"{value} does not lie between 0 and 1"
     return _recipe_fault(name, value)
 
 

@@ -13,6 +13,9 @@ from models.errors import MnistSearchError
 
 Value = int | float | str | bool
 
+LARGEST = 2**53
+"""Whole numbers up to this are all floats too: Optuna keeps every value as one."""
+
 
 class Suggest(Protocol):
     """What an optuna Trial offers, and our own drawers (`search/space/draws.py`) too."""
@@ -82,6 +85,8 @@ def parse_range(text: str) -> Range:
             raise MnistSearchError(f"{text!r} repeats a value")
         return Categorical(values)
     low, high, *rest = (_value(part) for part in parts)
+    if any(type(value) is int and abs(value) > LARGEST for value in (low, high, *rest)):
+        raise MnistSearchError(f"{text!r} has a number above {LARGEST:,}")
     if len(rest) > 1 or not (_is_number(low) and _is_number(high)):
         raise MnistSearchError(f"{text!r} is not a range: write 4:24, 16:48:8, 0.01:0.5:log, or a, b, c")
     return _between(text, low, high, rest[0] if rest else None)

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from models.candidate import Candidate
 from models.errors import MnistSearchError
+from models.printable import one_line
+from models.spec.parsers import parse_texts
+from models.spec.reading import read_text
 from search.space.catalogue import read_range
 from search.space.space import Space
 from search.study.settings import MAX_EPOCHS, StudySettings, default_epochs, with_lengths
 from search.study.study import SearchStudy, create_study, is_begun, open_study, require_room, resume_study
 from search.study.warm_start import warm_start_candidates
+from storage.artifacts import place_of
 from storage.store import Store
 from trainer.data.find import AUTO, data_folder, find_dataset
 from trainer.data.images import TrainingData
@@ -32,6 +34,7 @@ class StudyRequest:
     space_file: Path | None = None
     set_ranges: tuple[str, ...] = ()
     warm_start: tuple[str, ...] = ()
+    artifacts: str | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Prepared:
     data: TrainingData
     notice: str
     warm_start: dict[str, Candidate]
+    files_notice: str | None = None
+    """A line about where files are kept from now on, where that is news."""
 
 
 def prepare(request: StudyRequest) -> Prepared:
@@ -55,14 +60,17 @@ def prepare(request: StudyRequest) -> Prepared:
     name = request.study or found.dataset.name
     given = {**request.settings, "dataset": found.dataset.name}
     if store is not None and is_begun(store, name):
+        files = store.artifact_location.settle(request.artifacts)
         study = resume_study(store, name, given)
         _require_same_ranges(study, ranges)
         known = warm_start_candidates(request.warm_start, study.settings.max_params)
     else:
         settings = _new_settings(given, ranges)
         known = warm_start_candidates(request.warm_start, settings.max_params)
-        study = create_study(store or Store(request.storage_url), name, settings)
-    return Prepared(study, split_data(found.dataset, study.settings.split), found.notice, known)
+        store = store or Store(request.storage_url)
+        files = store.artifact_location.settle(request.artifacts)
+        study = create_study(store, name, settings)
+    return Prepared(study, split_data(found.dataset, study.settings.split), found.notice, known, files)
 
 
 def _check_values(request: StudyRequest) -> None:
@@ -70,6 +78,8 @@ def _check_values(request: StudyRequest) -> None:
 
     Values that go together are checked together only where no study can be that has the others.
     """
+    if request.artifacts is not None:
+        place_of(request.artifacts)
     given = _given(request.settings)
     if Store.exists(request.storage_url):
         given = {"epochs": MAX_EPOCHS, "sustain": 1, **given}
@@ -100,14 +110,11 @@ def _require_same_ranges(study: SearchStudy, ranges: Mapping[str, str]) -> None:
 
 def _read_space(path: Path) -> dict[str, str]:
     try:
-        # All scalars stay text: to YAML 1.1 `4:16` is a number to the base of sixty.
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
-    except OSError as error:
-        raise MnistSearchError(f"{path} cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise MnistSearchError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(data, dict):
-        raise MnistSearchError(f"{path} is not a mapping of ranges, such as `body_width: 4:16`")
+        data = parse_texts(read_text(path, "a file of ranges"))
+        if not isinstance(data, dict):
+            raise MnistSearchError("not a mapping of ranges, such as `body_width: 4:16`")
+    except MnistSearchError as error:
+        raise MnistSearchError(one_line(f"{path}: {error}")) from None
     return {str(name): _range_text(value) for name, value in data.items()}
 
 

@@ -19,6 +19,8 @@ from storage.tables import SessionRow
 from tests.helpers.databases import WritingTransactions, new_study
 from tests.helpers.processes import ended_process
 
+pytestmark = pytest.mark.every_database
+
 TAKEN_OVER = "another process has taken this study over, since this one stood still too long, or by --take-over"
 
 

@@ -6,6 +6,8 @@ Format: two zero bytes, a type code (8: unsigned byte), the number of dimensions
 
 import gzip
 import math
+import os
+import stat
 import zlib
 from pathlib import Path
 
@@ -13,7 +15,10 @@ import numpy as np
 
 from models.errors import MnistSearchError
 
+MOST_BYTES = 1 << 29
+"""Eleven times MNIST: all images are held in memory."""
 _UNSIGNED_BYTE = 8
+_MOST_DIMS = 8
 
 
 def read_idx(path: Path) -> np.ndarray:
@@ -28,6 +33,8 @@ def parse_idx(raw: bytes, path: str) -> np.ndarray:
     if raw[2] != _UNSIGNED_BYTE:
         raise MnistSearchError(f"{path} is not an IDX file of unsigned bytes: its type code is {raw[2]}, not 8")
     n_dims = raw[3]
+    if n_dims > _MOST_DIMS:
+        raise MnistSearchError(f"{path} is not an IDX file of images or labels: it has {n_dims} dimensions")
     header = 4 + 4 * n_dims
     if len(raw) < header:
         raise MnistSearchError(f"{path} is truncated: it ends within its header, at {len(raw)} bytes")
@@ -38,13 +45,25 @@ def parse_idx(raw: bytes, path: str) -> np.ndarray:
         raise MnistSearchError(
             f"{path} is {state}: {len(raw):,} bytes where its header {dims} needs {expected:,}; fetch it again"
         )
+    if 0 in dims and max(dims) > MOST_BYTES:
+        raise MnistSearchError(f"{path} holds nothing, in {dims} dimensions; fetch it again")
     return np.frombuffer(raw, np.uint8, offset=header).reshape(dims)
 
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        raw = path.read_bytes()
-        return gzip.decompress(raw) if path.suffix == ".gz" else raw
+        # Looked at before it is opened: a pipe would be waited for, and a device has no end.
+        mode = os.stat(path).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise MnistSearchError(f"{path} is no file but a device or a pipe")
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)
+        if len(raw) > MOST_BYTES:
+            unpacked = "unpacked it" if path.suffix == ".gz" else "it"
+            raise MnistSearchError(
+                f"{path} is too large: {unpacked} has more than {MOST_BYTES >> 20} MiB; fetch it again"
+            )
+        return raw
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise MnistSearchError(f"{path} is not a whole gzip file ({error}); fetch it again") from None
     except OSError as error:

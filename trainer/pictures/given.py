@@ -12,7 +12,7 @@ from typing import IO, BinaryIO
 import numpy as np
 
 from models.errors import MnistSearchError
-from trainer.data.idx import parse_idx
+from trainer.data.idx import MOST_BYTES, parse_idx
 from trainer.pictures.framing import SIDE, Framing
 from trainer.pictures.seeing import see_as_is, see_file
 
@@ -23,8 +23,6 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 _IDX_TYPES = (0x08, 0x09, 0x0B, 0x0C, 0x0D, 0x0E)
 """Codes of IDX types; all but the first are refused, by name."""
 _GZIP_START = b"\x1f\x8b"
-_MAX_BYTES = 2**29
-"""More than half a million images: all are looked at together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,9 +119,9 @@ def _unzipped(raw: bytes, name: str) -> bytes:
 
 def _whole(file: IO[bytes] | gzip.GzipFile, name: str) -> bytes:
     """All that a file holds. Raises MnistSearchError for one with no end in sight, such as a device."""
-    content = file.read(_MAX_BYTES + 1)
-    if len(content) > _MAX_BYTES:
-        raise MnistSearchError(f"{name} has more than {_MAX_BYTES // 2**20:,} MiB: give less at once")
+    content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise MnistSearchError(f"{name} has more than {MOST_BYTES // 2**20:,} MiB: give less at once")
     return content
 
 

@@ -105,7 +105,7 @@ def test_presets_are_read_back(tmp_path: Path, name: str) -> None:
     [
         (
             "layers: [conv: 8, norm]",
-            "layer 2: unknown layer 'norm': it may be conv, maxpool, avgpool, gap, dropout",
+            "layer 2: unknown layer 'norm': it may be conv, maxpool, avgpool, gap, dropout, skip",
         ),
         ("layers: [conv: -8]", "layer 1 (conv 3x3): out is -8: it must be a whole number of at least 1"),
         (
@@ -185,7 +185,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 
 def test_a_folder(tmp_path: Path) -> None:
-    assert fault_of(tmp_path) == "this is a folder: name a spec file in it"
+    assert fault_of(tmp_path) == "this is a folder: name a file in it"
 
 
 def test_a_name_of_another_kind(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def refused(arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
         ("run --dataset cifar", "unknown dataset 'cifar': use auto, mnist, fashion-mnist, kmnist or digits"),
         ("run --set body_width", "--set body_width: write NAME=RANGE, such as body_width=4:16"),
         ("run --set body_width=9:4", "range body_width: '9:4' runs backwards: the smaller number comes first"),
-        ("run --space no.yaml", "no.yaml cannot be read: No such file or directory"),
+        ("run --space no.yaml", "no.yaml: there is no such file: name a file of ranges"),
         ("run --storage nonsense", "'nonsense' is not a storage URL: write sqlite:///FILE.db, or a Postgre"),
         ("run --storage sqlite://", "'sqlite://' names no file: write sqlite:///FILE.db"),
         ("run --storage sqlite:////no/x.db", "the folder /no does not exist: make it, or name another with --storage"),

@@ -38,7 +38,7 @@ class Hearing(Listener):
 @pytest.fixture
 def hasty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """A store that is told of a lock at once."""
-    monkeypatch.setattr("storage.store.BUSY_TIMEOUT_SECONDS", 0)
+    monkeypatch.setattr("storage.urls.BUSY_TIMEOUT_SECONDS", 0)
     store = Store(f"sqlite:///{tmp_path / 's.db'}")
     yield store
     store.close()

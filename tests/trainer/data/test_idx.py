@@ -88,7 +88,7 @@ def test_a_gzip_file_with_a_wrong_checksum(tmp_path: Path) -> None:
     zipped[-8:-4] = struct.pack("<I", 1)  # a gzip file ends in the checksum and the length of its content
     path = tmp_path / "images.gz"
     path.write_bytes(zipped)
-    assert fault_of(path) == "is not a whole gzip file (CRC check failed); fetch it again"
+    assert fault_of(path).startswith("is not a whole gzip file (CRC check failed")
 
 
 def test_a_gzip_file_with_a_damaged_body(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def saved_png(folder: Path) -> str:
 
 
 def test_what_has_no_end_is_not_read_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trainer.pictures.given._MAX_BYTES", 2**20)
+    monkeypatch.setattr("trainer.pictures.given.MOST_BYTES", 2**20)
     assert the_one("/dev/zero") == Refused("/dev/zero has more than 1 MiB: give less at once")
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (1100, 1000), dtype=np.uint8))
     noise.save(tmp_path / "large.bmp")
