@@ -25,7 +25,7 @@ from benchmarks.reliability._stored import DATABASE
 Scenario = Callable[[Case], None]
 SCENARIOS: dict[str, Scenario] = {}
 
-_HANG_SECONDS = 300
+_HANG_SECONDS = 600
 _LOCK_SECONDS, _LONG_LOCK_SECONDS = 68, 480
 _PATIENCE = ["--patience", "30"]
 _SUSPEND_SECONDS = 150
