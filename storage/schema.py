@@ -8,18 +8,20 @@ from typing import TypeVar
 
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from sqlalchemy import Connection, Engine, inspect, select, update
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import Connection, Engine, func, inspect, select, text, update
 from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.orm import Session
 
 from storage.errors import StorageError
 from storage.migrations import MIGRATIONS, VERSION
+from storage.migrations.exact_text import keep_text_exact
 from storage.tables import OWN_TABLES, Base, SchemaVersion
 
 _T = TypeVar("_T")
 _MAX_TRIES = 50
 _WAIT_SECONDS = 0.1
+_LOCK = 0x6D6E697374  # "mnist": PostgreSQL's locks have numbers
+_LOCK_SECONDS = 60
 _MADE_BY_ANOTHER = re.compile("already exists|duplicate column", re.IGNORECASE)
 
 
@@ -55,6 +57,7 @@ def ensure_schema(engine: Engine) -> None:
 def _create(engine: Engine) -> None:
     with _alone(engine) as connection:
         Base.metadata.create_all(connection, tables=OWN_TABLES)
+        keep_text_exact(connection, [table.name for table in OWN_TABLES])
         with Session(connection) as session:
             session.merge(SchemaVersion(id=1, version=VERSION))
             session.flush()
@@ -63,24 +66,53 @@ def _create(engine: Engine) -> None:
 def _migrate(engine: Engine, version: int) -> None:
     """Leads from the version before to this one, whole or not at all; nothing if another process has done it.
 
-    MySQL alone commits every change of a table at once: what was stopped half-way there has to come from a backup.
+    MySQL alone commits every change of a table at once: what was stopped half-way there goes on at the next opening.
     """
     with _alone(engine) as connection:
-        # Read within the transaction, and locked where SQLite's own lock does not do: another process may be at it.
-        if connection.scalar(select(SchemaVersion.version).with_for_update()) == version - 1:
+        # Read when nobody else can be at it: another process may have been.
+        if connection.scalar(select(SchemaVersion.version)) == version - 1:
             MIGRATIONS[version](Operations(MigrationContext.configure(connection)))
             connection.execute(update(SchemaVersion).values(version=version))
 
 
 @contextmanager
 def _alone(engine: Engine) -> Iterator[Connection]:
-    """A connection in a transaction that takes in changes of tables, and that one process has at a time in SQLite."""
-    with engine.connect() as connection:
-        if isinstance(engine.dialect, sqlite.dialect):
-            # Python's driver begins none by itself before a CREATE or ALTER.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+    """A connection in a transaction that takes in changes of tables, and that one process has at a time."""
+    with engine.connect() as connection, _LOCKS[engine.dialect.name](connection):
         yield connection
         connection.commit()
+
+
+@contextmanager
+def _sqlite_lock(connection: Connection) -> Iterator[None]:
+    # Python's driver begins no transaction by itself before a CREATE or ALTER.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    yield
+
+
+@contextmanager
+def _postgresql_lock(connection: Connection) -> Iterator[None]:
+    connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+    yield
+
+
+@contextmanager
+def _mysql_lock(connection: Connection) -> Iterator[None]:
+    """By a name, since a transaction's locks end at the first change of a table; names are those of all databases."""
+    name = "CONCAT('mnist-search ', MD5(DATABASE()))"
+    if connection.scalar(text(f"SELECT GET_LOCK({name}, {_LOCK_SECONDS})")) != 1:
+        raise StorageError(
+            f"another process has been changing the tables of this database for {_LOCK_SECONDS} s: try again later"
+        )
+    try:
+        yield
+    except BaseException:
+        connection.invalidate()  # closes it, and the lock goes with it
+        raise
+    connection.execute(text(f"DO RELEASE_LOCK({name})"))
+
+
+_LOCKS = {"sqlite": _sqlite_lock, "postgresql": _postgresql_lock, "mysql": _mysql_lock}
 
 
 def _stored_version(engine: Engine) -> int | None:

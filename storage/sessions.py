@@ -1,44 +1,52 @@
 """Who works on a study, and for how long somebody has.
 
 A session is one stretch of work of one dispatcher. While it is open nobody else may start one. A dispatcher that was
-killed leaves its session open; it is closed at once when its process is seen to be gone on this host, and otherwise
-after `STALE_SECONDS` without a sign of life.
+killed leaves its session open; it is closed at once where its process is seen to be gone (`storage/processes.py`), and
+otherwise after `STALE_SECONDS` without a sign of life. All times are those of the database's clock, and a session is
+told by a random token: whoever has lost the study finds that out at the next word that it writes, and writes nothing.
 """
 
-import os
-import socket
+import secrets
 import time
+from typing import Any
 
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from storage.errors import StudyBusyError
+from storage.errors import StorageFailedError, StudyBusyError, StudyLostError
+from storage.owners import Owner, owner_of
+from storage.processes import this_process
+from storage.server_time import ServerNow
 from storage.tables import SessionRow, studies
+from storage.trial_changes import TrialChanges
 
 BEAT_SECONDS = 5.0
-STALE_SECONDS = 120.0
-TAKEN_OVER = "another process has taken this study over, since this one stood still too long"
+TAKEN_OVER = "another process has taken this study over, since this one stood still too long, or by --take-over"
 DELETED = "somebody has deleted this study meanwhile"
 
-_PROCESS_BEGAN = time.time()
+_abandoned: set[str] = set()
+"""Tokens of sessions of this process that may be open in a database that failed before it could say so."""
 
 
 class StudySession:
-    """An open session: `beat` now and then, `end` when done.
+    """An open session: `beat` now and then, `write` what becomes of trials, `end` when done.
 
-    Raises StudyBusyError if another one is open, or (from `beat`, `require` and `drives`) if this one was taken over
-    while it stood still, or the study was deleted.
+    Raises StudyBusyError if another one is open, unless that is to be closed with `take_over`; and StudyLostError (from
+    all methods but `end`) if this one was taken over, or the study was deleted.
     """
 
-    def __init__(self, engine: Engine, study_id: int) -> None:
+    def __init__(self, engine: Engine, study_id: int, take_over: bool = False) -> None:
         self._engine = engine
         self._study_id = study_id
-        self._close_stale()
+        self._token = secrets.token_hex(16)
+        self._make_room(take_over)
         self._before = active_seconds(engine, study_id)
         self._started = time.monotonic()
         self._last_beat = self._started
         self._driven: tuple[int, int] | None = None
+        self._n_writes = 0
+        self._doubtful: TrialChanges | None = None
         self._id = self._open()
 
     @property
@@ -54,7 +62,8 @@ class StudySession:
     def require(self) -> None:
         """A sign of life now: to be sure that the study is still ours."""
         self._last_beat = time.monotonic()
-        self._write(beat_at=time.time())
+        with self._engine.begin() as connection:
+            self._change(connection)
 
     def drives(self, workers: int, slots: int) -> None:
         """Says how many worker processes this dispatcher drives, and how many candidates they train at once.
@@ -62,21 +71,66 @@ class StudySession:
         Written if it is not what was said before.
         """
         if (workers, slots) != self._driven:
-            self._write(workers=workers, slots=slots)
+            with self._engine.begin() as connection:
+                self._change(connection, workers=workers, slots=slots)
             self._driven = workers, slots
 
+    def write(self, changes: TrialChanges) -> None:
+        """Writes a batch of changes and a sign of life in one transaction, or nothing.
+
+        After a StorageFailedError it may be called again with the same batch, which is not written twice: a connection
+        may be lost when all was kept, and before that was heard.
+
+        Raises UpdateFinishedTrialError if somebody has ended one of the trials, and KeyError if one is not there.
+        """
+        if changes.is_empty or self._has_arrived(changes):
+            return
+        with self._engine.begin() as connection:
+            self._change(connection, n_writes=SessionRow.n_writes + 1)
+            changes.write_in(connection)
+            self._doubtful = changes  # until it is heard that all is kept
+        self._doubtful = None
+        self._n_writes += 1
+        self._last_beat = time.monotonic()
+
     def end(self) -> None:
-        """Closes the session, so that the next may open."""
-        self._update(beat_at=time.time(), open=None)
+        """Closes the session, so that the next may open.
+
+        A database that fails is left as it is: this process will be seen to be gone, or silent.
+        """
+        closing = update(SessionRow).where(*self._is_ours()).values(beat_at=ServerNow(), open=None)
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(closing)
+        except StorageFailedError:
+            _abandoned.add(self._token)
+
+    def _make_room(self, take_over: bool) -> None:
+        """Closes the session of a dispatcher that is gone, or has to go."""
+        while True:
+            with self._engine.begin() as connection:
+                owner = owner_of(connection, self._study_id)
+                if owner is None:
+                    return
+                if _is_alive(owner) and not take_over:
+                    raise StudyBusyError(owner.refusal())
+                closing = update(SessionRow).where(SessionRow.session_id == owner.session_id, SessionRow.open == 1)
+                if not take_over:  # it may have come to life since it was looked at
+                    closing = closing.where(SessionRow.beat_at <= owner.beat_at)
+                if connection.execute(closing.values(open=None)).rowcount == 1:
+                    return
 
     def _open(self) -> int:
-        now = time.time()
+        me = this_process()
         row = SessionRow(
             study_id=self._study_id,
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            started_at=now,
-            beat_at=now,
+            host=me.host,
+            pid=me.pid,
+            place=me.place,
+            process_began=me.began,
+            token=self._token,
+            started_at=ServerNow(),
+            beat_at=ServerNow(),
             open=1,
         )
         try:
@@ -86,32 +140,31 @@ class StudySession:
                 return row.session_id
         except IntegrityError:
             raise StudyBusyError("another process has just begun to work on this study: wait for it") from None
+        except StorageFailedError:
+            _abandoned.add(self._token)
+            raise
 
-    def _close_stale(self) -> None:
-        with Session(self._engine) as session, session.begin():
-            row = session.scalar(select(SessionRow).where(SessionRow.study_id == self._study_id, SessionRow.open == 1))
-            if row is None:
-                return
-            if _is_alive(row):
-                age = max(0.0, time.time() - row.beat_at)
-                raise StudyBusyError(
-                    f"process {row.pid} on {row.host} works on this study (last sign of life {age:.0f} s ago): "
-                    "stop it first, or name another study with --study"
-                )
-            row.open = None
+    def _has_arrived(self, changes: TrialChanges) -> bool:
+        """Whether this batch is kept, though an earlier call failed before it heard so."""
+        if self._doubtful is None:
+            return False
+        with self._engine.begin() as connection:
+            self._change(connection)  # which waits, where the server still works on what was sent before
+            n_writes = connection.scalar(select(SessionRow.n_writes).where(SessionRow.session_id == self._id)) or 0
+        doubtful, self._doubtful = self._doubtful, None
+        has_arrived, self._n_writes = n_writes > self._n_writes, n_writes
+        return has_arrived and doubtful is changes
 
-    def _write(self, **values: float) -> None:
-        if not self._update(**values):
-            with self._engine.connect() as connection:
-                is_there = connection.scalar(select(studies.c.study_id).where(studies.c.study_id == self._study_id))
-            raise StudyBusyError(TAKEN_OVER if is_there is not None else DELETED)
+    def _change(self, connection: Connection, **values: Any) -> None:
+        """Changes the session, with a sign of life. Raises StudyLostError if it is not open any more."""
+        changing = update(SessionRow).where(*self._is_ours()).values(beat_at=ServerNow(), **values)
+        # Counted by the connection: MySQL has no UPDATE … RETURNING.
+        if connection.execute(changing).rowcount != 1:
+            is_there = connection.scalar(select(studies.c.study_id).where(studies.c.study_id == self._study_id))
+            raise StudyLostError(TAKEN_OVER if is_there is not None else DELETED)
 
-    def _update(self, **values: float | None) -> bool:
-        """Whether the session was still open, and so was changed."""
-        mine = (SessionRow.session_id == self._id, SessionRow.open == 1)
-        with Session(self._engine) as session, session.begin():
-            # Counted by the connection: MySQL has no UPDATE … RETURNING.
-            return session.connection().execute(update(SessionRow).where(*mine).values(**values)).rowcount == 1
+    def _is_ours(self) -> tuple[ColumnElement[bool], ...]:
+        return SessionRow.session_id == self._id, SessionRow.token == self._token, SessionRow.open == 1
 
 
 def active_seconds(engine: Engine, study_id: int) -> float:
@@ -128,33 +181,15 @@ def is_open(engine: Engine, study_id: int) -> bool:
 
 def driven(engine: Engine, study_id: int) -> tuple[int, int] | None:
     """How many workers and slots the dispatcher drives that works on the study now; None if none does, or says so."""
-    row = _living(engine, study_id)
-    return None if row is None or row.workers is None or row.slots is None else (row.workers, row.slots)
+    owner = _living(engine, study_id)
+    return None if owner is None else owner.drives
 
 
-def _living(engine: Engine, study_id: int) -> SessionRow | None:
-    """The open session of a study, if its dispatcher lives."""
-    query = select(SessionRow).where(SessionRow.study_id == study_id, SessionRow.open == 1)
-    with Session(engine) as session:
-        row = session.scalar(query)
-        return row if row is not None and _is_alive(row) else None
+def _living(engine: Engine, study_id: int) -> Owner | None:
+    with engine.connect() as connection:
+        owner = owner_of(connection, study_id)
+    return owner if owner is not None and _is_alive(owner) else None
 
 
-def _is_alive(row: SessionRow) -> bool:
-    if row.host == socket.gethostname():
-        # In a container every run may have the same number: a session is ours only if it is younger than we are.
-        if row.pid == os.getpid() and row.started_at < _PROCESS_BEGAN:
-            return False
-        if not _process_exists(row.pid):
-            return False
-    return time.time() - row.beat_at < STALE_SECONDS  # also on this host: process numbers are used again
-
-
-def _process_exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _is_alive(owner: Owner) -> bool:
+    return owner.token not in _abandoned and owner.is_alive

@@ -11,15 +11,17 @@ from typing import Any
 
 from optuna.artifacts import FileSystemArtifactStore
 from optuna.storages import RDBStorage
-from sqlalchemy import URL, Engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
+from sqlalchemy import URL, Engine, event
+from sqlalchemy.exc import DatabaseError, OperationalError
 
+from storage import urls
 from storage.errors import NothingStoredError, StorageError
+from storage.faults import tell_faults
 from storage.private_copy import copy_database, may_be_written
 from storage.schema import ensure_schema, while_others_create
+from storage.urls import EXTRAS, engine_options, folder_of, kind_of, parse, with_driver
 
 ARTIFACT_FOLDER = "mnist-search-artifacts"
-BUSY_TIMEOUT_SECONDS = 60
 _RETRY_SECONDS = 0.05
 
 
@@ -34,8 +36,8 @@ class Store:
     """
 
     def __init__(self, url: str, must_exist: bool = False, for_reading: bool = False) -> None:
-        self.url = _parse(url)
-        self.folder = _folder(self.url)
+        self.url = parse(url)
+        self.folder = folder_of(self.url)
         if must_exist and not _exists(self.url):
             raise NothingStoredError(
                 f"nothing is stored at {self.url.render_as_string()} yet: "
@@ -45,12 +47,17 @@ class Store:
         """Whether what is written here is lost."""
         self.optuna = _open(self._copied() if self.is_copy else self.url, self.url)
         self.engine: Engine = self.optuna.engine
-        while_others_create(lambda: ensure_schema(self.engine))
+        tell_faults(self.engine, self.url)
+        try:
+            while_others_create(lambda: ensure_schema(self.engine))
+        except BaseException:
+            self.close()
+            raise
 
     @staticmethod
     def exists(url: str) -> bool:
         """Whether something may be stored there. Raises StorageError when the URL is malformed."""
-        return _exists(_parse(url))
+        return _exists(parse(url))
 
     @property
     def artifact_folder(self) -> Path:
@@ -82,62 +89,71 @@ class Store:
         return self.url.set(database=f"{folder}/copy.db")
 
 
-def _parse(url: str) -> URL:
-    try:
-        parsed = make_url(url)
-        parsed.get_dialect()
-    except (ArgumentError, ValueError, NoSuchModuleError):
-        raise StorageError(
-            f"{url!r} is not a storage URL: write sqlite:///FILE.db, or a PostgreSQL or MySQL URL"
-        ) from None
-    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise StorageError(f"{url!r} names no file: write sqlite:///FILE.db")
-    return parsed
+class _OptunaStorage(RDBStorage):
+    """Optuna's storage, which gives its connections back where it cannot be opened."""
 
-
-def _folder(url: URL) -> Path:
-    """The folder of an SQLite file; the working folder for a database server."""
-    if url.get_backend_name() != "sqlite":
-        return Path.cwd()
-    folder = Path(str(url.database)).absolute().parent
-    if not os.path.isdir(folder):  # Path's own raises for a folder that may not be looked into
-        raise StorageError(f"the folder {folder} does not exist: make it, or name another with --storage")
-    return folder
+    def __init__(self, url: str, engine_kwargs: dict[str, Any]) -> None:
+        try:
+            super().__init__(url, engine_kwargs)
+        except BaseException:
+            if hasattr(self, "scoped_session"):
+                self.remove_session()
+                self.engine.dispose()
+            raise
 
 
 def _exists(url: URL) -> bool:
-    return url.get_backend_name() != "sqlite" or os.path.exists(str(url.database))
+    return kind_of(url) != "sqlite" or os.path.exists(str(url.database))
 
 
 def _is_fixed(url: URL) -> bool:
     """Whether it is a file that is there and may not be written."""
-    return url.get_backend_name() == "sqlite" and _exists(url) and not may_be_written(Path(str(url.database)))
+    return kind_of(url) == "sqlite" and _exists(url) and not may_be_written(Path(str(url.database)))
 
 
 def _open(url: URL, named: URL) -> RDBStorage:
     """The storage at `url`, which the user knows as `named`."""
-    text = url.render_as_string(hide_password=False)
-    shown = named.render_as_string(hide_password=True)
-    options: dict[str, Any] = {}
-    if url.get_backend_name() == "sqlite":
-        fault = _sqlite_fault(Path(str(url.database)))
-        if fault is not None and "not a database" in fault:
-            raise StorageError(f"{Path(str(named.database))} is not an SQLite database: name another with --storage")
-        if fault is not None:
-            what = "written" if url == named else "read"
-            raise StorageError(f"{Path(str(named.database))} cannot be {what}: {fault}; name another with --storage")
-        options = {"connect_args": {"timeout": BUSY_TIMEOUT_SECONDS}}
+    if kind_of(url) == "sqlite":
+        _require_sqlite(url, named)
+    driven = with_driver(url)
+    # Optuna puts its version in the place of {SCHEMA_VERSION}: braces of ours are none of its business.
+    text = driven.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
     try:
-        storage = while_others_create(lambda: RDBStorage(text, engine_kwargs=options))
-    except ImportError as error:
-        raise StorageError(f"{shown} needs a driver that is not installed: {error}") from None
+        storage = while_others_create(lambda: _OptunaStorage(text, engine_kwargs=engine_options(driven)))
+    except ImportError:
+        raise StorageError(_without_driver(driven, named)) from None
     except (DatabaseError, RuntimeError) as error:
-        cause = getattr(error, "orig", None) or error
-        raise StorageError(f"{shown} cannot be opened: {_one_line(cause)}") from None
-    if url.get_backend_name() == "sqlite":
+        raise StorageError(_not_opened(error, named)) from None
+    if kind_of(url) == "sqlite":
         event.listen(storage.engine, "connect", _set_connection_pragmas)
         storage.engine.dispose()  # connections made before the listener stood lack foreign keys
     return storage
+
+
+def _without_driver(url: URL, named: URL) -> str:
+    shown, extra = named.render_as_string(), EXTRAS.get(url.drivername)
+    if extra is None:
+        bare = url.set(drivername=url.get_backend_name()).render_as_string()
+        return f"{shown} needs a driver that is not installed: install {url.get_driver_name()}, or write {bare}"
+    return f"{shown} needs a driver that is not installed: pip install 'mnist-search[{extra}]'"
+
+
+def _not_opened(error: Exception, named: URL) -> str:
+    """Why a database cannot be opened, and what to do where only a server can be at fault."""
+    said = f"{named.render_as_string()} cannot be opened: {_one_line(getattr(error, 'orig', None) or error)}"
+    if isinstance(error, OperationalError) and kind_of(named) != "sqlite":
+        return f"{said}; see that the server runs and has this database, or name another with --storage"
+    return said
+
+
+def _require_sqlite(url: URL, named: URL) -> None:
+    """Raises StorageError unless the file is a database that may be written; a new one is made."""
+    fault = _sqlite_fault(Path(str(url.database)))
+    if fault is not None and "not a database" in fault:
+        raise StorageError(f"{Path(str(named.database))} is not an SQLite database: name another with --storage")
+    if fault is not None:
+        what = "written" if url == named else "read"
+        raise StorageError(f"{Path(str(named.database))} cannot be {what}: {fault}; name another with --storage")
 
 
 def _sqlite_fault(path: Path) -> str | None:
@@ -145,7 +161,7 @@ def _sqlite_fault(path: Path) -> str | None:
     start = time.monotonic()
     # Two processes that switch a new file at once may both be told "locked" without having waited.
     while (fault := _fault_of(path)) is not None and "locked" in fault:
-        if time.monotonic() - start > BUSY_TIMEOUT_SECONDS:
+        if time.monotonic() - start > urls.BUSY_TIMEOUT_SECONDS:
             break
         time.sleep(_RETRY_SECONDS)
     return fault
@@ -155,7 +171,7 @@ def _fault_of(path: Path) -> str | None:
     if os.path.isfile(path) and not os.access(path, os.W_OK):  # SQLite would find out late, and leave files beside it
         return "attempt to write a readonly database"
     try:
-        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS)
+        connection = sqlite3.connect(path, timeout=urls.BUSY_TIMEOUT_SECONDS)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("BEGIN IMMEDIATE")  # of a file that may not be written this is a mere read

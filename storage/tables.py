@@ -26,6 +26,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 MAX_WEIGHTS_BYTES = 2**24 - 1
 """MySQL would take 64 KiB at most, were the length not said; the others have no such limit."""
+LABEL_LENGTH = 255
+"""Letters of what a candidate is called; servers refuse what is longer, and SQLite does not."""
 
 
 class Base(DeclarativeBase):
@@ -121,7 +123,7 @@ class TrainingRunRow(Base):
 
     run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     candidate_id: Mapped[str] = mapped_column(String(64), index=True)
-    label: Mapped[str] = mapped_column(String(255))
+    label: Mapped[str] = mapped_column(String(LABEL_LENGTH))
     dataset: Mapped[str] = mapped_column(String(64))
     split: Mapped[str] = mapped_column(String(64))
     seed: Mapped[int] = mapped_column(BigInteger)
@@ -136,7 +138,7 @@ class VerificationRow(Base):
 
     verification_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     candidate_id: Mapped[str] = mapped_column(String(64), index=True)
-    label: Mapped[str] = mapped_column(String(255))
+    label: Mapped[str] = mapped_column(String(LABEL_LENGTH))
     dataset: Mapped[str] = mapped_column(String(64))
     study_id: Mapped[int | None] = mapped_column(
         ForeignKey("studies.study_id", name="fk_verifications_study_id", ondelete="CASCADE"), index=True

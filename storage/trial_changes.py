@@ -101,26 +101,34 @@ class TrialChanges:
                 del self._rows[table]
         return ended
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to be written."""
+        return not self._trial_ids
+
     def write(self, engine: Engine) -> None:
         """Writes all in one transaction, or nothing.
 
         Raises UpdateFinishedTrialError if somebody has ended one of the trials, and KeyError if one is not there.
         """
-        if not self._trial_ids:
-            return
-        with engine.begin() as connection:
-            _hold(connection, self._trial_ids)
-            for table, rows in self._rows.items():
-                of_table = list(rows.values())
-                connection.execute(upsert(table, list(of_table[0]), engine.dialect.name), of_table)
-            if self._ends:
-                ended = update(_TRIALS).where(_TRIALS.c.trial_id == bindparam("ended_id"))
-                ended = ended.values(state=bindparam("state"), datetime_complete=bindparam("datetime_complete"))
-                connection.execute(ended, list(self._ends.values()))
-                connection.execute(delete(_STATES).where(_STATES.c.trial_id.in_(list(self._ends))))
-            if self._waiting:
-                these = _TRIALS.c.trial_id.in_(list(self._waiting))
-                connection.execute(update(_TRIALS).where(these).values(state=TrialState.WAITING))
+        if not self.is_empty:
+            with engine.begin() as connection:
+                self.write_in(connection)
+
+    def write_in(self, connection: Connection) -> None:
+        """Writes all in a transaction of somebody's, who ends it; raises as `write` does."""
+        _hold(connection, self._trial_ids)
+        for table, rows in self._rows.items():
+            of_table = list(rows.values())
+            connection.execute(upsert(table, list(of_table[0]), connection.dialect.name), of_table)
+        if self._ends:
+            ended = update(_TRIALS).where(_TRIALS.c.trial_id == bindparam("ended_id"))
+            ended = ended.values(state=bindparam("state"), datetime_complete=bindparam("datetime_complete"))
+            connection.execute(ended, list(self._ends.values()))
+            connection.execute(delete(_STATES).where(_STATES.c.trial_id.in_(list(self._ends))))
+        if self._waiting:
+            these = _TRIALS.c.trial_id.in_(list(self._waiting))
+            connection.execute(update(_TRIALS).where(these).values(state=TrialState.WAITING))
 
     def _put(self, table: Table, trial_id: int, key: Any, **values: Any) -> None:
         self._rows[table][trial_id, key] = {"trial_id": trial_id, _KEYS[table]: key, **values}

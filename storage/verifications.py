@@ -9,7 +9,7 @@ from sqlalchemy import Engine, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from storage.tables import VerificationRow, VerificationRunRow, VerificationWeightsRow
+from storage.tables import LABEL_LENGTH, VerificationRow, VerificationRunRow, VerificationWeightsRow
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ def release(version: str) -> str:
 
 def begin_verification(engine: Engine, verification: Verification) -> int:
     """Keeps that a verification has begun; returns its number."""
-    row = VerificationRow(began_at=time.time(), **vars(verification))
+    kept = {**vars(verification), "label": verification.label[:LABEL_LENGTH]}
+    row = VerificationRow(began_at=time.time(), **kept)
     with Session(engine) as session, session.begin():
         session.add(row)
         session.flush()

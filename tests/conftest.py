@@ -16,10 +16,22 @@ from tests.helpers.bundles import shared_bundle
 from tests.helpers.cli import QUICK, run_here, share_kernels
 from tests.helpers.databases import new_study, url_of
 from tests.helpers.inline import InlineEngine
+from tests.helpers.shared_servers import begin_folder, close_stores, shared_server, shared_store, stop_all
 from trainer.fused.kernels import load_kernels
 
 # For the processes that tests start: those of parallel tests would wait for each other's threads, and busily.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # pytest's workers have it, and use the folder of the process above them
+        begin_folder()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    close_stores()
+    if not hasattr(config, "workerinput"):
+        stop_all()
 
 
 @pytest.fixture(autouse=True)
@@ -91,11 +103,46 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture
-def store(tmp_path: Path, empty_database: bytes) -> Iterator[Store]:
+def database_kind() -> str:
+    """Where `store` is: tests with the mark `every_database` run in each kind."""
+    return "sqlite"
+
+
+@pytest.fixture
+def store(database_kind: str, tmp_path: Path, empty_database: bytes) -> Iterator[Store]:
+    """All tables, with nothing in them. A server's is used for the next test too: leave its tables as they are."""
+    if database_kind != "sqlite":
+        yield shared_store(database_kind)
+        return
     (tmp_path / "s.db").write_bytes(empty_database)
     opened = Store(url_of(tmp_path / "s.db"))
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def database_url(database_kind: str, tmp_path: Path, empty_database: bytes) -> Iterator[str]:
+    """A database of one's own, with all tables and nothing in them, to be changed at will."""
+    if database_kind == "sqlite":
+        (tmp_path / "own.db").write_bytes(empty_database)
+        yield url_of(tmp_path / "own.db")
+    else:
+        server = shared_server(database_kind)
+        url = server.new_database()
+        yield url
+        server.drop(url)
+
+
+@pytest.fixture
+def empty_url(database_kind: str, tmp_path: Path) -> Iterator[str]:
+    """A database of one's own, without tables."""
+    if database_kind == "sqlite":
+        yield url_of(tmp_path / "empty.db")
+    else:
+        server = shared_server(database_kind)
+        url = server.new_database(with_tables=False)
+        yield url
+        server.drop(url)
 
 
 @pytest.fixture

@@ -4,14 +4,12 @@ Exit 0 done; 1 the work failed; 2 wrong use or bad input, in one line; 130 inter
 everything else to stderr. The commands import torch and optuna when they run, so that `--help` is quick.
 """
 
-import os
 import select
 import sys
 from importlib.metadata import version
 
 import typer
 
-from models.errors import MnistSearchError, WorkFailedError
 from search.cli import (
     bench,
     compare,
@@ -26,10 +24,9 @@ from search.cli import (
     train,
     verify,
 )
+from search.cli.endings import ending_of
 from search.cli.interrupts import EXIT_INTERRUPTED
-from storage.errors import StorageError
-
-EXIT_FAILED, EXIT_WRONG_USE = 1, 2
+from search.cli.streams import lasting_streams, turn_off
 
 app = typer.Typer(
     name="mnist-search",
@@ -60,11 +57,12 @@ def _options(
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs a command and exits with its code."""
-    code = _run(arguments)
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        code = _reader_gone(code)
+    with lasting_streams():
+        code = _run(arguments)
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            code = _not_printed(error, code)
     sys.exit(code)
 
 
@@ -73,10 +71,6 @@ def _run(arguments: list[str] | None) -> int:
         code = app(arguments, prog_name="mnist-search", standalone_mode=False)
     except typer.Exit as stop:
         return _interrupted() if stop.exit_code == EXIT_INTERRUPTED else stop.exit_code
-    except (MnistSearchError, StorageError) as error:
-        return _fail(str(error), EXIT_WRONG_USE)
-    except WorkFailedError as error:
-        return _fail(f"{error}{'; what was finished is kept' if error.keeps_what_is_done else ''}", EXIT_FAILED)
     except (typer.Abort, KeyboardInterrupt):
         return _interrupted()
     except BrokenPipeError:
@@ -84,9 +78,10 @@ def _run(arguments: list[str] | None) -> int:
     except SystemExit as stop:  # typer's and rich's answer to a broken pipe
         return _reader_gone(0) if _has_no_reader(1) else int(stop.code or 0)
     except Exception as error:
-        if hasattr(error, "format_message"):  # click's: an unknown option, a value that is no number
-            return _fail(f"{' '.join(error.format_message().split())} (see mnist-search --help)", EXIT_WRONG_USE)
-        raise
+        ending = ending_of(error)
+        if ending is None:
+            raise
+        return _fail(*ending)
     if code == EXIT_INTERRUPTED:  # a command's own word, or what typer makes of Ctrl-C
         return _interrupted()
     return code if isinstance(code, int) else 0
@@ -102,6 +97,13 @@ def _interrupted() -> int:
     return EXIT_INTERRUPTED
 
 
+def _not_printed(error: OSError, code: int) -> int:
+    """The exit code where the last of the output could not be written."""
+    ending = None if isinstance(error, BrokenPipeError) else ending_of(error)
+    turn_off(sys.stdout)
+    return code if ending is None else _fail(*ending)
+
+
 def _has_no_reader(descriptor: int) -> bool:
     poll = select.poll()
     poll.register(descriptor, 0)
@@ -110,5 +112,5 @@ def _has_no_reader(descriptor: int) -> bool:
 
 def _reader_gone(code: int) -> int:
     """The reader of our output had enough, as `head` has: no fault, and nothing more to say to it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    turn_off(sys.stdout)
     return code

@@ -54,6 +54,9 @@ class PlainProgress(Listener):
     def worker_lost(self, state: SearchState, worker: Lost) -> None:
         _print(lost_text(worker))
 
+    def waiting(self, state: SearchState, text: str) -> None:
+        _print(text)
+
     def ended(self, state: SearchState, trial: TrialEnded) -> None:
         best = f", best {percent(state.best.value)}" if state.best else ""
         left = f", {seconds_text(state.seconds_left)} left" if state.seconds_left is not None else ""
@@ -75,6 +78,9 @@ class LiveProgress(Listener):
 
     def worker_lost(self, state: SearchState, worker: Lost) -> None:
         self._live.console.print(lost_text(worker), highlight=False)
+
+    def waiting(self, state: SearchState, text: str) -> None:
+        self._live.console.print(text, highlight=False)
 
     def changed(self, state: SearchState) -> None:
         if time.monotonic() - self._drawn >= _REDRAW_SECONDS:

@@ -66,6 +66,15 @@ def command(
         float | None,
         typer.Option("--timeout", metavar="SECONDS", help="Stop after this long; the same command goes on."),
     ] = None,
+    patience: Annotated[
+        float | None,
+        typer.Option(
+            "--patience", metavar="SECONDS", help="How long a locked or absent database is waited for. Default: 600."
+        ),
+    ] = None,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Take the study over from a process that works on it, at once.")
+    ] = False,
     stop_at_target: Annotated[
         bool, typer.Option("--stop-at-target", help="Stop as soon as a candidate reaches the target.")
     ] = False,
@@ -79,6 +88,16 @@ def command(
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of the study. Default: 0.")] = None,
+    deterministic: Annotated[
+        bool,
+        typer.Option(
+            "--deterministic", help="The same trials in the same order, whatever the number and speed of the workers."
+        ),
+    ] = False,
+    window: Annotated[
+        int | None,
+        typer.Option("--window", help="Candidates under way at once in a deterministic study. Default: 8."),
+    ] = None,
     split: Annotated[
         str | None,
         typer.Option(
@@ -112,19 +131,20 @@ def command(
     from search.engines.opening import open_engine
     from search.study.setup import StudyRequest, prepare
     from search.study.warm_start import queue
+    from storage.patience import PATIENCE_SECONDS
     from storage.sessions import StudySession
     from trainer.hardware.device import resolve_device, worker_devices
     from trainer.training.precision import check_precision, choose_precision
     from trainer.training.provenance import provenance
 
-    _check_limits(trials, timeout)
+    _check_limits(trials, timeout, patience)
     n_workers, n_slots = options.n_workers(workers), options.n_slots(slots)
     resolved = resolve_device(device)
     check_precision(precision)
     access = Access(token=chosen_token(os.environ.get(TOKEN_VARIABLE) or None)) if dashboard else None
     settings = {
         "max_params": max_params, "target": target, "sustain": sustain, "epochs": epochs, "sampler": sampler,
-        "pruner": pruner, "seed": seed, "split": split,
+        "pruner": pruner, "seed": seed, "split": split, "deterministic": deterministic or None, "window": window,
     }  # fmt: skip
     request = StudyRequest(
         storage, study, dataset, data_dir, settings, space, tuple(set_ranges or ()), tuple(warm_start or ())
@@ -134,10 +154,11 @@ def command(
     # One format for a whole study, whose candidates are compared: measured on a network of the kind it searches.
     chosen = choose_precision(precision, resolved, get_preset("a-step5").candidate)
     print(f"precision: {chosen}", file=sys.stderr)
-    session = StudySession(prepared.study.store.engine, prepared.study.study_id)
+    session = StudySession(prepared.study.store.engine, prepared.study.study_id, take_over)
     try:
         queue(prepared.study, prepared.warm_start)
-        limits, on = Limits(trials, timeout, stop_at_target), provenance(resolved, chosen)
+        limits = Limits(trials, timeout, stop_at_target, PATIENCE_SECONDS if patience is None else patience)
+        on = provenance(resolved, chosen)
         with ExitStack() as stack:
             beside = stack.enter_context(dashboard_beside(storage, prepared.study.name, access)) if access else None
             engine = stack.enter_context(
@@ -158,10 +179,12 @@ def command(
     return EXIT_INTERRUPTED if interrupted else 0
 
 
-def _check_limits(trials: int, timeout: float | None) -> None:
+def _check_limits(trials: int, timeout: float | None, patience: float | None) -> None:
     from models.errors import MnistSearchError
 
     if trials < 1:
         raise MnistSearchError(f"--trials {trials}: search for at least 1 candidate")
     if timeout is not None and not timeout > 0:
         raise MnistSearchError(f"--timeout {timeout:g}: give a number of seconds above 0")
+    if patience is not None and not 0 <= patience < float("inf"):
+        raise MnistSearchError(f"--patience {patience:g}: give a number of seconds, 0 or more")

@@ -49,6 +49,9 @@ class PlainSeedProgress(TrainingListener):
     def worker_lost(self, worker: Lost) -> None:
         self._say(lost_text(worker))
 
+    def waits(self, line: str) -> None:
+        self._say(line)
+
     def began(self, n_done: int, n_total: int) -> None:
         self._n_before, self._n_done, self._n_total = n_done, n_done, n_total
         self._started = time.monotonic()

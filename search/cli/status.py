@@ -62,9 +62,10 @@ def _lines(facts: dict[str, Any], storage: str | None) -> list[str]:
         lines.append("           judged by the test images: for comparison only, not clean")
     if facts["is_running"] and facts["workers"] is not None:
         lines.append(f"at work    {plural(facts['workers'], 'worker')}, {plural(facts['slots'], 'slot')}")
-    if facts["running"]:
-        state = "running   " if facts["is_running"] else "abandoned "  # the next run queues them again
-        lines += [f"{state} {_running(trial)}" for trial in facts["running"]]
+    # What its dispatcher left running when it was killed goes on with the next one, as what it handed back does.
+    state = "running" if facts["is_running"] else "to go on"
+    lines += [f"{state:10} {_running(trial)}" for trial in facts["running"]]
+    lines += [f"to go on   {_running(trial)}" for trial in facts["interrupted"]]
     return lines
 
 

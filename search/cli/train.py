@@ -2,6 +2,7 @@
 
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,6 +72,7 @@ def command(
     from search.shipping.story import story_of_training
     from search.study.naming import find_candidate
     from search.verification.single_training import SingleTraining
+    from storage.patience import Patience
     from storage.runs import add_run
     from storage.store import Store
     from trainer.bundle.aside import check_target
@@ -103,9 +105,10 @@ def command(
         _say(f"{named.label}: {candidate.arch.params:,} parameters, {len(single.data.train):,} training images")
         _print_epochs(single, to_stdout=not json)
     facts: dict[str, Any] = {"name": named.label, **single.facts()}
-    add_run(store.engine, named.label, facts)
+    ended_at = time.time()
     if not json:
-        print(_summary(facts))
+        print(_summary(facts), flush=True)  # first: what was trained is to be seen, whether it can be kept or not
+    Patience(_say).call(lambda: add_run(store.engine, named.label, facts, ended_at))
     bundle = None
     if out is not None:
         network = TrainedNetwork(candidate, single.weights, single.data.mean, single.data.std)

@@ -17,7 +17,8 @@ def ready_text(worker: Ready) -> str:
 
 def lost_text(worker: Lost) -> str:
     """A worker that is gone."""
-    again = f": {plural(worker.n_jobs, 'training')} begin{'s' * (worker.n_jobs == 1)} anew" if worker.n_jobs else ""
+    n = plural(worker.n_jobs, "training")
+    again = f": {n} go{'es' * (worker.n_jobs == 1)} on from the last epoch" if worker.n_jobs else ""
     return f"a worker was lost and is replaced ({worker.reason.removeprefix('its worker ')}){again}"
 
 

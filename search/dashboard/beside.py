@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
@@ -10,7 +9,7 @@ from multiprocessing.connection import Connection
 from models.errors import MnistSearchError
 from search.dashboard.access import Access
 from storage.errors import StorageError
-from trainer.workers.processes import die_with_parent, interrupts_held_back
+from trainer.workers.processes import die_with_parent, ignore_group_signals, interrupts_held_back
 
 _START_SECONDS = 20.0
 _END_SECONDS = 5.0
@@ -63,7 +62,7 @@ def dashboard_beside(storage_url: str, study: str, access: Access) -> Iterator[B
 
 def _live(connection: Connection, storage_url: str, study: str, access: Access) -> None:
     """The life of its process, until its parent ends it or is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the search decides
+    ignore_group_signals()  # the search decides
     die_with_parent()
     try:
         from search.dashboard.opening import Dashboard  # here alone: the search itself needs no web server

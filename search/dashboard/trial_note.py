@@ -58,7 +58,7 @@ def trial_note(
 def _origin(attrs: Mapping[str, Any]) -> str:
     """Where it comes from, if the search did not draw it."""
     if attributes.RETRY_OF in attrs:
-        return f"Trial {attrs[attributes.RETRY_OF]} again, which was interrupted."
+        return f"Trial {attrs[attributes.RETRY_OF]} again, which did not come to its end."
     if attributes.WARM_START in attrs:
         return f"Not drawn but given: {code(f'--warm-start {attrs[attributes.WARM_START]}')}."
     return ""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,14 +14,15 @@ from search.dispatch.ledger import Clock, Course, Ledger
 from search.dispatch.listener import Listener, RunningTrial, SearchState, TrialEnded
 from search.dispatch.live import LiveTrial
 from search.dispatch.mirror import StudyMirror
-from search.dispatch.requeue import hand_back, hand_back_abandoned, queue_failed
+from search.dispatch.requeue import hand_back_running, queue_failed
 from search.engines.protocol import Engine
 from search.study import attributes
 from search.study.outcomes import PASSED_GATE, Outcome
 from search.study.study import SearchStudy
 from search.study.trials import best_of, smallest_of
 from storage.epochs import core_seconds_of
-from storage.errors import StudyBusyError
+from storage.errors import StorageFailedError, StudyLostError
+from storage.patience import PATIENCE_SECONDS, Patience
 from storage.sessions import StudySession
 from trainer.workers.messages import Answer, Broken, Diverged, EpochDone, Finished, Job, Lost, Ready, Slots
 
@@ -41,6 +43,8 @@ class Limits:
     timeout_seconds: float | None = None
     """Of this session."""
     stop_at_target: bool = False
+    patience_seconds: float = PATIENCE_SECONDS
+    """For how long a database that is locked, or does not answer, is waited for."""
 
 
 class _Running:
@@ -95,13 +99,16 @@ class Dispatcher:
         self._started = time.monotonic()
         self._stopping = False
         self._n_failures = 0
+        self._is_lost = False
         self._core_seconds = core_seconds_of(study.store.engine, study.study_id)
         self._exhausted: MnistSearchError | None = None
-        hand_back_abandoned(study)
-        queue_failed(study)
+        patience = Patience(self._tell_waiting, self._is_ending, limits.patience_seconds)
+        self._patiently = patience.call
+        hand_back_running(study)
+        queue_failed(study, limits.n_trials - study.n_past_gate())
         mirror = StudyMirror(study)
-        self._ledger = Ledger(study, mirror, provenance)
-        self._intake = Intake(study, mirror, self._ledger)
+        self._ledger = Ledger(study, mirror, session, patience, provenance)
+        self._intake = Intake(study, mirror, self._ledger, patience)
         self._state = self._first_state()
 
     def stop(self) -> None:
@@ -112,12 +119,13 @@ class Dispatcher:
         """Searches, and returns how it stands at the end.
 
         Raises MnistSearchError if no candidate is to be had any more, SearchFailedError if trainings keep breaking,
-        and StudyBusyError if another dispatcher took the study over while this one stood still.
+        StudyLostError if another dispatcher took the study over, and StorageFailedError if the database fails for
+        longer than it is waited for.
         """
         self._listener.started(self._state)
         try:
             while not self._is_over():
-                self._session.beat()  # first: who has lost the study must not write another word
+                self._patiently(self._session.beat)
                 self._count_slots()
                 self._draw()
                 self._handle_all(self._engine.poll(0 if self._has_room() else _POLL_SECONDS))
@@ -125,21 +133,24 @@ class Dispatcher:
                 self._listener.changed(self._state)
             self._write()
         except KeyError:
-            self._drop_if_lost()  # what is not there may have been deleted with the study
+            self._session.require()  # what is not there may have been deleted with the study
             raise
-        except StudyBusyError:
-            self._drop()
+        except StudyLostError:
+            self._is_lost = True
             raise
         finally:
-            self._hand_back_running()
+            self._hand_back()
             self._study.refresh()
             self._listener.stopped(self._state)
         if self._exhausted is not None:
             raise self._exhausted
         return self._state
 
+    def _is_ending(self) -> bool:
+        return self._stopping or self._is_timed_out()
+
     def _is_over(self) -> bool:
-        if self._stopping or self._is_timed_out() or self._is_at_target():
+        if self._is_ending() or self._is_at_target():
             return True
         return not self._running and not self._wants_more()
 
@@ -200,7 +211,6 @@ class Dispatcher:
                 self._ledger.write()
                 break
             except UpdateFinishedTrialError:
-                self._session.require()  # or it was the dispatcher that has taken the study over
                 for trial_id in self._ledger.let_go():
                     self._let_go(trial_id)
         while self._ended:
@@ -290,26 +300,20 @@ class Dispatcher:
         ended = TrialEnded(number, outcome, n_params, accuracy, n_epochs, running.seconds, reason)
         self._ended.append((running, ended))
 
-    def _drop_if_lost(self) -> None:
-        """Raises StudyBusyError if the study is another's by now, or gone."""
-        try:
-            self._session.require()
-        except StudyBusyError:
-            self._drop()
-            raise
+    def _hand_back(self) -> None:
+        """Hands back what has not ended, and is not another dispatcher's by now.
 
-    def _drop(self) -> None:
-        """Leaves the trials to the other dispatcher, which has ended them, and queued their candidates again."""
-        self._running.clear()
-        self._ended.clear()
-
-    def _hand_back_running(self) -> None:
-        unwritten = (running for running, _ in self._ended)
-        for running in (*self._running.values(), *unwritten):
-            hand_back(self._study, running.trial.row.trial_id)
+        A database that fails is left as it is: the next search hands back what it finds running.
+        """
+        if not self._is_lost:
+            with suppress(StorageFailedError):
+                hand_back_running(self._study)
         self._running.clear()
         self._ended.clear()
         self._state.running.clear()
+
+    def _tell_waiting(self, text: str) -> None:
+        self._listener.waiting(self._state, text)
 
     def _first_state(self) -> SearchState:
         settings, n_done = self._study.settings, self._study.n_past_gate()
@@ -332,13 +336,13 @@ class Dispatcher:
         """Notes how many trainings the engine runs at once, which its workers say when they are ready."""
         state = self._state
         state.n_workers, state.n_slots = self._engine.n_workers, self._engine.n_slots
-        self._session.drives(state.n_workers, state.n_slots)
+        self._patiently(lambda: self._session.drives(state.n_workers, state.n_slots))
 
     def _count(self, number: int, outcome: Outcome) -> None:
         state = self._state
         state.n_done += outcome in PASSED_GATE
         state.counts[outcome] += 1
         if outcome is Outcome.TRAINED:
-            trial = self._study.trial(number)
+            trial = self._patiently(lambda: self._study.trial(number))
             state.best = best_of([trial, *filter(None, [state.best])])
             state.smallest = smallest_of([trial, *filter(None, [state.smallest])], state.target)

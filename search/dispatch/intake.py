@@ -11,6 +11,7 @@ from search.dispatch.mirror import StudyMirror
 from search.study import attributes
 from search.study.outcomes import PASSED_GATE, Outcome
 from search.study.study import SearchStudy
+from storage.patience import Patience
 
 MAX_MISSES = 300
 """Rejections and duplicates in a row after which a search gives up."""
@@ -19,8 +20,9 @@ MAX_MISSES = 300
 class Intake:
     """Draws candidates of a study; the rejected and the repeated ones are recorded and passed over."""
 
-    def __init__(self, study: SearchStudy, mirror: StudyMirror, ledger: Ledger) -> None:
+    def __init__(self, study: SearchStudy, mirror: StudyMirror, ledger: Ledger, patience: Patience) -> None:
         self._study = study
+        self._patiently = patience.call
         self._mirror = mirror
         self._ledger = ledger
         self.n_rejected = len(study.trials(Outcome.REJECTED))
@@ -44,7 +46,7 @@ class Intake:
         """
         if self._n_misses == MAX_MISSES:
             raise MnistSearchError(self._exhausted())
-        shadow = self._mirror.ask()
+        shadow = self._patiently(self._mirror.ask)
         if not self._ledger.claim(shadow):
             return None
         try:
@@ -71,9 +73,8 @@ class Intake:
 
     def _candidate(self, shadow: optuna.Trial) -> Candidate:
         attrs = shadow.user_attrs
-        given = attrs.get(attributes.CANDIDATE) or attrs.get(
-            attributes.GIVEN
-        )  # the first, if it was in training before
+        given = attrs.get(attributes.CANDIDATE)  # it was in training before
+        given = given or attrs.get(attributes.GIVEN)
         return Candidate.from_dict(given) if given else self._study.space.sample(shadow, self._study.settings.epochs)
 
     def _reject(self, shadow: optuna.Trial, candidate: Candidate) -> None:

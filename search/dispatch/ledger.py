@@ -25,7 +25,8 @@ from search.study import attributes
 from search.study.outcomes import Outcome
 from search.study.study import SearchStudy
 from storage.epochs import epochs_of
-from storage.store import Store
+from storage.patience import Patience
+from storage.sessions import StudySession
 from storage.training_states import training_state_of
 from storage.trial_changes import TrialChanges
 from storage.trials import trial_number
@@ -64,11 +65,18 @@ class Course:
 
 
 class Ledger:
-    """Writes the trials of one study."""
+    """Writes the trials of one study, as long as the session is its own; raises StudyLostError once it is not.
 
-    def __init__(self, study: SearchStudy, mirror: StudyMirror, provenance: str = "") -> None:
+    A database that fails in a way that passes is waited for, in each method, as long as the patience lasts.
+    """
+
+    def __init__(
+        self, study: SearchStudy, mirror: StudyMirror, session: StudySession, patience: Patience, provenance: str = ""
+    ) -> None:
         """`provenance` says on what the workers train; it is kept with every trial that is to be trained."""
         self._study = study
+        self._session = session
+        self._patiently = patience.call
         self._provenance = provenance
         self._store = study.store
         self._optuna = study.store.optuna
@@ -81,7 +89,7 @@ class Ledger:
         if row is None:
             return True
         try:
-            is_ours = self._optuna.set_trial_state_values(row.trial_id, TrialState.RUNNING)
+            is_ours = self._patiently(lambda: self._optuna.set_trial_state_values(row.trial_id, TrialState.RUNNING))
         except UpdateFinishedTrialError:
             is_ours = False
         if not is_ours:
@@ -92,18 +100,23 @@ class Ledger:
         """Ends a trial that waited with something that is no candidate."""
         row = self._mirror.row(shadow)
         assert row is not None
-        _end_without_value(self._store, row.trial_id, Outcome.REJECTED, " ".join(reason.split()))
+        refused = TrialChanges()
+        refused.user_attr(row.trial_id, attributes.OUTCOME, Outcome.REJECTED)
+        refused.user_attr(row.trial_id, attributes.REASON, " ".join(reason.split()))
+        refused.end(row.trial_id, TrialState.FAIL)
+        self._patiently(lambda: self._session.write(refused))
         self._mirror.tell(shadow, TrialState.FAIL)
 
     def begin(self, shadow: optuna.Trial, candidate: Candidate) -> LiveTrial:
         """Writes a trial whose candidate is to be trained; one that was in training before goes on where it was."""
-        has_row = self._mirror.row(shadow) is not None
+        is_new = self._mirror.row(shadow) is None
         attrs = {**_attributes_of(candidate), attributes.TRAINED_ON: self._trained_on(shadow)}
         row = self._enter(shadow, attrs, TrialState.RUNNING)
-        state = training_state_of(self._store.engine, row.trial_id) if has_row else None
+        engine, trial_id = self._store.engine, row.trial_id
+        state = None if is_new else self._patiently(lambda: training_state_of(engine, trial_id))
         if state is None:
             return LiveTrial(row, shadow, candidate)
-        epochs = epochs_of(self._store.engine, row.trial_id)[: state.epoch]
+        epochs = self._patiently(lambda: epochs_of(engine, trial_id))[: state.epoch]
         return LiveTrial(row, shadow, candidate, tuple(EpochRecord(**epoch) for epoch in epochs), state.content)
 
     def miss(self, shadow: optuna.Trial, candidate: Candidate, outcome: Outcome, reason: str) -> None:
@@ -117,12 +130,12 @@ class Ledger:
 
         Raises UpdateFinishedTrialError if somebody else has ended one of them: then nothing is written.
         """
-        self._changes.write(self._store.engine)
+        self._patiently(lambda: self._session.write(self._changes))
         self._changes = TrialChanges()
 
     def let_go(self) -> list[int]:
         """Forgets what was to be written of trials that somebody else has ended; returns their ids."""
-        return self._changes.without_ended(self._store.engine)
+        return self._patiently(lambda: self._changes.without_ended(self._store.engine))
 
     def tell_lost(self, trial: LiveTrial) -> None:
         """Tells the mirror of a trial that somebody else has ended, if it knows of no end yet."""
@@ -150,7 +163,9 @@ class Ledger:
     def why_pruned(self, trial: LiveTrial, epoch: int) -> str:
         """Why the pruner wanted a trial stopped after this epoch: the numbers that it compared."""
         best = max(self._mirror.frozen(trial.shadow).intermediate_values.values())
-        return f"{percent(best)} against a median of {percent(self._mirror.median(trial.shadow, epoch))} in epoch {epoch}"
+        return (
+            f"{percent(best)} against a median of {percent(self._mirror.median(trial.shadow, epoch))} in epoch {epoch}"
+        )
 
     def trained(self, trial: LiveTrial, course: Course, weights: bytes, clock: Clock) -> float:
         """Keeps a candidate that was trained to the end with its weights; returns its sustained accuracy.
@@ -185,11 +200,9 @@ class Ledger:
     def _trained_on(self, shadow: optuna.Trial) -> str:
         """On what a trial is trained: all of it, should it go on elsewhere than it began."""
         before = str(shadow.user_attrs.get(attributes.TRAINED_ON, ""))
-        return (
-            before
-            if before.endswith(self._provenance)
-            else f"{before}; then {self._provenance}".removeprefix("; then ")
-        )
+        if not before or before.endswith(self._provenance):
+            return before or self._provenance
+        return f"{before}; then {self._provenance}"
 
     def _enter(self, shadow: optuna.Trial, attrs: dict[str, Any], state: TrialState) -> Row:
         """Writes a drawn trial, in one transaction."""
@@ -205,8 +218,10 @@ class Ledger:
             user_attrs=frozen.user_attrs | attrs,
             system_attrs=frozen.system_attrs,
         )
-        trial_id = self._optuna.create_new_trial(self._study.study_id, template)
-        row = Row(trial_id, trial_number(self._store.engine, trial_id))
+        # One that is written twice, since its connection was lost in between, is handed back at the end of the search,
+        # and found to be a duplicate when it is drawn again.
+        trial_id = self._patiently(lambda: self._optuna.create_new_trial(self._study.study_id, template))
+        row = Row(trial_id, self._patiently(lambda: trial_number(self._store.engine, trial_id)))
         self._mirror.written(shadow, row)
         return row
 
@@ -222,7 +237,7 @@ class Ledger:
             drawn.user_attr(row.trial_id, key, value)
         if state.is_finished():
             drawn.end(row.trial_id, state)
-        drawn.write(self._store.engine)
+        self._patiently(lambda: self._session.write(drawn))
 
     def _keep(self, trial: LiveTrial, file_name: str, content: bytes) -> str:
         """Puts a file into the artifact store, and returns its number there.
@@ -242,15 +257,6 @@ class Ledger:
             if key not in before:
                 self._changes.system_attr(trial.row.trial_id, key, value)
         return artifact_id
-
-
-def _end_without_value(store: Store, trial_id: int, outcome: Outcome, reason: str) -> None:
-    """Ends a trial at once."""
-    changes = TrialChanges()
-    changes.user_attr(trial_id, attributes.OUTCOME, outcome)
-    changes.user_attr(trial_id, attributes.REASON, reason)
-    changes.end(trial_id, TrialState.FAIL)
-    changes.write(store.engine)
 
 
 def _course_facts(course: Course) -> dict[str, Any]:

@@ -74,6 +74,9 @@ class Listener:
     def worker_lost(self, state: SearchState, worker: Lost) -> None:
         """A worker is gone, and another one starts."""
 
+    def waiting(self, state: SearchState, text: str) -> None:
+        """The database fails in a way that passes, or works again; the text says which, in one line."""
+
     def changed(self, state: SearchState) -> None:
         """Something moved: an epoch, a new candidate, the clock."""
 

@@ -33,19 +33,23 @@ def hand_back(study: SearchStudy, trial_id: int) -> None:
     changes.write(study.store.engine)
 
 
-def hand_back_abandoned(study: SearchStudy) -> int:
-    """Hands back what a dispatcher that was killed left running; returns how many. To be called by the one owner."""
-    abandoned = read_trials(study.store.engine, study.study_id, TrialState.RUNNING)
-    for trial in abandoned:
+def hand_back_running(study: SearchStudy) -> int:
+    """Hands back all that runs in a study; returns how many. To be called by its owner, while nothing is trained.
+
+    At the beginning that is what a dispatcher left that was killed, and at the end what a search has not ended.
+    """
+    running = read_trials(study.store.engine, study.study_id, TrialState.RUNNING)
+    for trial in running:
         hand_back(study, attributes.trial_id(trial))
     study.refresh()
-    return len(abandoned)
+    return len(running)
 
 
-def queue_failed(study: SearchStudy) -> int:
+def queue_failed(study: SearchStudy, most: int) -> int:
     """Queues candidates again that failed in an earlier session, with their seeds; returns how many.
 
-    What failed was the machine, which may be well now. A candidate gets MAX_RUNS trials in all.
+    What failed was the machine, which may be well now. A candidate gets MAX_RUNS trials in all. `most` is how many
+    are wanted: what would only wait is left as it is.
     """
     n_runs = Counter(_first_number(trial) for trial in study.trials(Outcome.FAILED))
     settled = {_first_number(trial) for trial in study.trials(*PASSED_GATE)}
@@ -53,7 +57,7 @@ def queue_failed(study: SearchStudy) -> int:
     n_queued = 0
     for trial in study.trials(Outcome.FAILED):
         number = _first_number(trial)
-        if n_runs[number] < MAX_RUNS and number not in settled | waiting:
+        if n_queued < most and n_runs[number] < MAX_RUNS and number not in settled | waiting:
             study.optuna.enqueue_trial(trial.params, user_attrs=_attributes_again(trial))
             waiting.add(number)
             n_queued += 1

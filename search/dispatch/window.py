@@ -89,9 +89,7 @@ class _SeenStudy:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._study, name)
 
-    def get_trials(
-        self, deepcopy: bool = True, states: Collection[TrialState] | None = None
-    ) -> list[FrozenTrial]:
+    def get_trials(self, deepcopy: bool = True, states: Collection[TrialState] | None = None) -> list[FrozenTrial]:
         return self._get_trials(deepcopy, states)
 
     def _get_trials(

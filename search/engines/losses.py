@@ -1,14 +1,15 @@
 """One policy for what is lost, in searches and verifications alike.
 
 What is counted is lost workers, whatever they held: a worker of eight slots that is gone is one loss. Each job gets a
-second run with the same seed, and never a third. A job that was there when its worker went is a suspect; there is at
-most one in a worker, so that the one to blame takes none of the others along a second time.
+second run with the same seed, which goes on from the last epoch of the first, and never a third. A job that was there
+when its worker went is a suspect; there is at most one in a worker, so that the one to blame takes none of the others
+along a second time.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from search.engines.protocol import EngineError
-from trainer.workers.messages import Job
+from trainer.workers.messages import EpochDone, Job
 
 _MAX_LOSSES_IN_A_ROW = 3
 
@@ -18,17 +19,24 @@ class Given:
     """A job that an engine was given, and how it has fared."""
 
     job: Job
+    """Its state is that after the last epoch that was heard of: another run goes on from there."""
     n_epochs: int = 0
     """Epochs whose records were handed on."""
     has_failed: bool = False
     is_suspect: bool = False
     """Whether a worker was lost with it."""
 
-    def is_news(self, epoch: int) -> bool:
-        """Whether the record of this epoch is to be handed on: a second run has those of the first again."""
-        is_news = epoch > self.n_epochs
-        self.n_epochs = max(self.n_epochs, epoch)
-        return is_news
+    def is_news(self, done: EpochDone) -> bool:
+        """Whether an epoch is to be handed on, and kept as where another run goes on: a run may do some of them again.
+
+        It does where the state was of no use to it, or there was none: after the last epoch.
+        """
+        if done.record.epoch <= self.n_epochs:
+            return False
+        self.n_epochs = done.record.epoch
+        if done.state:
+            self.job = replace(self.job, state=done.state)
+        return True
 
     def deserves_another_run(self) -> bool:
         """Whether it is to be run again now that a run of it failed: once."""

@@ -34,6 +34,7 @@ def study_facts(study: SearchStudy) -> dict[str, Any]:
         "workers": n_workers,
         "slots": n_slots,
         "running": [_running_facts(study, trial) for trial in study.running()],
+        "interrupted": [_running_facts(study, trial) for trial in study.interrupted()],
     }
 
 

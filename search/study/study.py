@@ -14,7 +14,7 @@ from models.errors import MnistSearchError
 from search.space.space import Space
 from search.study import attributes
 from search.study.outcomes import Outcome
-from search.study.samplers import make_pruner, make_sampler, quiet_optuna
+from search.study.samplers import make_pruner, quiet_optuna
 from search.study.settings import StudySettings, require_unchanged
 from search.study.trials import Trials, best_of, smallest_of
 from storage.store import Store
@@ -72,6 +72,10 @@ class SearchStudy:
         """The trials that are in training, or were when their dispatcher was killed."""
         return self.snapshot.running()
 
+    def interrupted(self) -> list[FrozenTrial]:
+        """The trials that were stopped half-way, and wait to go on."""
+        return self.snapshot.interrupted()
+
     def counts(self) -> dict[str, int]:
         """How many trials had each of the reported outcomes."""
         return self.snapshot.counts()
@@ -111,7 +115,7 @@ def resume_study(store: Store, name: str, given: Mapping[str, Any]) -> SearchStu
     """The study of this name, ready to go on. Raises MnistSearchError if a given setting is not its own."""
     opened = open_study(store, name)
     require_unchanged(name, opened.settings, given)
-    return _with_sampler(opened)
+    return _with_pruner(opened)
 
 
 def create_study(store: Store, name: str, settings: StudySettings) -> SearchStudy:
@@ -123,7 +127,7 @@ def create_study(store: Store, name: str, settings: StudySettings) -> SearchStud
     study.set_user_attr(attributes.SETTINGS, settings.to_dict())
     with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
         study.set_metric_names(["sustained_accuracy"])
-    return _with_sampler(SearchStudy(store, study, settings))
+    return _with_pruner(SearchStudy(store, study, settings))
 
 
 def require_room(space: Space, max_params: int) -> None:
@@ -148,11 +152,8 @@ def study_names(store: Store) -> list[str]:
     return [study.study_name for study in store.optuna.get_all_studies()]
 
 
-def _with_sampler(study: SearchStudy) -> SearchStudy:
-    settings = study.settings
-    n_existing = n_trials(study.store.engine, study.study_id)
-    study.optuna.sampler = make_sampler(settings.sampler, settings.seed, n_existing)
-    study.optuna.pruner = make_pruner(settings.pruner, settings.epochs)
+def _with_pruner(study: SearchStudy) -> SearchStudy:
+    study.optuna.pruner = make_pruner(study.settings.pruner, study.settings.epochs)
     return study
 
 

@@ -24,6 +24,10 @@ class Trials:
         """The trials that are in training, or were when their dispatcher was killed."""
         return [trial for trial in self.all if trial.state is TrialState.RUNNING]
 
+    def interrupted(self) -> list[FrozenTrial]:
+        """The trials that were stopped half-way, and wait to go on."""
+        return [t for t in self.all if t.state is TrialState.WAITING and attributes.CANDIDATE in t.user_attrs]
+
     def counts(self) -> dict[str, int]:
         """How many trials had each of the reported outcomes."""
         counted = Counter(self._outcomes.values())

@@ -12,6 +12,7 @@ from search.engines.protocol import Engine
 from search.measures.curves import curve_facts
 from search.verification.seeds import fresh_seeds
 from search.verification.trainings import Entry, SeedTraining, TrainingListener, train_all
+from storage.patience import Patience
 from storage.verifications import add_verification_run, verification_runs_of
 
 
@@ -47,6 +48,7 @@ class SeedTrainer:
         self._provenance = {"precision": "", "torch": torch.__version__, **provenance}
         self._listener = listener
         self._should_stop = should_stop
+        self._patience = Patience(listener.waits, should_stop)
         self.core_seconds = 0.0
         """Processor time of the trainings done so far."""
 
@@ -64,9 +66,14 @@ class SeedTrainer:
                     self.core_seconds += sum(record.core_seconds for record in done.records)
                     # What a race trained on fewer images is shipped by nobody.
                     weights = done.weights if self._question.split == "test" else None
-                    add_verification_run(self._database, self._facts(done), weights)
+                    self._keep(done, weights)
                     self._listener.ended(done)
         return {entry.candidate.id: self._kept(entry, n_seeds) for entry in entries}
+
+    def _keep(self, done: SeedTraining, weights: bytes | None) -> None:
+        """Keeps a training as soon as the storage can: it may have taken an hour."""
+        facts = self._facts(done)
+        self._patience.call(lambda: add_verification_run(self._database, facts, weights))
 
     def _missing(self, entry: Entry, n_seeds: int) -> list[SeedTraining]:
         done = {run["seed"] for run in self._kept(entry, n_seeds)}
@@ -76,7 +83,8 @@ class SeedTrainer:
     def _kept(self, entry: Entry, n_seeds: int) -> list[dict[str, Any]]:
         question, on = self._question, (self._provenance["precision"], self._provenance["torch"])
         seeds = fresh_seeds(entry.candidate.id, question.split, n_seeds)
-        runs = verification_runs_of(self._database, entry.candidate.id, question.dataset, question.split, seeds, on)
+        of = entry.candidate.id, question.dataset, question.split
+        runs = self._patience.call(lambda: verification_runs_of(self._database, *of, seeds, on))
         return sorted(runs, key=lambda run: int(run["seed_number"]))
 
     def _facts(self, training: SeedTraining) -> dict[str, Any]:

@@ -60,6 +60,9 @@ class TrainingListener:
     def epoch(self, training: SeedTraining) -> None:
         """A training has another record."""
 
+    def waits(self, line: str) -> None:
+        """The storage is waited for, or works again."""
+
     def ended(self, training: SeedTraining) -> None:
         """A training is over, and kept."""
 

@@ -16,6 +16,7 @@ from search.verification.seed_trainer import Question, SeedTrainer
 from search.verification.summary import accuracies_of, summarise, sustained_of
 from search.verification.trainings import TrainingListener
 from storage.epochs import core_seconds_of
+from storage.patience import Patience
 from storage.sessions import active_seconds
 from storage.store import Store
 from storage.verifications import Verification, begin_verification, end_verification, release
@@ -63,6 +64,7 @@ class Verifier:
         self._sustain = sustain
         self._listener = listener
         self._stopping = False
+        self._patience = Patience(listener.waits, lambda: self._stopping)
         self._started = time.monotonic()
         self._core_seconds = 0.0
 
@@ -91,7 +93,8 @@ class Verifier:
 
     def verify(self, nominee: Nominee, n_seeds: int, race: list[dict[str, Any]] | None = None) -> dict[str, Any]:
         """What the seeds of a candidate came to on the test images: the facts that `verify --json` prints."""
-        number = begin_verification(self._store.engine, self._record(nominee))
+        # After a lost connection one may be begun twice: the first is then one that was stopped at once.
+        number = self._patience.call(lambda: begin_verification(self._store.engine, self._record(nominee)))
         # Of seeds that all diverge no run says how many epochs it was to have.
         extra = {
             "epochs": nominee.candidate.recipe.epochs,
@@ -105,7 +108,9 @@ class Verifier:
             summary = {**summarise(runs, self._target, self._sustain), **extra}
         finally:
             seconds = time.monotonic() - self._started
-            end_verification(self._store.engine, number, seconds, self._core_seconds, summary)
+            self._patience.call(
+                lambda: end_verification(self._store.engine, number, seconds, self._core_seconds, summary)
+            )
         return {**_candidate_facts(nominee, self._dataset.name), **summary, "runs": list(map(self._run_facts, runs))}
 
     def _runs(self, split: str, nominees: Sequence[Nominee], n_seeds: int) -> dict[str, list[dict[str, Any]]]:

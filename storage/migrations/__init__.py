@@ -1,5 +1,8 @@
 """How the tables of an older program become today's: a file for each version, run in order, a transaction each.
 
+MySQL commits every change of a table at once: there each is made of steps that may be taken again (`steps.py`), and one
+that was stopped half-way goes on when the database is opened again.
+
 A migration is frozen once it is released. It spells its tables out instead of importing `storage/tables.py`, which goes
 on changing: what it makes must be what programs of its version made.
 """

@@ -3,16 +3,13 @@
 import sqlalchemy as sa
 from alembic.operations import Operations
 
+from storage.migrations.steps import create_table
+
 
 def upgrade(op: Operations) -> None:
-    """Makes training_runs, unless a program of version 2 did and was stopped before it had noted its version."""
-    if not sa.inspect(op.get_bind()).has_table("training_runs"):
-        create_training_runs(op)
-
-
-def create_training_runs(op: Operations) -> None:
-    """The table as version 2 had it."""
-    op.create_table(
+    """Makes training_runs; a program of version 2 that was stopped half-way did, and had not noted its version."""
+    create_table(
+        op,
         "training_runs",
         sa.Column("run_id", sa.Integer, primary_key=True, autoincrement=True),
         sa.Column("candidate_id", sa.String(64), nullable=False, index=True),

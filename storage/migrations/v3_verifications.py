@@ -3,21 +3,20 @@
 import sqlalchemy as sa
 from alembic.operations import Operations
 
+from storage.migrations.steps import add_column, create_table
+
 
 def upgrade(op: Operations) -> None:
     """Makes what is new; a program of version 3 that was stopped half-way left some of it."""
-    there = sa.inspect(op.get_bind())
-    if not there.has_table("verifications"):
-        create_verifications(op)
-    if not there.has_table("verification_runs"):
-        create_verification_runs(op)
-    if "core_seconds" not in {column["name"] for column in there.get_columns("epoch_records")}:
-        op.add_column("epoch_records", sa.Column("core_seconds", sa.Float(53), nullable=True))
+    create_verifications(op)
+    create_verification_runs(op)
+    add_column(op, "epoch_records", sa.Column("core_seconds", sa.Float(53), nullable=True))
 
 
 def create_verifications(op: Operations) -> None:
     """The table as version 3 had it."""
-    op.create_table(
+    create_table(
+        op,
         "verifications",
         sa.Column("verification_id", sa.Integer, primary_key=True, autoincrement=True),
         sa.Column("candidate_id", sa.String(64), nullable=False, index=True),
@@ -38,7 +37,8 @@ def create_verifications(op: Operations) -> None:
 
 def create_verification_runs(op: Operations) -> None:
     """The table as version 3 had it."""
-    op.create_table(
+    create_table(
+        op,
         "verification_runs",
         sa.Column("run_id", sa.Integer, primary_key=True, autoincrement=True),
         sa.Column("candidate_id", sa.String(64), nullable=False),

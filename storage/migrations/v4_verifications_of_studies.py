@@ -12,6 +12,15 @@ from typing import Any
 import sqlalchemy as sa
 from alembic.operations import Operations
 
+from storage.migrations.steps import (
+    add_column,
+    create_index,
+    drop_index,
+    has_column,
+    has_foreign_key,
+    optional_columns,
+)
+
 _studies = sa.table("studies", sa.column("study_id"), sa.column("study_name"))
 _sessions = sa.table("run_sessions", sa.column("study_id"), sa.column("started_at"))
 _verifications = sa.table(
@@ -24,6 +33,7 @@ _runs = sa.table(
     *map(sa.column, ("run_id", "candidate_id", "dataset", "split", "ended_at", "precision", "torch")),
     sa.column("facts", sa.JSON),
 )
+_TRAINING, _STUDY = "uq_verification_runs_training", "fk_verifications_study_id"
 _LABEL_LENGTH = 255
 _FORMAT = re.compile(r"\b(float32|bfloat16|float16)\b")
 _TORCH = re.compile(r"\btorch (\d[^\s,+]*)")
@@ -33,49 +43,54 @@ def upgrade(op: Operations) -> None:
     """Adds the columns, fills them from what the rows say of themselves, then drops the name."""
     connection = op.get_bind()
     add_columns(op)
-    _fill_runs(connection)
-    _fill_conditions(connection)
-    _fill_studies(connection)
-    tighten_runs(op, _question_constraint(connection))
+    if has_column(op, "verifications", "study_name"):  # the last to go: without it all this was done
+        _fill_runs(connection)
+        _fill_conditions(connection)
+        _fill_studies(connection)
+    tighten_runs(op)
     drop_name(op)
 
 
 def add_columns(op: Operations) -> None:
     """What version 4 knows besides, empty."""
-    op.add_column("verifications", sa.Column("study_id", sa.Integer, nullable=True))
+    add_column(op, "verifications", sa.Column("study_id", sa.Integer, nullable=True))
     for table in ("verifications", "verification_runs"):
-        op.add_column(table, sa.Column("precision", sa.String(32), nullable=True))
-        op.add_column(table, sa.Column("torch", sa.String(64), nullable=True))
+        add_column(op, table, sa.Column("precision", sa.String(32), nullable=True))
+        add_column(op, table, sa.Column("torch", sa.String(64), nullable=True))
 
 
-def tighten_runs(op: Operations, old_constraint: str) -> None:
+def tighten_runs(op: Operations) -> None:
     """A seed may be trained again under other conditions, which are always said."""
+    there = [found["name"] for found in sa.inspect(op.get_bind()).get_unique_constraints("verification_runs")]
+    optional = optional_columns(op, "verification_runs")
     with op.batch_alter_table("verification_runs", naming_convention=_NAMES) as batch:
-        batch.drop_constraint(old_constraint, type_="unique")
-        batch.alter_column("precision", existing_type=sa.String(32), nullable=False)
-        batch.alter_column("torch", existing_type=sa.String(64), nullable=False)
-        batch.create_unique_constraint(
-            "uq_verification_runs_training", ["candidate_id", "dataset", "split", "seed", "precision", "torch"]
-        )
+        for name in there:
+            if name != _TRAINING:  # the database chose its name; SQLite gave it none
+                batch.drop_constraint(name or "uq_verification_runs_candidate_id", type_="unique")
+        for name, length in (("precision", 32), ("torch", 64)):
+            if name in optional:
+                batch.alter_column(name, existing_type=sa.String(length), nullable=False)
+        if _TRAINING not in there:
+            batch.create_unique_constraint(
+                _TRAINING, ["candidate_id", "dataset", "split", "seed", "precision", "torch"]
+            )
 
 
 def drop_name(op: Operations) -> None:
     """The number of the study takes the place of its name."""
-    op.drop_index("ix_verifications_study_name", "verifications")
+    drop_index(op, "verifications", "study_name")
+    has_name = has_column(op, "verifications", "study_name")
+    is_bound = has_foreign_key(op, "verifications", _STUDY)
     with op.batch_alter_table("verifications") as batch:
-        batch.drop_column("study_name")
-        batch.create_foreign_key("fk_verifications_study_id", "studies", ["study_id"], ["study_id"], ondelete="CASCADE")
-    op.create_index("ix_verifications_study_id", "verifications", ["study_id"])
+        if has_name:
+            batch.drop_column("study_name")
+        if not is_bound:
+            batch.create_foreign_key(_STUDY, "studies", ["study_id"], ["study_id"], ondelete="CASCADE")
+    create_index(op, "verifications", "study_id")
 
 
 _NAMES = {"uq": "uq_%(table_name)s_%(column_0_name)s"}
 """What alembic calls a constraint without a name when it copies an SQLite table."""
-
-
-def _question_constraint(connection: sa.Connection) -> str:
-    """The name of the old unique constraint, which the database chose; SQLite gave it none."""
-    [found] = sa.inspect(connection).get_unique_constraints("verification_runs")
-    return found["name"] or "uq_verification_runs_candidate_id"
 
 
 def _fill_runs(connection: sa.Connection) -> None:
@@ -126,7 +141,8 @@ def _fill_studies(connection: sa.Connection) -> None:
         if study_id is not None and (first_run_at is None or began_at >= first_run_at):
             values: dict[str, Any] = {"study_id": study_id}
         else:
-            values = {"label": f"{label} of study {name}, since deleted"[:_LABEL_LENGTH]}
+            told = f" of study {name}, since deleted"
+            values = {"label": f"{label.removesuffix(told)}{told}"[:_LABEL_LENGTH]}
         connection.execute(sa.update(_verifications).where(v.verification_id == number).values(**values))
 
 

@@ -3,8 +3,10 @@
 import sqlalchemy as sa
 from alembic.operations import Operations
 
+from storage.migrations.steps import add_column
+
 
 def upgrade(op: Operations) -> None:
     """Adds the columns; nobody can say any more what older sessions drove."""
     for name in ("workers", "slots"):
-        op.add_column("run_sessions", sa.Column(name, sa.Integer, nullable=True))
+        add_column(op, "run_sessions", sa.Column(name, sa.Integer, nullable=True))

@@ -1,16 +1,24 @@
 """Databases for tests, and what is put into them."""
 
+import gzip
+import json
 import time
 from pathlib import Path
 from typing import Any
 
 import optuna
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from optuna.trial import TrialState
-from sqlalchemy import Engine, event, text
+from sqlalchemy import JSON, Engine, MetaData, create_engine, event, insert, inspect, select, text
+from sqlalchemy.types import TypeEngine
 
+from storage.migrations import MIGRATIONS
 from storage.store import Store
+from storage.tables import OWN_TABLES
 from storage.trial_changes import TrialChanges
 
+_VERSION_3 = Path(__file__).parents[1] / "data" / "version-3" / "old.db.gz"
 FIELDS = ("epoch", "train_loss", "train_accuracy", "eval_loss", "eval_accuracy", "lr", "seconds", "core_seconds")
 
 
@@ -43,6 +51,68 @@ def as_version_1(store: Store) -> None:
         for column in ("workers", "slots", "token", "place", "process_began", "n_writes"):
             connection.execute(text(f"ALTER TABLE run_sessions DROP COLUMN {column}"))
         connection.execute(text("UPDATE mnist_search_schema SET version = 1"))
+
+
+def lead_to(engine: Engine, version: int) -> None:
+    """The migrations after the first version up to this one."""
+    for number in range(2, version + 1):
+        with engine.begin() as connection:
+            MIGRATIONS[number](Operations(MigrationContext.configure(connection)))
+            connection.execute(text(f"UPDATE mnist_search_schema SET version = {number}"))
+
+
+def fill_with_version_3(url: str, folder: Path) -> None:
+    """Puts what a program of version 3 wrote into an empty database, whose tables become those of that version."""
+    old = folder / "version-3.db"
+    old.write_bytes(gzip.decompress(_VERSION_3.read_bytes()))
+    store = Store(url)
+    as_version_1(store)
+    lead_to(store.engine, 3)
+    source = create_engine(url_of(old))
+    there, here = MetaData(), MetaData()
+    there.reflect(source)
+    here.reflect(store.engine)
+    with source.connect() as one, store.engine.begin() as other:
+        for table in here.sorted_tables:
+            if table.name not in ("alembic_version", "version_info", "mnist_search_schema"):
+                read = one.execute(select(there.tables[table.name])).mappings()
+                rows = [{name: _as_kept(value, table.c[name].type) for name, value in row.items()} for row in read]
+                if rows:
+                    other.execute(insert(table), rows)
+    source.dispose()
+    store.close()
+
+
+def _as_kept(value: Any, column: TypeEngine[Any]) -> Any:
+    """A value for a column: MariaDB keeps JSON as text, and says so."""
+    return json.dumps(value) if isinstance(value, (dict, list)) and not isinstance(column, JSON) else value
+
+
+def schema_of(engine: Engine) -> dict[str, Any]:
+    """Our tables as the database itself tells of them; the order of columns and constraints is left out."""
+    there = inspect(engine)
+    return {
+        table.name: {
+            "columns": {
+                column["name"]: (str(column["type"]), column["nullable"], column["default"])
+                for column in there.get_columns(table.name)
+            },
+            "primary key": there.get_pk_constraint(table.name)["constrained_columns"],
+            "uniques": sorted(
+                (one["name"] or "", one["column_names"]) for one in there.get_unique_constraints(table.name)
+            ),
+            "foreign keys": sorted(map(str, there.get_foreign_keys(table.name))),
+            "indexes": sorted(map(str, there.get_indexes(table.name))),
+        }
+        for table in OWN_TABLES
+        if there.has_table(table.name)
+    }
+
+
+def version_of(engine: Engine) -> int:
+    """The version that a database notes of its tables."""
+    with engine.connect() as connection:
+        return int(connection.execute(text("SELECT version FROM mnist_search_schema")).scalar_one())
 
 
 def add_epoch(engine: Engine, trial_id: int, epoch: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """What a process may do in the place of a worker's life."""
 
 import os
+import time
 from multiprocessing.connection import Connection
 
 from trainer.workers.messages import Finished, Job, Ready
@@ -17,3 +18,15 @@ def write_before_reading(connection: Connection, *_: object) -> None:
     connection.send([Finished(-1, bytes(4_000_000))])
     while isinstance(job := connection.recv(), Job):
         connection.send([Finished(job.number, b"weights")])
+
+
+def say_half_a_word(connection: Connection, *_: object) -> None:
+    """Begins a message and never ends it, and reads nothing."""
+    connection.send([Ready(0.0, 0, 8)])
+    os.write(connection.fileno(), b"\x00\x00\xff\xff half a word")
+    time.sleep(600)
+
+
+def say_nothing(*_: object) -> None:
+    """Stands still from the beginning."""
+    time.sleep(600)

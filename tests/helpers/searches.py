@@ -3,10 +3,14 @@
 from typing import Any
 
 from search.dispatch.dispatcher import Dispatcher, Limits
+from search.dispatch.intake import Intake
+from search.dispatch.ledger import Ledger
 from search.dispatch.listener import Listener, SearchState
+from search.dispatch.mirror import StudyMirror
 from search.space.space import Space
 from search.study.settings import StudySettings
 from search.study.study import SearchStudy, create_study
+from storage.patience import Patience
 from storage.sessions import StudySession
 from storage.store import Store
 from tests.helpers.inline import InlineEngine, small_digits
@@ -34,3 +38,12 @@ def search(study: SearchStudy, n_trials: int, engine: InlineEngine | None = None
         return Dispatcher(study, engine, Limits(n_trials, **limits), session, Listener()).run()
     finally:
         session.end()
+
+
+def drawing(study: SearchStudy) -> tuple[Intake, Ledger, StudyMirror]:
+    """What draws and writes the trials of a study, under a session of its own, which takes the place of any other."""
+    session = StudySession(study.store.engine, study.study_id, take_over=True)
+    mirror = StudyMirror(study)
+    patience = Patience(print)
+    ledger = Ledger(study, mirror, session, patience)
+    return Intake(study, mirror, ledger, patience), ledger, mirror

@@ -1,5 +1,6 @@
 """Jobs that take a blink, loops and engines that train them, and trainings that do harm."""
 
+import io
 import os
 import signal
 import threading
@@ -43,6 +44,15 @@ def made_job(number: int, epochs: int = 3, arch: ArchSpec = _ARCH, **recipe: Any
 def alone(job: Job, data: TrainingData) -> list[EpochRecord]:
     """What the job comes to where nothing else is trained, without the times."""
     return timeless(list(Training(Candidate.from_dict(job.candidate), data, job.seed)))
+
+
+def network_alone(job: Job, data: TrainingData) -> Finished:
+    """The end of the job where nothing else is trained."""
+    training = Training(Candidate.from_dict(job.candidate), data, job.seed)
+    list(training)
+    weights = io.BytesIO()
+    torch.save(training.weights(), weights)
+    return Finished(job.number, weights.getvalue(), training.predictions)
 
 
 def records_of(messages: Sequence[Message | Lost], number: int) -> list[EpochRecord]:
@@ -102,12 +112,21 @@ class Harmful:
     """Makes trainings, of which the one with this seed does harm in its second epoch, so many times at most."""
 
     notes: Path
-    """A folder in which each harm is noted, whatever becomes of the process."""
+    """A folder in which each harm is noted, and each batch of every seed, whatever becomes of the process."""
     seed: int
     n_times: int
     how: str
-    """`kill`: the process is gone. `lose`: its device is. `capture`: a CUDA graph failed, which can only be where there
-    are any. `raise`: only the training breaks."""
+    """`kill`: the process is gone. `stop`: it stands still. `lose`: its device is gone. `capture`: a CUDA graph failed,
+    which can only be where there are any. `raise`: only the training breaks."""
+
+    @property
+    def n_harms(self) -> int:
+        """How often it has done harm."""
+        return len(list(self.notes.glob("harm-*")))
+
+    def n_batches(self, seed: int) -> int:
+        """How many batches were trained with this seed, those in vain included."""
+        return (self.notes / f"batches-{seed}").stat().st_size
 
     def __call__(
         self,
@@ -124,6 +143,8 @@ class Harmful:
         def harm(number: int, n: int) -> None:
             nonlocal n_batches
             n_batches += 1
+            with (self.notes / f"batches-{seed}").open("ab") as note:
+                note.write(b".")
             if seed == self.seed and n_batches == n + 1:
                 self._harm()
             on_batch(number, n)
@@ -131,12 +152,14 @@ class Harmful:
         return Training(candidate, data, seed, device, dtype, harm, runner)
 
     def _harm(self) -> None:
-        n_done = len(list(self.notes.iterdir()))
-        if n_done >= self.n_times or (self.how == "capture" and os.environ.get(SWITCH) == "0"):
+        if self.n_harms >= self.n_times or (self.how == "capture" and os.environ.get(SWITCH) == "0"):
             return
-        (self.notes / str(n_done)).touch()
+        (self.notes / f"harm-{self.n_harms}").touch()
         if self.how == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.how == "stop":
+            os.kill(os.getpid(), signal.SIGSTOP)
+            return
         if self.how == "capture":
             raise CaptureError(RuntimeError("CUDA error: operation not permitted"))
         raise RuntimeError("CUDA error: an illegal access" if self.how == "lose" else "of ours")

@@ -12,6 +12,10 @@ from storage.store import Store
 from storage.trials import read_trials
 from tests.helpers.databases import new_study
 
+pytestmark = pytest.mark.every_database
+IN_SQLITE = pytest.mark.parametrize("database_kind", ["sqlite"])
+"""Where numbers are given again."""
+
 
 @pytest.fixture
 def study(store: Store) -> optuna.Study:
@@ -91,6 +95,7 @@ def begun_anew(store: Store, study: optuna.Study) -> optuna.Study:
     return again
 
 
+@IN_SQLITE
 @pytest.mark.parametrize("n_anew", [0, 1, 2, 5])
 @pytest.mark.parametrize("waits", [False, True])
 def test_a_study_that_was_deleted_and_begun_anew_is_read_anew(
@@ -116,6 +121,7 @@ def test_a_study_that_was_deleted_and_begun_anew_is_read_anew(
     assert [trial._trial_id for trial in reader.read()][:3] == ids[:n_anew]
 
 
+@IN_SQLITE
 def test_fewer_that_wait_are_fewer(store: Store, reader: GrowingTrials, study: optuna.Study) -> None:
     study.enqueue_trial({"x": 1.0})
     study.enqueue_trial({"x": 2.0})

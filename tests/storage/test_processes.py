@@ -1,4 +1,4 @@
-"""Other databases, and many processes at one file."""
+"""Many processes at one file."""
 
 import hashlib
 import sqlite3
@@ -7,43 +7,10 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
-
-import pytest
-from sqlalchemy import event
-from sqlalchemy.dialects import mysql, postgresql
-from sqlalchemy.sql import ClauseElement
 
 from storage.epochs import epochs_of
-from storage.sessions import StudySession, active_seconds, driven, is_open
 from storage.store import Store
 from tests.helpers.databases import add_epoch, new_trial, record, url_of
-
-
-@pytest.mark.parametrize("dialect", [mysql.dialect(), postgresql.dialect()], ids=["mysql", "postgresql"])
-def test_our_statements_are_said_in_every_dialect(store: Store, study_id: int, dialect: Any) -> None:
-    """No server is at hand: what we execute is compiled, and MySQL has no RETURNING."""
-    said: list[str] = []
-
-    def note(_connection: object, statement: object, *_: object) -> None:
-        if isinstance(statement, ClauseElement):
-            said.append(str(statement.compile(dialect=dialect)))
-
-    event.listen(store.engine, "before_execute", note)
-    trial = new_trial(store)
-    said.clear()
-    session = StudySession(store.engine, study_id)
-    session._update(beat_at=time.time())
-    session.drives(1, 2)
-    driven(store.engine, study_id)
-    session.end()
-    epochs_of(store.engine, trial)
-    active_seconds(store.engine, study_id)
-    is_open(store.engine, study_id)
-    event.remove(store.engine, "before_execute", note)
-    assert {"INSERT", "SELECT", "UPDATE"} == {statement.split()[0] for statement in said}
-    assert not [statement for statement in said if "RETURNING" in statement]
-
 
 READER = """
 import sys

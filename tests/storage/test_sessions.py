@@ -1,10 +1,7 @@
-"""Who owns a study: one dispatcher at a time, and what becomes of one that died."""
+"""Who owns a study: one dispatcher at a time, and what becomes of one that died or was taken over."""
 
 import os
 import re
-import socket
-import subprocess
-import sys
 import time
 from typing import Any
 
@@ -13,18 +10,34 @@ from sqlalchemy import insert, text
 from sqlalchemy.orm import Session
 
 from storage import sessions
-from storage.errors import StudyBusyError
+from storage.errors import StudyBusyError, StudyLostError
+from storage.owners import Owner
+from storage.processes import Process, this_process
 from storage.sessions import StudySession, active_seconds, driven, is_open
 from storage.store import Store
 from storage.tables import SessionRow
 from tests.helpers.databases import WritingTransactions, new_study
+from tests.helpers.processes import ended_process
+
+pytestmark = pytest.mark.every_database
+
+TAKEN_OVER = "another process has taken this study over, since this one stood still too long, or by --take-over"
 
 
-def put_session(store: Store, study_id: int, **changes: Any) -> None:
-    """An open session of a dispatcher that is not this process."""
+def put_session(store: Store, study_id: int, process: Process | None = None, **changes: Any) -> None:
+    """An open session of a dispatcher that is not this process; one of schema version 6 unless a process is given."""
     row = {"study_id": study_id, "host": "elsewhere", "pid": 1, "started_at": 0.0, "beat_at": time.time(), "open": 1}
+    if process is not None:
+        row |= {"host": process.host, "pid": process.pid, "place": process.place, "process_began": process.began}
+        row |= {"token": "of another"}
     with Session(store.engine) as session, session.begin():
         session.execute(insert(SessionRow).values(**{**row, **changes}))
+
+
+def fall_silent(store: Store, seconds: float) -> None:
+    """Puts the last sign of life of all sessions so far back."""
+    with store.engine.begin() as connection:
+        connection.execute(text("UPDATE run_sessions SET beat_at = :t"), {"t": time.time() - seconds})
 
 
 def rows(store: Store) -> list[tuple[str, int, int | None]]:
@@ -39,17 +52,19 @@ def busy(store: Store, study_id: int) -> str:
     return str(caught.value)
 
 
-def test_a_second_dispatcher_is_refused_with_the_owner(store: Store, study_id: int) -> None:
+def test_a_second_dispatcher_is_refused_with_the_owner_and_the_ways_out(store: Store, study_id: int) -> None:
     first = StudySession(store.engine, study_id)
     assert is_open(store.engine, study_id)
+    me = this_process()
     assert busy(store, study_id) == (
-        f"process {os.getpid()} on {socket.gethostname()} works on this study (last sign of life 0 s ago): "
-        "stop it first, or name another study with --study"
+        f"process {me.pid} on {me.host} works on this study (last sign of life 0 s ago): stop it first, or wait until "
+        "it has been silent for 120 s more, or take the study over at once with --take-over, "
+        "or name another study with --study"
     )
     first.end()
     assert not is_open(store.engine, study_id)
     StudySession(store.engine, study_id).end()
-    assert rows(store) == [(socket.gethostname(), os.getpid(), None)] * 2
+    assert rows(store) == [(me.host, me.pid, None)] * 2
 
 
 def test_another_study_is_free(store: Store, study_id: int) -> None:
@@ -62,84 +77,154 @@ def test_another_study_is_free(store: Store, study_id: int) -> None:
     second.end()
 
 
-def dead_pid() -> int:
-    """The number of a process that has just ended."""
-    process = subprocess.Popen([sys.executable, "-S", "-c", ""])
-    process.wait()
-    return process.pid
+# Alive, silent, gone
 
 
 def test_a_dead_owner_is_taken_over_at_once(store: Store, study_id: int) -> None:
-    pid = dead_pid()
-    put_session(store, study_id, host=socket.gethostname(), pid=pid)
+    dead = ended_process()
+    put_session(store, study_id, dead)
     assert not is_open(store.engine, study_id)
     StudySession(store.engine, study_id).end()
-    assert rows(store) == [(socket.gethostname(), pid, None), (socket.gethostname(), os.getpid(), None)]
+    assert rows(store) == [(dead.host, dead.pid, None), (dead.host, os.getpid(), None)]
 
 
-def test_a_living_owner_on_this_host_is_not(store: Store, study_id: int) -> None:
-    owner = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE)
-    try:
-        put_session(store, study_id, host=socket.gethostname(), pid=owner.pid, beat_at=time.time() - 42)
-        assert re.fullmatch(
-            rf"process {owner.pid} on {re.escape(socket.gethostname())} works on this study "
-            r"\(last sign of life 4[23] s ago\): stop it first, or name another study with --study",
-            busy(store, study_id),
-        )
-    finally:
-        owner.communicate(b"\n")
-    StudySession(store.engine, study_id).end()
-
-
-@pytest.mark.parametrize("host", ["elsewhere", socket.gethostname()])
-def test_an_owner_is_dead_after_two_minutes_of_silence(store: Store, study_id: int, host: str) -> None:
-    """Elsewhere only time can tell; here the number may by now be another process's, such as that of our parent."""
-    put_session(store, study_id, host=host, pid=os.getppid(), beat_at=time.time() - 110)
+@pytest.mark.parametrize("silent", [42, 119])
+@pytest.mark.parametrize("schema", [6, 7])
+def test_nobody_knows_of_an_owner_elsewhere_but_by_its_silence(
+    store: Store, study_id: int, silent: int, schema: int
+) -> None:
+    """In another container or on another host, whatever is known here of a process of that number."""
+    elsewhere = Process("elsewhere", ended_process().pid, "another boot pid:[1]", 12) if schema == 7 else None
+    put_session(store, study_id, elsewhere)
+    fall_silent(store, silent)
     assert is_open(store.engine, study_id)
-    assert f"process {os.getppid()} on {host} works on this study (last sign of life 11" in busy(store, study_id)
-    with store.engine.begin() as connection:
-        connection.execute(text("UPDATE run_sessions SET beat_at = :t"), {"t": time.time() - 121})
-    assert not is_open(store.engine, study_id)
-    StudySession(store.engine, study_id).end()
-
-
-def test_an_owner_of_our_own_number_was_an_earlier_process(store: Store, study_id: int) -> None:
-    """In a container each run may be process 1, on a host of the same name."""
-    put_session(store, study_id, host=socket.gethostname(), pid=os.getpid(), started_at=time.time() - 86_400)
-    assert not is_open(store.engine, study_id)
-    StudySession(store.engine, study_id).end()
-
-
-def test_a_clock_that_is_ahead_elsewhere(store: Store, study_id: int) -> None:
-    put_session(store, study_id, beat_at=time.time() + 1000)
-    assert busy(store, study_id) == (
-        "process 1 on elsewhere works on this study (last sign of life 0 s ago): "
-        "stop it first, or name another study with --study"
+    said = re.fullmatch(
+        r"process \d+ on elsewhere works on this study \(last sign of life (\d+) s ago\): stop it first, "
+        r"or wait until it has been silent for (\d+) s more, .*",
+        busy(store, study_id),
     )
+    assert said is not None
+    assert int(said[1]) == pytest.approx(silent, abs=1)
+    assert int(said[2]) == pytest.approx(120 - silent, abs=1)
+    fall_silent(store, 121)
+    assert not is_open(store.engine, study_id)
+    StudySession(store.engine, study_id).end()
+
+
+def test_a_living_owner_on_this_host_may_be_silent_for_two_minutes_too(store: Store, study_id: int) -> None:
+    put_session(store, study_id, this_process())
+    fall_silent(store, 110)
+    assert is_open(store.engine, study_id)
+    assert f"process {os.getpid()} on {this_process().host} works on this study (last sign of life 11" in busy(
+        store, study_id
+    )
+    fall_silent(store, 121)
+    assert not is_open(store.engine, study_id)
+    StudySession(store.engine, study_id).end()
+
+
+def test_the_clock_of_the_database_was_set_back(store: Store, study_id: int) -> None:
+    put_session(store, study_id)
+    fall_silent(store, -1000)
+    assert busy(store, study_id).startswith(
+        "process 1 on elsewhere works on this study (last sign of life 0 s ago): stop it first, or wait until it has "
+        "been silent for 1120 s more, "
+    )
+
+
+@pytest.mark.parametrize("wrong_by", [-3600, 3600])
+def test_the_clock_of_whoever_asks_may_be_wrong(
+    store: Store, study_id: int, wrong_by: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = time.time
+    first = StudySession(store.engine, study_id)
+    monkeypatch.setattr(time, "time", lambda: real() + wrong_by)
+    assert is_open(store.engine, study_id)
+    assert "(last sign of life 0 s ago)" in busy(store, study_id)
+    first.end()
+    other = StudySession(store.engine, study_id)
+    monkeypatch.undo()
+    assert "(last sign of life 0 s ago)" in busy(store, study_id)
+    fall_silent(store, 121)
+    monkeypatch.setattr(time, "time", lambda: real() + wrong_by)
+    assert not is_open(store.engine, study_id)
+    StudySession(store.engine, study_id).end()
+    with pytest.raises(StudyLostError):
+        other.require()
+
+
+# Taken over
+
+
+def lost(session: StudySession) -> str:
+    with pytest.raises(StudyLostError) as caught:
+        session.require()
+    return str(caught.value)
+
+
+def test_a_living_owner_is_taken_over_when_that_is_asked_for(store: Store, study_id: int) -> None:
+    first = StudySession(store.engine, study_id)
+    second = StudySession(store.engine, study_id, take_over=True)
+    assert lost(first) == TAKEN_OVER
+    first.end()  # which must not end the other's
+    assert is_open(store.engine, study_id)
+    second.require()
+    second.end()
+    StudySession(store.engine, study_id, take_over=True).end()  # there is nobody to be taken over
 
 
 def test_whoever_was_taken_over_learns_it_at_the_next_beat(
     store: Store, study_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopped = StudySession(store.engine, study_id)
-    with store.engine.begin() as connection:
-        connection.execute(text("UPDATE run_sessions SET beat_at = :t"), {"t": time.time() - 1000})
+    fall_silent(store, 1000)
     owner = StudySession(store.engine, study_id)
     monkeypatch.setattr(sessions, "BEAT_SECONDS", 0.0)
-    with pytest.raises(StudyBusyError) as caught:
+    with pytest.raises(StudyLostError) as caught:
         stopped.beat()
-    assert str(caught.value) == "another process has taken this study over, since this one stood still too long"
-    stopped.end()  # which must not end the other's
+    assert str(caught.value) == TAKEN_OVER
+    stopped.end()
     assert is_open(store.engine, study_id)
     owner.beat()
     owner.end()
 
 
+def test_an_owner_that_comes_to_life_while_it_is_looked_at_keeps_its_study(
+    store: Store, study_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = StudySession(store.engine, study_id)
+    fall_silent(store, 130)
+    is_alive = sessions._is_alive
+
+    def look(seen: Owner) -> bool:
+        found = is_alive(seen)
+        owner.require()
+        return found
+
+    monkeypatch.setattr(sessions, "_is_alive", look)
+    assert f"process {os.getpid()} on " in busy(store, study_id)
+    owner.require()
+    owner.end()
+
+
+def test_a_token_is_what_tells_a_session(store: Store, study_id: int) -> None:
+    """Not its number: a database that was put back from a copy may give that again."""
+    session = StudySession(store.engine, study_id)
+    with store.engine.begin() as connection:
+        connection.execute(text("UPDATE run_sessions SET token = 'another'"))
+    assert lost(session) == TAKEN_OVER
+    session.end()
+    assert is_open(store.engine, study_id)
+
+
 def test_of_two_that_begin_at_once_one_is_refused(store: Store, study_id: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between looking and opening another one opens: the database decides."""
-    monkeypatch.setattr(StudySession, "_close_stale", lambda _self: put_session(store, study_id))
+    monkeypatch.setattr(StudySession, "_make_room", lambda _self, _take_over: put_session(store, study_id))
     assert busy(store, study_id) == "another process has just begun to work on this study: wait for it"
     assert rows(store) == [("elsewhere", 1, 1)]
+
+
+# What is written of it
 
 
 def beat_at(store: Store) -> float:
@@ -171,19 +256,19 @@ def test_active_seconds_add_up(store: Store, study_id: int, monkeypatch: pytest.
     put_session(store, study_id, started_at=2000.0, beat_at=2012.5, open=None)
     put_session(store, new_study(store, "other")._study_id, started_at=0.0, beat_at=500.0, open=None)
     assert active_seconds(store.engine, study_id) == 42.5
-    wall, steady = time.time(), time.monotonic()
-    monkeypatch.setattr(time, "time", lambda: wall)
+    steady = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: steady)
     session = StudySession(store.engine, study_id)
     assert session.active_seconds == 42.5
-    wall, steady = wall + 7.5, steady + 7.5
+    steady += 7.5
     assert session.active_seconds == 50
+    with store.engine.begin() as connection:
+        connection.execute(text("UPDATE run_sessions SET started_at = started_at - 7.5 WHERE open = 1"))
     session.beat()
-    assert active_seconds(store.engine, study_id) == pytest.approx(50)
-    wall, steady = wall + 2, steady + 2
+    assert active_seconds(store.engine, study_id) == pytest.approx(50, abs=0.5)
     session.end()
-    assert active_seconds(store.engine, study_id) == pytest.approx(52)
-    assert StudySession(store.engine, study_id).active_seconds == pytest.approx(52)
+    assert active_seconds(store.engine, study_id) == pytest.approx(50, abs=0.5)
+    assert StudySession(store.engine, study_id).active_seconds == pytest.approx(50, abs=0.5)
 
 
 def test_a_killed_session_counts_to_its_last_sign_of_life(store: Store, study_id: int) -> None:
@@ -214,7 +299,7 @@ def test_what_a_living_dispatcher_drives_is_known(store: Store, study_id: int) -
 
 
 def test_what_a_dead_dispatcher_drove_is_not_driven(store: Store, study_id: int) -> None:
-    put_session(store, study_id, host=socket.gethostname(), pid=dead_pid(), workers=1, slots=64)
+    put_session(store, study_id, ended_process(), workers=1, slots=64)
     assert driven(store.engine, study_id) is None
 
 
@@ -229,11 +314,10 @@ def test_what_is_driven_is_written_when_it_changes(store: Store, study_id: int) 
 
 def test_whoever_was_taken_over_drives_nothing(store: Store, study_id: int) -> None:
     stopped = StudySession(store.engine, study_id)
-    with store.engine.begin() as connection:
-        connection.execute(text("UPDATE run_sessions SET beat_at = :t"), {"t": time.time() - 1000})
+    fall_silent(store, 1000)
     owner = StudySession(store.engine, study_id)
     owner.drives(1, 4)
-    with pytest.raises(StudyBusyError, match="another process has taken this study over"):
+    with pytest.raises(StudyLostError, match="another process has taken this study over"):
         stopped.drives(2, 8)
     assert driven(store.engine, study_id) == (1, 4)
     owner.end()

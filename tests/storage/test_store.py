@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from storage.errors import StorageError
 from storage.migrations import VERSION
-from storage.sessions import active_seconds
-from storage.store import ARTIFACT_FOLDER, BUSY_TIMEOUT_SECONDS, Store
+from storage.store import ARTIFACT_FOLDER, Store
 from storage.tables import SchemaVersion
+from storage.urls import BUSY_TIMEOUT_SECONDS
 from tests.helpers.databases import new_study, url_of
 
 
@@ -76,15 +76,6 @@ def test_the_second_opening_is_like_the_first(tmp_path: Path, store: Store) -> N
         assert isinstance(driver, sqlite3.Connection)
         assert pragmas(driver) == WANTED
     again.close()
-
-
-def test_our_tables_stand_beside_optunas(tmp_path: Path, store: Store) -> None:
-    with sqlite3.connect(tmp_path / "s.db") as connection:
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        versions = connection.execute("SELECT version FROM mnist_search_schema").fetchall()
-    connection.close()
-    assert {"studies", "trials", "epoch_records", "run_sessions", "mnist_search_schema"} <= tables
-    assert versions == [(VERSION,)]
 
 
 def test_artifacts_lie_beside_the_database(tmp_path: Path, store: Store) -> None:
@@ -211,33 +202,6 @@ def test_nothing_is_stored_yet(tmp_path: Path) -> None:
 def test_a_password_is_not_shown() -> None:
     shown = refusal("postgresql+pg8000://me:secret@localhost/x")
     assert shown.startswith("postgresql+pg8000://me:***@localhost/x needs a driver that is not installed: ")
-
-
-def test_tables_of_a_newer_program(tmp_path: Path, store: Store) -> None:
-    with Session(store.engine) as session, session.begin():
-        session.execute(update(SchemaVersion).values(version=VERSION + 1))
-    assert refusal(url_of(tmp_path / "s.db")) == (
-        f"the database is of schema version {VERSION + 1}, this program knows {VERSION}: update mnist-search"
-    )
-
-
-def test_tables_of_another_optuna(tmp_path: Path, store: Store) -> None:
-    with store.engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = 'v9.9.9'"))
-    shown = refusal(url_of(tmp_path / "s.db"))
-    assert shown.startswith(f"{url_of(tmp_path / 's.db')} cannot be opened: ")
-
-
-def test_a_creation_that_was_cut_short_is_completed(tmp_path: Path, store: Store) -> None:
-    """As after a kill between making the tables and noting their version."""
-    with store.engine.begin() as connection:
-        connection.execute(text("DELETE FROM mnist_search_schema"))
-        connection.execute(text("DROP TABLE run_sessions"))
-    again = Store(url_of(tmp_path / "s.db"))
-    assert active_seconds(again.engine, 1) == 0
-    with Session(again.engine) as session:
-        assert session.query(SchemaVersion.version).all() == [(VERSION,)]
-    again.close()
 
 
 def open_at_once(urls: list[str], barrier: Any, answers: Any) -> None:

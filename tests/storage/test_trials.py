@@ -20,6 +20,8 @@ DISTRIBUTIONS = {
     "head": CategoricalDistribution(("gap", "conv", None, True, 1.5)),
 }
 
+pytestmark = pytest.mark.every_database
+
 
 def trials_of_every_kind() -> list[FrozenTrial]:
     values = {"width": 8, "lr": 0.1, "head": True}
@@ -64,7 +66,9 @@ def test_times_are_those_of_the_zone_as_optuna_gives_them(
     time.tzset()
     try:
         there = [trial.datetime_start for trial in read_trials(store.engine, study._study_id)]
-        reader = optuna.storages.RDBStorage(str(store.url))  # with no memory of what it read before
+        reader = optuna.storages.RDBStorage(
+            store.engine.url.render_as_string(False)
+        )  # with no memory of what it read before
         assert there == [trial.datetime_start for trial in reader.get_all_trials(study._study_id)]
         reader.engine.dispose()
     finally:

@@ -1,8 +1,10 @@
 """What a training sees: images and labels as uint8, from a folder in torchvision's layout."""
 
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -73,12 +75,37 @@ class TrainingData:
         """The same data on another device."""
         return TrainingData(self.train.to(device), self.evaluation.to(device), self.mean, self.std)
 
+    def to_arrays(self) -> "Arrays":
+        """The same data as plain arrays of numpy, which other processes can map instead of copying."""
+        parts = (self.train.pixels, self.train.labels, self.evaluation.pixels, self.evaluation.labels)
+        return Arrays(*(part.cpu().numpy() for part in parts), self.mean, self.std)
+
+    @classmethod
+    def of_arrays(cls, arrays: "Arrays") -> "TrainingData":
+        """What `to_arrays` was called of, in the same memory: nothing may be written to it."""
+        *parts, mean, std = arrays
+        with warnings.catch_warnings():  # that it may not be
+            warnings.simplefilter("ignore", UserWarning)
+            pixels, labels, eval_pixels, eval_labels = map(torch.from_numpy, parts)
+        return cls(Images(pixels, labels), Images(eval_pixels, eval_labels), mean, std)
+
     def share_memory(self) -> "TrainingData":
         """The same data in memory that worker processes map instead of copying."""
         for images in (self.train, self.evaluation):
             images.pixels.share_memory_()
             images.labels.share_memory_()
         return self
+
+
+class Arrays(NamedTuple):
+    """Training data without a tensor."""
+
+    pixels: np.ndarray
+    labels: np.ndarray
+    eval_pixels: np.ndarray
+    eval_labels: np.ndarray
+    mean: float
+    std: float
 
 
 def load_idx_dataset(name: str, folder: Path) -> Dataset:

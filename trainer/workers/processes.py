@@ -35,20 +35,34 @@ def peak_memory_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+GROUP_SIGNALS = (signal.SIGINT, signal.SIGHUP)
+"""What a terminal tells all processes of a command: that Ctrl-C was pressed, or that it is closed."""
+
+
+def ignore_group_signals() -> None:
+    """Leaves it to the process that started this one to decide what comes of them."""
+    for number in GROUP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 @contextlib.contextmanager
 def interrupts_held_back() -> Iterator[None]:
-    """A process started meanwhile never gets a Ctrl-C, from its first instruction; here one takes effect behind it."""
+    """A process started meanwhile never gets one of the group's, from its first instruction; here they come later."""
     if threading.current_thread() is not threading.main_thread():  # only that one is interrupted
         yield
         return
     resource_tracker.ensure_running()  # begun along with the first process, it would undo the mask
     held_back: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _frame: held_back.append(number))
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited, as a handler is not
+    handlers = {number: signal.getsignal(number) for number in GROUP_SIGNALS}
+    before = {number: handler for number, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}
+    for number in before:
+        signal.signal(number, lambda number, _frame: held_back.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, GROUP_SIGNALS)  # inherited, as a handler is not
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        signal.signal(signal.SIGINT, before)
-    if held_back:
-        signal.raise_signal(signal.SIGINT)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for came in held_back:
+        signal.raise_signal(came)

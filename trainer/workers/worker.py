@@ -1,7 +1,6 @@
 """A worker process: trains the candidates it is sent. Knows nothing of studies or databases."""
 
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from trainer.hardware.device import prepare_device
 from trainer.training.cuda_runner import SWITCH, CaptureError
 from trainer.training.train import Training
 from trainer.workers.messages import Leaving, Ready
-from trainer.workers.processes import die_with_parent, peak_memory_bytes
+from trainer.workers.processes import die_with_parent, ignore_group_signals, peak_memory_bytes
 from trainer.workers.settings import WorkerSettings
 from trainer.workers.slot_count import choose_slots
 from trainer.workers.slots import DISPATCHER_GONE, DeviceLostError, SlotLoop
@@ -32,8 +31,25 @@ def work(
 
     Ends with exit code 1 once its device is lost to it.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the dispatcher decides
+    ignore_group_signals()  # the dispatcher decides
     die_with_parent()
+    try:
+        serve(connection, data, settings, started_at, make_training)
+    except DeviceLostError:
+        sys.exit(1)
+
+
+def serve(
+    connection: Connection,
+    data: TrainingData,
+    settings: WorkerSettings,
+    started_at: float,
+    make_training: Callable[..., Training] = Training,
+) -> None:
+    """Trains what it is sent until it is sent None or nobody is there, in a process that does nothing else.
+
+    Raises DeviceLostError, of which it has said why, once its device is lost to this process.
+    """
     if not settings.uses_graphs:
         os.environ[SWITCH] = "0"
     prepare_device(settings.device)
@@ -48,6 +64,4 @@ def work(
         return
     except CaptureError as error:  # before there was any job
         connection.send([Leaving(f"CaptureError: {error}", without_graphs=True)])
-        sys.exit(1)
-    except DeviceLostError:
-        sys.exit(1)
+        raise DeviceLostError(str(error)) from error

@@ -77,7 +77,7 @@ def test_plain_lines_tell_of_slots(capsys: pytest.CaptureFixture[str]) -> None:
         "study a-study: 0 of 200 candidates done, 1 worker, 8 epochs each",
         "worker ready after 2.0 s, 300.0 MiB: 1 worker, 16 slots",
         "a worker goes on with 9 slots: OutOfMemoryError: CUDA out of memory",
-        "a worker was lost and is replaced (ended with exit code -9): 9 trainings begin anew",
+        "a worker was lost and is replaced (ended with exit code -9): 9 trainings go on from the last epoch",
         "a worker was lost and is replaced (ended with exit code 1)",
         "study a-study: 0 of 200 candidates done, 1 worker, 9 slots, 8 epochs each",
         "worker ready after 2.0 s, 300.0 MiB",

@@ -123,7 +123,7 @@ def test_two_dispatchers_on_one_study_are_refused(own_folder: Path, capsys: pyte
         code, out, err = call(["run", "--study", "digits", "--trials", "50"], capsys)
         assert (code, out) == (2, "")
         assert f"process {process.pid} on " in err.splitlines()[-1]
-        assert err.splitlines()[-1].endswith("stop it first, or name another study with --study")
+        assert err.splitlines()[-1].endswith(", or name another study with --study")
         code, out, _ = call(["status"], capsys)
         assert code == 0
         assert "\nrunning    trial " in out

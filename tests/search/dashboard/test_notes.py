@@ -113,7 +113,7 @@ def test_it_says_how_the_training_went(study: SearchStudy) -> None:
 def test_it_says_where_the_candidate_comes_from(study: SearchStudy) -> None:
     texts = {kind: note_of(study, number).texts for number, kind in enumerate(KINDS)}
     assert "Not drawn but given: --warm-start mine.yaml." in texts["warm start"]
-    assert "Trial 5 again, which was interrupted." in texts["again"]
+    assert "Trial 5 again, which did not come to its end." in texts["again"]
     assert not any("given" in text or "again" in text for text in texts["trained"])
 
 
@@ -187,14 +187,14 @@ def test_the_studys_note(study: SearchStudy) -> None:
         "The smallest network that this search has proven to reach 99.00% on the digits of scikit-learn has 9,122 "
     )
     facts = facts_of(read)
-    assert facts["trials"] == "7 past the gate: 4 trained, 1 pruned, 1 rejected, 1 diverged, 1 failed"
+    assert facts["trials"] == "6 past the gate: 4 trained, 1 pruned, 1 rejected, 1 diverged, 1 failed"
     assert facts["best"] == "99.50% with 9,122 parameters: trial 11, which held it"
     assert facts["smallest at the target"] == "99.20% with 8,546 parameters: trial 10, which held it"
     assert facts["verification"].startswith("trial 11: 99.54% over 5 seeds (95% interval of the mean: ")
     assert facts["target"].startswith("99.00% as the mean of the last 2 epochs: reached after 1 min 00 s")
     assert facts["epochs"].startswith("17 trained, 1 saved by pruning; 1 training spared")
     assert facts["at work"] == "nobody: the search has stopped"
-    assert facts["abandoned"] == "trial 7: 8,246 parameters, epoch 2 of 3, 80.00%"
+    assert facts["to go on"] == "trial 7: 8,246 parameters, epoch 2 of 3, 80.00%"
     numbers = {trial.number for trial in read_trials(study.store.engine, study.study_id)}
     linked = [re.fullmatch(rf"/dashboard/studies/{study.study_id}/trials\?numbers=(\d+)", link) for link in read.links]
     assert {int(match[1]) for match in linked if match} == {7, 10, 11} <= numbers

@@ -75,7 +75,7 @@ def test_a_broken_training_is_failed_and_the_search_goes_on(store: Store) -> Non
     engine.breaks_at = {1}
     study = begin(store)
     state = search(study, 3, engine)
-    assert {**study.counts(), "rejected": 0} == {"trained": 2, "pruned": 0, "rejected": 0, "diverged": 0, "failed": 1}
+    assert {**study.counts(), "rejected": 0} == {"trained": 3, "pruned": 0, "rejected": 0, "diverged": 0, "failed": 1}
     assert state.n_done == 3
 
 

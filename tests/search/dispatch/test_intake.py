@@ -3,14 +3,10 @@
 from pathlib import Path
 
 import pytest
-from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
 
 from models.errors import MnistSearchError
-from search.dispatch.intake import Intake
-from search.dispatch.ledger import Ledger
 from search.dispatch.live import LiveTrial
-from search.dispatch.mirror import StudyMirror
 from search.space.space import Space
 from search.study.outcomes import Outcome
 from search.study.settings import StudySettings
@@ -18,7 +14,7 @@ from search.study.study import create_study
 from storage.epochs import epochs_of
 from storage.store import Store
 from tests.helpers.inline import InlineEngine, small_digits
-from tests.helpers.searches import EASY, SMALL, begin, search
+from tests.helpers.searches import EASY, SMALL, begin, drawing, search
 
 
 def test_the_rejected_are_never_complete(tmp_path: Path) -> None:
@@ -26,8 +22,7 @@ def test_the_rejected_are_never_complete(tmp_path: Path) -> None:
     stored = StudySettings("digits", max_params=8_000, sampler="random", space=space.to_dict())
     store = Store(f"sqlite:///{tmp_path / 's.db'}")
     study = create_study(store, "study", stored)
-    mirror = StudyMirror(study)
-    intake = Intake(study, mirror, Ledger(study, mirror))
+    intake, _, _ = drawing(study)
     passed: list[LiveTrial] = []
     while len(passed) < 4:
         passed += filter(None, [intake.draw()])
@@ -66,12 +61,11 @@ def test_a_space_with_nothing_under_the_budget_ends_with_the_range_to_narrow(
 ) -> None:
     monkeypatch.setattr("search.dispatch.intake.MAX_MISSES", 20)
     narrow_ranges = {"stem_width": "2:6", "transition_width": "2:6", "body_depth": "1", "order": "bn-relu"}
-    study = begin(store, {**SMALL, **narrow_ranges, "body_width": "2:9000"})
-    study.optuna.sampler = RandomSampler(seed=0)
+    study = begin(store, {**SMALL, **narrow_ranges, "body_width": "2:4000"}, sampler="random")
     with pytest.raises(
         MnistSearchError,
         match=r"^20 draws in a row gave no new candidate under 1,500 parameters \(the smallest rejected has "
-        r"[\d,]+\): narrow body_width, now 2:9000, in another --study$",
+        r"[\d,]+\): narrow body_width, now 2:4000, in another --study$",
     ):
         search(study, 1)
 

@@ -11,12 +11,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from search.dispatch.dispatcher import Dispatcher, Limits, SearchFailedError
-from search.dispatch.intake import Intake
 from search.dispatch.ledger import Clock, Course, Ledger
 from search.dispatch.listener import Listener, SearchState, TrialEnded
 from search.dispatch.live import LiveTrial
-from search.dispatch.mirror import StudyMirror
-from search.dispatch.requeue import hand_back_abandoned
+from search.dispatch.requeue import hand_back_running
 from search.engines.protocol import Engine
 from search.study.outcomes import PASSED_GATE, Outcome, outcome_of
 from search.study.study import SearchStudy, open_study
@@ -28,7 +26,7 @@ from storage.store import Store
 from tests.helpers.databases import WritingTransactions
 from tests.helpers.inline import InlineEngine, small_digits
 from tests.helpers.many_slots import ManySlots
-from tests.helpers.searches import begin, search
+from tests.helpers.searches import begin, drawing, search
 from trainer.training.records import EpochRecord
 from trainer.workers.messages import Job
 
@@ -89,8 +87,8 @@ def test_a_batch_of_answers_is_one_transaction_and_so_is_a_draw(store: Store, mo
     dispatcher = dispatcher_of(study, engine, 9, Listener())
     transactions = WritingTransactions(store)
     dispatcher.run()
-    assert study.counts()["trained"] == 8
-    assert engine.n_batches < 24, "24 epochs and 9 ends come in together"
+    assert (study.counts()["trained"], study.counts()["failed"]) == (9, 1)
+    assert engine.n_batches < 27, "27 epochs and 10 ends come in together"
     assert transactions.n == len(study.snapshot.all) + engine.n_batches + 1  # once it says how many slots it drives
 
 
@@ -112,7 +110,7 @@ def test_a_trial_that_is_stopped_before_its_first_answer_keeps_its_seed(store: S
     dispatcher = dispatcher_of(study, engine, 4, Stopping())
     dispatcher.run()
     assert engine.n_batches == 0
-    [stopped] = study.trials(Outcome.INTERRUPTED)
+    [stopped] = study.optuna.get_trials(states=(TrialState.WAITING,))
     assert stopped.user_attrs["training_seed"] == engine.jobs[0].seed
 
 
@@ -121,7 +119,7 @@ def test_an_end_is_told_when_it_is_written(store: Store) -> None:
     engine.slots[2].breaks_at = {0}
     told = Told(study)
     state = dispatcher_of(study, engine, 5, told).run()
-    assert sorted(told.states, key=str) == [(TrialState.COMPLETE, Outcome.TRAINED, 3)] * 4 + [
+    assert sorted(told.states, key=str) == [(TrialState.COMPLETE, Outcome.TRAINED, 3)] * 5 + [
         (TrialState.FAIL, Outcome.FAILED, 0)
     ]
     assert state.n_done == 5
@@ -137,7 +135,7 @@ def test_nothing_is_kept_of_a_batch_with_a_trial_that_another_dispatcher_has_end
         if record.epoch == 3 and not taken:
             dispatcher._session.end()
             sessions.append(StudySession(store.engine, study.study_id))
-            taken.append(hand_back_abandoned(open_study(store, "s")))
+            taken.append(hand_back_running(open_study(store, "s")))
 
     taken: list[int] = []
     sessions: list[StudySession] = []
@@ -146,8 +144,8 @@ def test_nothing_is_kept_of_a_batch_with_a_trial_that_another_dispatcher_has_end
     with pytest.raises(StudyBusyError, match="another process has taken this study over"):
         dispatcher.run()
     assert taken == [3]
-    assert [len(epochs_of(store.engine, trial._trial_id)) for trial in study.trials(Outcome.INTERRUPTED)] == [2, 2, 2]
-    assert len(study.optuna.get_trials(states=(TrialState.WAITING,))) == 3, "queued once, by the other"
+    waiting = study.optuna.get_trials(states=(TrialState.WAITING,))
+    assert [len(epochs_of(store.engine, trial._trial_id)) for trial in waiting] == [2, 2, 2]
     assert told.states == []
 
 
@@ -163,10 +161,9 @@ def test_an_end_that_cannot_be_written_is_not_told_and_its_candidate_runs_again(
         dispatcher.run()
     assert (told.states, dispatcher._state.n_done, dispatcher._state.best) == ([], 0, None)
     assert study.running() == []
-    [first, second] = study.trials(Outcome.INTERRUPTED)
+    [first, second] = study.optuna.get_trials(states=(TrialState.WAITING,))
     assert [len(epochs_of(store.engine, trial._trial_id)) for trial in (first, second)] == [2, 2]
     assert "weights_artifact" not in first.user_attrs
-    assert len(study.optuna.get_trials(states=(TrialState.WAITING,))) == 2
 
 
 def test_what_came_before_an_answer_that_ends_the_search_is_kept(store: Store) -> None:
@@ -176,7 +173,7 @@ def test_what_came_before_an_answer_that_ends_the_search_is_kept(store: Store) -
     with pytest.raises(SearchFailedError, match="3 trainings in a row broke"):
         dispatcher_of(study, engine, 9, Listener()).run()
     assert len(study.trials(Outcome.FAILED)) == 3
-    [interrupted] = study.trials(Outcome.INTERRUPTED)
+    [interrupted] = study.optuna.get_trials(states=(TrialState.WAITING,))
     assert len(epochs_of(store.engine, interrupted._trial_id)) == 3
 
 
@@ -184,9 +181,7 @@ def test_what_came_before_an_answer_that_ends_the_search_is_kept(store: Store) -
 
 
 def drawn(study: SearchStudy) -> tuple[Ledger, LiveTrial]:
-    mirror = StudyMirror(study)
-    ledger = Ledger(study, mirror)
-    intake = Intake(study, mirror, ledger)
+    intake, ledger, _ = drawing(study)
     while (trial := intake.draw()) is None:
         pass
     return ledger, trial
@@ -236,8 +231,7 @@ def test_a_trial_that_waited_is_taken_and_filled_in_two_transactions(store: Stor
     fits = drawn(study)[1].shadow.params
     open_study(store, "s").optuna.enqueue_trial({**fits, "lr": 0.05})
     study.refresh()
-    mirror = StudyMirror(study)
-    intake = Intake(study, mirror, Ledger(study, mirror))
+    intake, _, mirror = drawing(study)
     transactions = WritingTransactions(store)
     trial = intake.draw()
     assert transactions.n == 2

@@ -5,11 +5,10 @@ from optuna.trial import TrialState
 
 from search.dispatch.dispatcher import Dispatcher, Limits
 from search.dispatch.intake import Intake
-from search.dispatch.ledger import Ledger
 from search.dispatch.listener import Listener
 from search.dispatch.live import LiveTrial
 from search.dispatch.mirror import StudyMirror
-from search.dispatch.requeue import hand_back_abandoned
+from search.dispatch.requeue import hand_back, hand_back_running
 from search.space.space import Space
 from search.study import attributes
 from search.study.outcomes import Outcome, outcome_of
@@ -20,6 +19,7 @@ from storage.sessions import StudySession
 from storage.store import Store
 from tests.helpers.databases import WritingTransactions
 from tests.helpers.inline import InlineEngine, small_digits
+from tests.helpers.searches import drawing
 
 MAX_PARAMS = 8_000
 
@@ -33,8 +33,8 @@ def study(store: Store) -> SearchStudy:
 
 
 def intake_of(study: SearchStudy) -> tuple[Intake, StudyMirror]:
-    mirror = StudyMirror(study)
-    return Intake(study, mirror, Ledger(study, mirror)), mirror
+    intake, _, mirror = drawing(study)
+    return intake, mirror
 
 
 def drawn(intake: Intake, n: int) -> list[LiveTrial]:
@@ -92,8 +92,7 @@ def test_what_others_queue_meanwhile_is_drawn_next(study: SearchStudy) -> None:
 
 
 def test_a_trial_that_others_add_between_draw_and_writing_changes_no_number(study: SearchStudy) -> None:
-    mirror = StudyMirror(study)
-    ledger = Ledger(study, mirror)
+    _, ledger, mirror = drawing(study)
     shadow = mirror.ask()
     candidate = study.space.sample(shadow, 1)
     open_study(study.store, study.name).optuna.enqueue_trial({})
@@ -178,31 +177,33 @@ def test_what_another_has_taken_meanwhile_is_left_to_them(study: SearchStudy, st
     assert StudyMirror(resume_study(study.store, study.name, {})).ask().number > 1
 
 
-def test_a_retry_has_all_values_of_its_candidate(study: SearchStudy) -> None:
+def test_what_goes_on_has_all_values_of_its_candidate(study: SearchStudy) -> None:
     """Also where somebody had queued but one of them."""
     open_study(study.store, study.name).optuna.enqueue_trial({"lr": 0.05})
     first = drawn(intake_of(study)[0], 1)[0]
-    interrupt(study, first.row.trial_id, "stopped")
+    hand_back(study, first.row.trial_id)
     study.refresh()
     again = drawn(intake_of(study)[0], 1)[0]
     assert again.candidate == first.candidate
-    assert again.first_number == first.number
+    assert again.row == first.row, "it is the same trial, and no new one"
 
 
 def test_what_was_queued_survives_a_stop_before_its_candidate(study: SearchStudy) -> None:
     open_study(study.store, study.name).optuna.enqueue_trial({"lr": 0.05})
-    mirror = StudyMirror(study)
-    assert Ledger(study, mirror).claim(mirror.ask())  # and is killed here
-    assert hand_back_abandoned(study) == 1
+    _, ledger, mirror = drawing(study)
+    assert ledger.claim(mirror.ask())  # and is killed here
+    assert hand_back_running(study) == 1
     mirror = StudyMirror(study)
     again = mirror.frozen(mirror.ask())
     assert again.system_attrs["fixed_params"] == {"lr": 0.05}
     assert attributes.RETRY_OF not in again.user_attrs
 
 
-def test_what_another_dispatcher_has_ended_is_not_queued_twice(study: SearchStudy) -> None:
+def test_what_another_dispatcher_has_handed_back_is_left_as_it_is(study: SearchStudy) -> None:
     trial = drawn(intake_of(study)[0], 1)[0]
-    assert hand_back_abandoned(study) == 1  # by the one that took the study over
-    n_trials = study.store.optuna.get_n_trials(study.study_id)
-    interrupt(study, trial.row.trial_id, "stopped")
-    assert study.store.optuna.get_n_trials(study.study_id) == n_trials
+    assert hand_back_running(study) == 1  # by the one that took the study over
+    before = study.trial(trial.number)
+    assert before.state is TrialState.WAITING
+    hand_back(study, trial.row.trial_id)
+    assert study.trial(trial.number) == before
+    assert study.store.optuna.get_n_trials(study.study_id) == trial.number + 1

@@ -1,7 +1,5 @@
 """Searches that were stopped, killed or taken over: what goes on, and what is counted once."""
 
-from collections import Counter
-
 import pytest
 from optuna.trial import TrialState
 
@@ -10,7 +8,7 @@ from models.recipe import Recipe
 from models.template import Template
 from search.dispatch.dispatcher import Dispatcher, Limits
 from search.dispatch.listener import Listener, SearchState, TrialEnded
-from search.dispatch.requeue import hand_back_abandoned
+from search.dispatch.requeue import hand_back_running
 from search.study.outcomes import Outcome, outcome_of
 from search.study.study import resume_study
 from search.study.warm_start import queue
@@ -23,20 +21,21 @@ from trainer.training.records import EpochRecord
 from trainer.workers.messages import Job
 
 
-def test_a_stopped_search_queues_what_was_in_training_and_runs_it_again_with_its_seed(store: Store) -> None:
+def test_what_was_in_training_when_a_search_was_stopped_goes_on_under_its_number_with_its_seed(store: Store) -> None:
     study = begin(store)
     session = StudySession(store.engine, study.study_id)
     engine = InlineEngine(small_digits(), after_epoch=lambda job, record: dispatcher.stop())
     dispatcher = Dispatcher(study, engine, Limits(3), session, Listener())
     dispatcher.run()
     session.end()
-    ended = Counter(outcome_of(trial) for trial in study.optuna.get_trials())
-    assert (ended[Outcome.INTERRUPTED], ended[Outcome.TRAINED], study.running()) == (1, 0, [])
+    [stopped] = [trial for trial in study.optuna.get_trials() if outcome_of(trial) is not Outcome.REJECTED]
+    assert (stopped.state, outcome_of(stopped)) == (TrialState.WAITING, None)
+    assert list(stopped.intermediate_values) == [1], "what was kept of it stays"
 
     again = InlineEngine(small_digits())
     state = search(resume_study(store, "s", {}), 3, again)
     assert again.jobs[0].candidate == engine.jobs[0].candidate
-    assert again.jobs[0].seed == engine.jobs[0].seed
+    assert (again.jobs[0].number, again.jobs[0].seed) == (engine.jobs[0].number, engine.jobs[0].seed)
     assert state.n_done == 3
     assert study.running() == []
 
@@ -71,7 +70,7 @@ def test_who_has_lost_the_study_writes_no_more(store: Store) -> None:
         if record.epoch == 2:
             session.end()
             taken.append(StudySession(store.engine, study.study_id))
-            hand_back_abandoned(study)
+            hand_back_running(study)
             session._last_beat = float("-inf")
 
     taken: list[StudySession] = []
@@ -79,7 +78,7 @@ def test_who_has_lost_the_study_writes_no_more(store: Store) -> None:
     with pytest.raises(StudyBusyError, match="another process has taken this study over, since this one stood still"):
         dispatcher.run()
     waiting = study.optuna.get_trials(states=(TrialState.WAITING,))
-    assert len(waiting) == 1, "queued once, by the other"
+    assert len(waiting) == 1, "handed back by the other"
 
 
 def test_a_trial_that_somebody_ends_by_hand_is_let_go_and_the_search_goes_on(store: Store) -> None:

@@ -1,6 +1,8 @@
 """Verification on a real storage, with real trainings on a few digits in this process."""
 
 import io
+import sqlite3
+import threading
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -104,6 +106,34 @@ def test_it_goes_on_where_it_was_stopped(tmp_path: Path, store: Store, data: Tra
     at_once = Store(f"sqlite:///{tmp_path / 'other.db'}")
     whole = verifier(at_once, InlineEngine(data)).runs([ENTRY], 5)[ENTRY.candidate.id]
     assert list(map(without_times, resumed)) == list(map(without_times, whole))
+
+
+def test_a_training_is_not_lost_while_another_program_has_locked_the_database(
+    tmp_path: Path, data: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.store.BUSY_TIMEOUT_SECONDS", 0.05)
+    impatient, heard = Store(f"sqlite:///{tmp_path / 'test.db'}"), list[str]()
+    other = sqlite3.connect(tmp_path / "test.db", check_same_thread=False)
+    release = threading.Timer(0.5, other.rollback)
+
+    class Locking(TrainingListener):
+        def ended(self, training: SeedTraining) -> None:
+            heard.append(f"seed {training.seed_number}")
+            if training.seed_number == 1:
+                other.execute("BEGIN IMMEDIATE")
+                release.start()
+
+        def waits(self, line: str) -> None:
+            heard.append(line)
+
+    runs = verifier(impatient, InlineEngine(data), Locking()).runs([ENTRY], 3)[ENTRY.candidate.id]
+    release.join()
+    other.close()
+    assert [run["seed_number"] for run in runs] == [1, 2, 3]
+    first, waited, works, *rest = heard
+    assert (first, rest) == ("seed 1", ["seed 2", "seed 3"])
+    assert waited == "the database is locked by another program: waiting for up to 10 min"
+    assert works.startswith("the database works again, after ")
 
 
 def test_nothing_is_started_when_all_is_done(store: Store, data: TrainingData) -> None:

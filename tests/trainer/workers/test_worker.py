@@ -21,6 +21,7 @@ from trainer.data.images import TrainingData
 from trainer.training.cuda_runner import SWITCH, CaptureError
 from trainer.training.train import Training
 from trainer.workers.messages import Broken, EpochDone, Finished, Job, Leaving, Ready, Stop
+from trainer.workers.processes import GROUP_SIGNALS
 from trainer.workers.settings import WorkerSettings
 from trainer.workers.worker import work
 
@@ -61,10 +62,11 @@ class Line:
 @pytest.fixture(autouse=True)
 def process() -> Iterator[None]:
     """A worker changes these of its process for good."""
-    threads, handler = torch.get_num_threads(), signal.getsignal(signal.SIGINT)
+    threads, handlers = torch.get_num_threads(), {number: signal.getsignal(number) for number in GROUP_SIGNALS}
     yield
     torch.set_num_threads(threads)
-    signal.signal(signal.SIGINT, handler)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="module")
@@ -177,18 +179,22 @@ def test_it_ends_with_a_device_that_is_lost(data: TrainingData, error: Exception
 INTERRUPTED_AT_THE_START = """
 import os, signal, subprocess, sys
 from trainer.workers.processes import interrupts_held_back
-child = "import os, signal; os.kill(os.getpid(), signal.SIGINT); print('alive')"
+number = getattr(signal, sys.argv[1])
+signal.signal(number, signal.default_int_handler)
+child = f"import os; os.kill(os.getpid(), {int(number)}); print('alive')"
 try:
     with interrupts_held_back():
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), number)
         print(subprocess.check_output([sys.executable, "-c", child], text=True).strip(), flush=True)
 except KeyboardInterrupt:
     print("interrupted behind it")
 """
 
 
-def test_an_interruption_while_a_process_starts_is_neither_lost_nor_inherited() -> None:
-    done = subprocess.run([sys.executable, "-c", INTERRUPTED_AT_THE_START], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("name", ["SIGINT", "SIGHUP"])
+def test_an_interruption_while_a_process_starts_is_neither_lost_nor_inherited(name: str) -> None:
+    command = [sys.executable, "-c", INTERRUPTED_AT_THE_START, name]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("alive\ninterrupted behind it\n", "")
 
 

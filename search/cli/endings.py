@@ -1,0 +1,31 @@
+"""What a command says that could not do its work, and its exit code."""
+
+from models.errors import MnistSearchError, WorkFailedError
+from storage.errors import StorageError, StorageFailedError, StudyLostError
+
+EXIT_FAILED, EXIT_WRONG_USE = 1, 2
+
+
+def ending_of(error: Exception) -> tuple[str, int] | None:
+    """The line and the exit code of an error; None of one that is a fault of this program, and wants its traceback."""
+    match error:
+        case StorageFailedError() | StudyLostError():
+            return str(error), EXIT_FAILED
+        case MnistSearchError() | StorageError():
+            return str(error), EXIT_WRONG_USE
+        case WorkFailedError():
+            return f"{error}{'; what was finished is kept' if error.keeps_what_is_done else ''}", EXIT_FAILED
+    if hasattr(error, "format_message"):  # click's: an unknown option, a value that is no number
+        return f"{' '.join(error.format_message().split())} (see mnist-search --help)", EXIT_WRONG_USE
+    failed = _disk_or_database(error)
+    return None if failed is None else (failed, EXIT_FAILED)
+
+
+def _disk_or_database(error: Exception) -> str | None:
+    """The last resort for what nobody nearer to it has put into words."""
+    from storage.faults import database_failed, disk_fault  # where nothing fails there may be no need of a database
+
+    if isinstance(error, OSError):
+        failed = disk_fault(error)
+        return None if failed is None else str(failed)
+    return database_failed(error)
