@@ -7,9 +7,16 @@ both directions. Every count here is exact integer arithmetic on shapes; no tens
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
+from models.later import added_later
+
 Shape = tuple[int, int, int]
 
-FOLLOWERS = ("bn", "relu", "dropout")
+NORMS = ("bn", "bn-bias")
+"""BatchNorm, and BatchNorm with a bias and no weight: that of the next convolution does its work."""
+ACTIVATIONS = ("relu", "leaky-relu", "prelu", "silu")
+"""Below 0 nothing; a tenth of it; a slope that is learnt, one a layer, times it; or everywhere x * sigmoid(x)."""
+FOLLOWERS = (*NORMS, *ACTIVATIONS, "dropout")
+LEAKY_SLOPE = 0.1
 
 
 def _slide(size: int, kernel: int, stride: int, padding: int) -> int:
@@ -60,7 +67,7 @@ class Layer:
         return self.kind
 
 
-_MINIMUM = {"out": 1, "kernel": 1, "stride": 1, "padding": 0, "groups": 1}
+_MINIMUM = {"out": 1, "kernel": 1, "stride": 1, "padding": 0, "groups": 1, "back": 1, "shares": 0}
 _MAXIMUM = 1_000_000
 """No network that fits anywhere has a larger number, and torch and C take no number of any size."""
 
@@ -73,7 +80,7 @@ def _number_fault(name: str, value: object) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Conv(Layer):
-    """A convolution, and what follows it in place: any order of `bn`, `relu` and `dropout`, each at most once."""
+    """A convolution, and what follows it in place: a normalisation, an activation and `dropout`, in any order."""
 
     kind: ClassVar[str] = "conv"
     out: int
@@ -83,6 +90,8 @@ class Conv(Layer):
     bias: bool = False
     groups: int = 1
     then: tuple[str, ...] = ("bn", "relu")
+    shares: int = added_later(0)
+    """How many layers back the convolution stands whose weights and bias this one has too; 0: it has its own."""
 
     def faults(self) -> list[str]:
         faults = Layer.faults(self)
@@ -103,8 +112,8 @@ class Conv(Layer):
         return self.out, H, W
 
     def params(self, shape: Shape) -> int:
-        weights = self.out * (shape[0] // self.groups) * self.kernel**2
-        return weights + self.out * self.bias + 2 * self.out * ("bn" in self.then)
+        own = 0 if self.shares else (shape[0] // self.groups) * self.kernel**2 + self.bias
+        return self.out * (own + sum(_PARAMS_A_CHANNEL.get(op, 0) for op in self.then)) + ("prelu" in self.then)
 
     def macs(self, shape: Shape) -> int:
         C, _, _ = shape
@@ -113,6 +122,9 @@ class Conv(Layer):
 
     def text(self) -> str:
         return f"conv {self.kernel}x{self.kernel}"
+
+
+_PARAMS_A_CHANNEL = {"bn": 2, "bn-bias": 1}
 
 
 def _follower_faults(then: object) -> list[str]:
@@ -124,7 +136,8 @@ def _follower_faults(then: object) -> list[str]:
         return [f"then has {unknown[0]!r}: it may hold {known}"]
     if len(set(then)) < len(then):
         return [f"then repeats a step: {', '.join(then)}"]
-    return []
+    alike = [[op for op in then if op in kind] for kind in (NORMS, ACTIVATIONS)]
+    return [f"then has {' and '.join(ops)}: it may hold one of them" for ops in alike if len(ops) > 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,4 +186,18 @@ class Dropout(Layer):
     kind: ClassVar[str] = "dropout"
 
 
-LAYERS: dict[str, type[Layer]] = {cls.kind: cls for cls in (Conv, MaxPool, AvgPool, Gap, Dropout)}
+@dataclass(frozen=True, slots=True)
+class Skip(Layer):
+    """Adds what came into the `back` layers before to what comes out of them, without a parameter.
+
+    Of maps that were larger the middle is added, and of channels those that are on both sides, from the first on.
+    """
+
+    kind: ClassVar[str] = "skip"
+    back: int = 2
+
+    def text(self) -> str:
+        return f"skip {self.back}"
+
+
+LAYERS: dict[str, type[Layer]] = {cls.kind: cls for cls in (Conv, MaxPool, AvgPool, Gap, Dropout, Skip)}

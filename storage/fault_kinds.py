@@ -39,6 +39,8 @@ _SQLITE = {
     15: LOCKED, 26: DAMAGED,
 }  # fmt: skip
 """By primary result code: the last byte."""
+FAULTS_AT_OPENING = {"database is locked": LOCKED, "database or disk is full": FULL}
+"""What SQLite says of a file that is opened, if it is no fault of whoever named it."""
 _SQLITE_EXTENDED = {8 | 4 << 8: MOVED}
 
 _POSTGRESQL = {

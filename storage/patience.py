@@ -2,13 +2,17 @@
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from sqlalchemy import Engine, event
 
 from storage.errors import StorageFailedError
 
 _T = TypeVar("_T")
 
 PATIENCE_SECONDS = 600.0
+BRIEF_SECONDS = 3.0
+"""How long SQLite itself waits for a lock where patience waits for the rest."""
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
 _LOOK_SECONDS = 0.25
@@ -64,6 +68,22 @@ class Patience:
                 return False
             self._sleep(min(left, _LOOK_SECONDS))
         return not self._is_stopping()
+
+
+def leave_waiting_to_patience(engine: Engine) -> None:
+    """Lets SQLite itself wait for a lock for a moment only: while it waits nothing is told, and no Ctrl-C is heard.
+
+    For whoever writes with patience; all others get a minute from the store. Servers are left as they are.
+    """
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _wait_briefly)
+        engine.dispose()  # connections that were made before
+
+
+def _wait_briefly(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={round(1000 * BRIEF_SECONDS)}")
+    cursor.close()
 
 
 def _duration(seconds: float) -> str:

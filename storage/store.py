@@ -1,4 +1,4 @@
-"""Store: one database with Optuna's tables and ours, and the folder of artifacts beside it."""
+"""Store: one database with Optuna's tables and ours, and the place of its files."""
 
 import os
 import shutil
@@ -9,13 +9,15 @@ import weakref
 from pathlib import Path
 from typing import Any
 
-from optuna.artifacts import FileSystemArtifactStore
 from optuna.storages import RDBStorage
 from sqlalchemy import URL, Engine, event
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from storage import urls
-from storage.errors import NothingStoredError, StorageError
+from storage.artifact_location import ArtifactLocation
+from storage.artifacts import Artifacts
+from storage.errors import NothingStoredError, StorageError, StorageFailedError
+from storage.fault_kinds import FAULTS_AT_OPENING
 from storage.faults import tell_faults
 from storage.private_copy import copy_database, may_be_written
 from storage.schema import ensure_schema, while_others_create
@@ -61,14 +63,17 @@ class Store:
 
     @property
     def artifact_folder(self) -> Path:
-        """Where files of trials are kept."""
+        """Where files of trials are kept, if the database says nothing else."""
         return self.folder / ARTIFACT_FOLDER
 
-    def artifacts(self) -> FileSystemArtifactStore:
-        """Optuna's artifact store on `artifact_folder`, which is made when it is missing, if it may be."""
-        if not self.is_copy:
-            self.artifact_folder.mkdir(exist_ok=True)
-        return FileSystemArtifactStore(self.artifact_folder)
+    @property
+    def artifact_location(self) -> ArtifactLocation:
+        """Which place has the files of trials."""
+        return ArtifactLocation(self.engine, self.artifact_folder, is_beside=kind_of(self.url) == "sqlite")
+
+    def artifacts(self) -> Artifacts:
+        """The files of trials, an artifact store by Optuna's protocol."""
+        return self.artifact_location.open()
 
     def close(self) -> None:
         """Gives the connections back."""
@@ -149,6 +154,9 @@ def _not_opened(error: Exception, named: URL) -> str:
 def _require_sqlite(url: URL, named: URL) -> None:
     """Raises StorageError unless the file is a database that may be written; a new one is made."""
     fault = _sqlite_fault(Path(str(url.database)))
+    kind = FAULTS_AT_OPENING.get(fault or "")
+    if kind is not None:
+        raise StorageFailedError(kind.what, f"{named.render_as_string()}: {fault}", kind.advice, kind.passes)
     if fault is not None and "not a database" in fault:
         raise StorageError(f"{Path(str(named.database))} is not an SQLite database: name another with --storage")
     if fault is not None:

@@ -55,7 +55,7 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working folder in which no study and no data are at hand."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    for name in ("MNIST_SEARCH_DATA", "MNIST_SEARCH_STORAGE", "MNIST_SEARCH_TOKEN"):
+    for name in ("MNIST_SEARCH_ARTIFACTS", "MNIST_SEARCH_DATA", "MNIST_SEARCH_STORAGE", "MNIST_SEARCH_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("trainer.training.precision._MEASURING_SECONDS", 0.05)
     share_kernels(tmp_path)

@@ -13,6 +13,15 @@ Storage = Annotated[
     str,
     typer.Option("--storage", envvar="MNIST_SEARCH_STORAGE", metavar="URL", help="Database of the studies."),
 ]
+Artifacts = Annotated[
+    str | None,
+    typer.Option(
+        "--artifacts",
+        envvar="MNIST_SEARCH_ARTIFACTS",
+        metavar="URL",
+        help="Where files are kept, for the whole database: a folder, or s3://BUCKET/PREFIX. Default: beside it.",
+    ),
+]
 Study = Annotated[
     str | None,
     typer.Option("--study", metavar="NAME", help="Name of the study. Default: the only one there is."),

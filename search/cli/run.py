@@ -109,6 +109,7 @@ def command(
     dataset: options.DatasetName = None,
     data_dir: options.DataDir = None,
     storage: options.Storage = options.STORAGE_DEFAULT,
+    artifacts: options.Artifacts = None,
     study: Annotated[
         str | None, typer.Option("--study", metavar="NAME", help="Name of the study. Default: the dataset's name.")
     ] = None,
@@ -147,10 +148,20 @@ def command(
         "pruner": pruner, "seed": seed, "split": split, "deterministic": deterministic or None, "window": window,
     }  # fmt: skip
     request = StudyRequest(
-        storage, study, dataset, data_dir, settings, space, tuple(set_ranges or ()), tuple(warm_start or ())
+        storage,
+        study,
+        dataset,
+        data_dir,
+        settings,
+        space,
+        tuple(set_ranges or ()),
+        tuple(warm_start or ()),
+        artifacts,
     )
     prepared = prepare(request)
     print(f"data: {prepared.notice}", file=sys.stderr)
+    if prepared.files_notice is not None:
+        print(prepared.files_notice, file=sys.stderr)
     # One format for a whole study, whose candidates are compared: measured on a network of the kind it searches.
     chosen = choose_precision(precision, resolved, get_preset("a-step5").candidate)
     print(f"precision: {chosen}", file=sys.stderr)

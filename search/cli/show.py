@@ -104,7 +104,7 @@ def _layer_rows(layers: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     return [
         (
             row["number"],
-            " ".join([row["layer"], *row["then"]]),
+            row["name"],
             row["kernel"],
             row["stride"],
             row["padding"],

@@ -11,6 +11,7 @@ from search.dashboard.made_files import Kind, Made, made_of, trial_file
 from search.dashboard.view import StudyView
 from search.dashboard.watched import WatchedStudy
 from search.report.page import build_page
+from storage.artifacts import Artifacts
 from storage.trials import place_of_trial
 
 
@@ -19,7 +20,6 @@ class DashboardArtifacts:
 
     def __init__(self, view: StudyView) -> None:
         self._view = view
-        self._stored = view.store.artifacts()
 
     def open_reader(self, artifact_id: str) -> BinaryIO:
         """The content of an artifact. Raises ArtifactNotFound if there is none."""
@@ -35,6 +35,11 @@ class DashboardArtifacts:
         if made_of(artifact_id) is None:
             with contextlib.suppress(ArtifactNotFound):
                 self._stored.remove(artifact_id)
+
+    @property
+    def _stored(self) -> Artifacts:
+        """As the database names their place now: a search may begin while its dashboard is open."""
+        return self._view.store.artifacts()
 
     def _make(self, made: Made) -> bytes:
         try:

@@ -250,9 +250,8 @@ class Ledger:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / file_name
             path.write_bytes(content)
-            artifact_id = upload_artifact(
-                artifact_store=self._store.artifacts(), file_path=str(path), study_or_trial=trial.shadow
-            )
+            files = self._store.artifacts().with_patience(self._patiently)
+            artifact_id = upload_artifact(artifact_store=files, file_path=str(path), study_or_trial=trial.shadow)
         for key, value in self._mirror.frozen(trial.shadow).system_attrs.items():
             if key not in before:
                 self._changes.system_attr(trial.row.trial_id, key, value)

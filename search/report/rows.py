@@ -74,7 +74,7 @@ def layer_rows(arch: ArchSpec) -> Rows:
     columns = ("layer", "kernel", "stride", "padding", "input", "output", "parameters", "MACs", "receptive field")
     cells = [
         (
-            " ".join([row["layer"], *row["then"]]),
+            row["name"],
             row["kernel"],
             row["stride"],
             row["padding"],

@@ -10,6 +10,7 @@ from optuna.artifacts import upload_artifact
 from models.errors import MnistSearchError
 from search.study import attributes
 from search.study.study import SearchStudy
+from storage.faults import disk_fault
 
 
 def attach(study: SearchStudy, folder: Path, name: str) -> str | None:
@@ -33,7 +34,8 @@ def attach(study: SearchStudy, folder: Path, name: str) -> str | None:
                 with path.open("rb") as content:
                     store.artifacts().write(earlier, content)
     except OSError as error:
-        raise MnistSearchError(f"the bundle cannot be kept with its study: {error.strerror or error}") from None
+        refused = MnistSearchError(f"the bundle cannot be kept with its study: {error.strerror or error}")
+        raise disk_fault(error) or refused from None
     return file_name
 
 

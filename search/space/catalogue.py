@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from models.errors import InvalidRecipeError, MnistSearchError
+from models.layers import ACTIVATIONS, NORMS
 from models.recipe import OPTIMIZERS, Recipe
 from models.schedules import MOST_EPOCHS, SCHEDULES, Cosine, OneCycle, Plateau, Schedule, Step
-from models.template import DROPOUT_PLACES, HEADS, ORDERS, TRANSITION_PLACES
+from models.template import CONVOLUTIONS, DROPOUT_PLACES, HEADS, ORDERS, POOL_PLACES, TRANSITION_PLACES
 from search.space.ranges import Categorical, FloatRange, IntRange, Range, Value, parse_range
 
 ARCHITECTURE_RANGES = {
@@ -25,6 +26,12 @@ ARCHITECTURE_RANGES = {
     "head": "gap-1x1, conv-gap, gap-hidden, conv",
     "hidden_width": "8:24:8",
     "dropout_place": "blocks, pools",
+    "norm": "bn",
+    "activation": "relu",
+    "pool_place": "after-stem",
+    "convolution": "full",
+    "skips": "false",
+    "body_repeats": "1",
 }
 RECIPE_RANGES = {
     "optimizer": "sgd",
@@ -59,15 +66,20 @@ _ALLOWED: dict[str, tuple[Value, ...]] = {
     "stem_kernel": (3, 5),
     "transition_place": TRANSITION_PLACES,
     "second_pool": (False, True),
-    "order": tuple(ORDERS),
+    "order": ORDERS,
     "head": HEADS,
     "dropout_place": DROPOUT_PLACES,
+    "norm": NORMS,
+    "activation": ACTIVATIONS,
+    "pool_place": POOL_PLACES,
+    "convolution": CONVOLUTIONS,
+    "skips": (False, True),
     "optimizer": OPTIMIZERS,
     "schedule": tuple(SCHEDULES),
 }
 _LEAST: dict[str, int] = {
     "stem_depth": 1, "stem_width": 1, "transition_width": 1, "body_depth": 1, "body_width": 1, "n_expansions": 0,
-    "expansion_width": 1, "hidden_width": 1, "batch_size": 2, "warmup_epochs": 0, "step_count": 1,
+    "expansion_width": 1, "hidden_width": 1, "body_repeats": 1, "batch_size": 2, "warmup_epochs": 0, "step_count": 1,
     "plateau_patience": 0,
 }  # fmt: skip
 _MOST: dict[str, int] = {

@@ -5,9 +5,12 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-SHAPING = frozenset({"stem_depth", "stem_kernel", "body_depth", "second_pool", "head"})
-"""The values that decide on the size of the maps. No width does, and a network is smallest at its lowest widths; a
-deeper one may be smaller than a shallow one, since the convolution of the head `conv` is as large as the last map."""
+SHAPING = frozenset({"stem_depth", "stem_kernel", "body_depth", "second_pool", "head", "pool_place", "convolution"})
+"""The values that decide on the size of the maps, or on what a convolution is. No width does, and a network is smallest
+at its lowest widths; a deeper one may be smaller than a shallow one, since the convolution of the head `conv` is as
+large as the last map."""
+_LARGER = frozenset({"bn", "prelu"})
+"""Of values that are words those with which any network has more parameters than with another one of their range."""
 
 
 class RandomDraw:
@@ -48,7 +51,9 @@ class NarrowDraw:
     def suggest_categorical(self, name: str, choices: tuple[Any, ...]) -> Any:
         if name in SHAPING:
             return self._shape(choices)
-        return choices[0] if isinstance(choices[0], str) else min(choices)
+        if not isinstance(choices[0], str):
+            return min(choices)
+        return next((choice for choice in choices if choice not in _LARGER), choices[0])
 
     def _shape(self, options: Sequence[Any]) -> Any:
         self._n_met += 1

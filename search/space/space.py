@@ -78,15 +78,18 @@ class Space:
         """The architecture alone."""
         ask = _Asker(self.ranges, trial)
         stem = tuple(ask(f"stem_width_{i}", "stem_width") for i in range(1, ask("stem_depth") + 1))
-        body = tuple(ask(f"body_width_{i}", "body_width") for i in range(1, ask("body_depth") + 1))
+        body_repeats, body_depth = ask("body_repeats"), ask("body_depth")
+        # What is applied again has as many channels going out as coming in: one width for all.
+        n_widths = body_depth if body_repeats == 1 else 1
+        body = tuple(ask(f"body_width_{i}", "body_width") for i in range(1, n_widths + 1)) * (body_depth // n_widths)
         n_expansions = min(ask("n_expansions"), len(body))
-        head = ask("head")
+        head, pool_place = ask("head"), ask("pool_place")
         template = Template(
             stem=stem,
             transition=ask("transition_width"),
             body=body,
             stem_kernel=ask("stem_kernel"),
-            transition_place=ask("transition_place"),
+            transition_place=ask("transition_place") if pool_place == "after-stem" else "before-pool",
             # In the middle: by then the map is still large enough to be worth halving.
             second_pool_after=(len(body) + 1) // 2 if ask("second_pool") else 0,
             n_expansions=n_expansions,
@@ -95,6 +98,12 @@ class Space:
             head=head,
             hidden=ask("hidden_width") if head == "gap-hidden" else 1,
             dropout_place=ask("dropout_place"),
+            norm=ask("norm"),
+            activation=ask("activation"),
+            pool_place=pool_place,
+            convolution=ask("convolution"),
+            skips=ask("skips"),
+            body_repeats=body_repeats,
         )
         return template.arch()
 

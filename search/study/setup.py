@@ -15,6 +15,7 @@ from search.space.space import Space
 from search.study.settings import MAX_EPOCHS, StudySettings, default_epochs, with_lengths
 from search.study.study import SearchStudy, create_study, is_begun, open_study, require_room, resume_study
 from search.study.warm_start import warm_start_candidates
+from storage.artifacts import place_of
 from storage.store import Store
 from trainer.data.find import AUTO, data_folder, find_dataset
 from trainer.data.images import TrainingData
@@ -33,6 +34,7 @@ class StudyRequest:
     space_file: Path | None = None
     set_ranges: tuple[str, ...] = ()
     warm_start: tuple[str, ...] = ()
+    artifacts: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Prepared:
     data: TrainingData
     notice: str
     warm_start: dict[str, Candidate]
+    files_notice: str | None = None
+    """A line about where files are kept from now on, where that is news."""
 
 
 def prepare(request: StudyRequest) -> Prepared:
@@ -56,14 +60,17 @@ def prepare(request: StudyRequest) -> Prepared:
     name = request.study or found.dataset.name
     given = {**request.settings, "dataset": found.dataset.name}
     if store is not None and is_begun(store, name):
+        files = store.artifact_location.settle(request.artifacts)
         study = resume_study(store, name, given)
         _require_same_ranges(study, ranges)
         known = warm_start_candidates(request.warm_start, study.settings.max_params)
     else:
         settings = _new_settings(given, ranges)
         known = warm_start_candidates(request.warm_start, settings.max_params)
-        study = create_study(store or Store(request.storage_url), name, settings)
-    return Prepared(study, split_data(found.dataset, study.settings.split), found.notice, known)
+        store = store or Store(request.storage_url)
+        files = store.artifact_location.settle(request.artifacts)
+        study = create_study(store, name, settings)
+    return Prepared(study, split_data(found.dataset, study.settings.split), found.notice, known, files)
 
 
 def _check_values(request: StudyRequest) -> None:
@@ -71,6 +78,8 @@ def _check_values(request: StudyRequest) -> None:
 
     Values that go together are checked together only where no study can be that has the others.
     """
+    if request.artifacts is not None:
+        place_of(request.artifacts)
     given = _given(request.settings)
     if Store.exists(request.storage_url):
         given = {"epochs": MAX_EPOCHS, "sustain": 1, **given}

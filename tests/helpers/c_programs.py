@@ -10,7 +10,7 @@ import torch
 from models.arch import ArchSpec
 from models.layers import AvgPool, Conv, MaxPool
 from models.presets import PRESETS
-from tests.helpers.networks import ODD, initialised
+from tests.helpers.networks import ODD, WIDER, initialised
 from trainer.c99.integer import IntegerNetwork
 from trainer.c99.quantise import quantise
 from trainer.c99.source import CSource, write_c
@@ -33,7 +33,7 @@ TAIL = ArchSpec(
 )
 """Ends in pools of both kinds, behind a convolution whose factors are of either sign."""
 
-ARCHS = {"odd": ODD, "tail": TAIL, "preset": PRESETS["d-model2"].arch}
+ARCHS = {"odd": ODD, "tail": TAIL, "wider": WIDER, "preset": PRESETS["d-model2"].arch}
 MEAN, STD = 0.1307, 0.3081
 
 STRICT = ("-std=c99", "-O1", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wshadow")

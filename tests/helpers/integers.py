@@ -3,18 +3,24 @@
 Slow, and written without a look at either: sums over an array that is padded with what stands for 0, no float anywhere.
 """
 
+import math
+
 import numpy as np
 
-from trainer.c99.integer import IntegerConv, IntegerMean, IntegerNetwork, Requantisation
-from trainer.formats.folded import PoolStep
+from trainer.c99.integer import IntegerAdd, IntegerConv, IntegerMean, IntegerNetwork, Requantisation
+from trainer.formats.folded import KeepStep, PoolStep
 
 
 def reference_logits(network: IntegerNetwork, pixels: np.ndarray) -> np.ndarray:
     """Images (N, 28, 28) uint8 to (N, 10) int64."""
-    x = pixels[:, None].astype(np.int64) - 128
+    x = kept = pixels[:, None].astype(np.int64) - 128
     for number, step in enumerate(network.steps, 1):
         is_last = number == len(network.steps)
         match step:
+            case KeepStep():
+                kept = x
+            case IntegerAdd():
+                x = _sum(step, x, kept)
             case IntegerConv():
                 x = requantised(_conv_sums(step, x), step.requantisation)
             case IntegerMean():
@@ -26,6 +32,13 @@ def reference_logits(network: IntegerNetwork, pixels: np.ndarray) -> np.ndarray:
         squares = _squares(x, pool.kernel)
         x = _nearest(squares.sum((3, 5)), pool.kernel**2) if pool.is_mean else squares.max((3, 5))
     return x.reshape(len(pixels), 10).astype(np.int64)
+
+
+def _sum(add: IntegerAdd, x: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    parts = [requantised(part + add.bias[i], add.requantisation.of(i)) for i, part in enumerate((x, kept))]
+    margin, n_both = (kept.shape[2] - x.shape[2]) // 2, min(x.shape[1], kept.shape[1])
+    parts[0][:, :n_both] += parts[1][:, :n_both, margin : margin + x.shape[2], margin : margin + x.shape[3]]
+    return parts[0]
 
 
 def requantised(sums: np.ndarray, by: Requantisation) -> np.ndarray:
@@ -59,7 +72,24 @@ def _conv_sums(conv: IntegerConv, x: np.ndarray) -> np.ndarray:
         outputs.append((seen * conv.weight[channel].astype(np.int64)[:, None, None]).sum((1, 4, 5)))
     sums = np.stack(outputs, 1) + conv.bias.astype(np.int64)[:, None, None]
     assert np.abs(sums).max() < 2**31, "an int32 would have overflowed"
-    return np.maximum(sums, 0) if step.has_relu else sums
+    return _activated(conv, sums)
+
+
+def _activated(conv: IntegerConv, sums: np.ndarray) -> np.ndarray:
+    if conv.before is not None:
+        return np.vectorize(_silu)(requantised(sums, conv.before))  # type: ignore[no-any-return]
+    slope = round(conv.step.slope * 2**24)
+    return np.where(sums < 0, _nearest(sums * slope, np.array(2**24)), sums)
+
+
+def _silu(x: int) -> int:
+    """x * sigmoid(x), both in 1/65536: on the line between two neighbours of those of 0, 1/16, ..., 12, x above it."""
+    if x < 0:
+        return _silu(-x) + x
+    if x >= 12 * 65536:
+        return min(x, 2**30)
+    below, above = (round(65536 * at / (1 + math.exp(-at))) for at in (x // 4096 / 16, (x // 4096 + 1) / 16))
+    return below + ((above - below) * (x % 4096) + 2048) // 4096
 
 
 def _squares(x: np.ndarray, kernel: int) -> np.ndarray:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from models.build import follower
 from models.template import Template
 from trainer.fused import kernels
 
@@ -13,15 +14,20 @@ needs_compiler = pytest.mark.skipif(
     kernels.load_kernels() is None, reason="no C compiler here (or the kernels are switched off)"
 )
 ORDERS = [order for n in (1, 2, 3) for order in permutations(("bn", "relu", "dropout"), n)]
-STILL_ORDERS = [order for order in ORDERS if "dropout" not in order]
+STILL_ORDERS = [order for order in ORDERS if "dropout" not in order] + [
+    ("bn-bias",),
+    ("bn-bias", "relu"),
+    ("relu", "bn-bias"),
+]
 ARCH = Template((8, 16), 8, (12, 16, 20), transition_place="after-pool", head="gap-hidden", hidden=24).arch()
 
 
 def plain_modules(order: tuple[str, ...], channels: int, pool: bool = False, dropout: float = 0.25) -> nn.Sequential:
-    made = {"bn": nn.BatchNorm2d(channels), "relu": nn.ReLU(), "dropout": nn.Dropout(dropout)}
-    for parameter in made["bn"].parameters():
+    """The modules as torch runs them; batch norm's parameters are no identity."""
+    made = [follower(name, channels, dropout) for name in order]
+    for parameter in nn.ModuleList(made).parameters():
         nn.init.normal_(parameter)
-    return nn.Sequential(*(made[name] for name in order), *([nn.MaxPool2d(2)] if pool else []))
+    return nn.Sequential(*made, *([nn.MaxPool2d(2)] if pool else []))
 
 
 def an_input(batch: int, channels: int, height: int, width: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:

@@ -84,6 +84,16 @@ class Asked:
 
 BUDGETS = (10_000, 8_000, 5_000)
 EVERYTHING = {"optimizer": "sgd, adamw", "schedule": ", ".join(SCHEDULES), "n_expansions": "0:3", "body_depth": "1:5"}
+LATER = {
+    "head": "gap-1x1, conv-gap, gap-hidden, conv, spatial",
+    "norm": "bn, bn-bias",
+    "activation": "prelu, relu, leaky-relu, silu",
+    "pool_place": "after-stem, after-first",
+    "convolution": "full, separable",
+    "skips": "false, true",
+    "body_repeats": "1:2",
+}
+"""What the template got later, all switched on."""
 OF_SCHEDULE = {
     "onecycle": {"warmup_share"},
     "cosine": {"warmup_epochs"},

@@ -1,14 +1,17 @@
 """Random architectures, recipes and candidates, for the property tests."""
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from models.arch import INPUT_SHAPE, ArchSpec
 from models.candidate import Candidate
-from models.layers import FOLLOWERS, AvgPool, Conv, Dropout, Gap, Layer, MaxPool, Shape
+from models.layers import ACTIVATIONS, NORMS, AvgPool, Conv, Dropout, Gap, Layer, MaxPool, Shape, Skip
+from models.reach import reach_fault
 from models.recipe import OPTIMIZERS, Recipe
 from models.schedules import Constant, Cosine, MultiStep, OneCycle, Plateau, Schedule, Step
-from models.template import DROPOUT_PLACES, HEADS, ORDERS, TRANSITION_PLACES, Template
+from models.template import CONVOLUTIONS, DROPOUT_PLACES, HEADS, ORDERS, POOL_PLACES, TRANSITION_PLACES, Template
 
 LARGEST_KERNEL = 11
 LARGEST_STRIDE = 3
@@ -17,7 +20,8 @@ LARGEST_PADDING = 3
 
 def templates(max_width: int = 32) -> SearchStrategy[Template]:
     """Points of the template's family."""
-    widths = st.lists(st.integers(1, max_width), min_size=1, max_size=4).map(tuple)
+    width, depth = st.integers(1, max_width), st.integers(1, 4)
+    widths = st.lists(width, min_size=1, max_size=4).map(tuple) | st.builds(lambda w, d: (w,) * d, width, depth)
     return st.builds(
         Template,
         stem=widths,
@@ -28,10 +32,16 @@ def templates(max_width: int = 32) -> SearchStrategy[Template]:
         second_pool_after=st.integers(0, 4),
         n_expansions=st.integers(0, 4),
         expansion=st.integers(1, max_width),
-        order=st.sampled_from(list(ORDERS)),
+        order=st.sampled_from(ORDERS),
         head=st.sampled_from(HEADS),
         hidden=st.integers(1, max_width),
         dropout_place=st.sampled_from(DROPOUT_PLACES),
+        norm=st.sampled_from(NORMS),
+        activation=st.sampled_from(ACTIVATIONS),
+        pool_place=st.sampled_from(POOL_PLACES),
+        convolution=st.sampled_from(CONVOLUTIONS),
+        skips=st.booleans(),
+        body_repeats=st.integers(1, 3),
     )
 
 
@@ -39,11 +49,26 @@ def templates(max_width: int = 32) -> SearchStrategy[Template]:
 def free_architectures(draw: DrawFn, max_width: int = 24, max_layers: int = 6) -> ArchSpec:
     """Layers in any order that fits, with padding, strides, groups, biases and large kernels, then a head."""
     layers: list[Layer] = []
-    shape = INPUT_SHAPE
+    shapes = [INPUT_SHAPE]
     for _ in range(draw(st.integers(0, max_layers))):
-        layers.append(draw(_convolutions(shape, max_width) | _others(shape)))
-        shape = layers[-1].output_shape(shape)
-    return ArchSpec((*layers, *draw(_heads(shape[1]))))
+        reaching: list[Layer] = [
+            Skip(back) for back in range(1, len(layers) + 1) if _reaches((*layers, Skip(back)), shapes)
+        ]
+        reaching += [conv for conv in _sharing(layers, shapes) if _reaches((*layers, conv), shapes)]
+        plain = _convolutions(shapes[-1], max_width) | _others(shapes[-1])
+        layers.append(draw(st.sampled_from(reaching) | plain if reaching else plain))
+        shapes.append(layers[-1].output_shape(shapes[-1]))
+    return ArchSpec((*layers, *draw(_heads(shapes[-1][1]))))
+
+
+def _sharing(layers: list[Layer], shapes: list[Shape]) -> list[Conv]:
+    """A convolution with the weights of each that there is, whether they fit or not."""
+    owners = [(len(layers) - i, x) for i, x in enumerate(layers) if isinstance(x, Conv)]
+    return [replace(x, stride=1, padding=x.kernel // 2, then=("prelu", "bn"), shares=back) for back, x in owners]
+
+
+def _reaches(layers: tuple[Layer, ...], shapes: list[Shape]) -> bool:
+    return reach_fault(layers, shapes) is None
 
 
 def architectures(max_width: int = 24) -> SearchStrategy[ArchSpec]:
@@ -53,7 +78,8 @@ def architectures(max_width: int = 24) -> SearchStrategy[ArchSpec]:
 
 def followers() -> SearchStrategy[tuple[str, ...]]:
     """What may stand after a convolution: some of the steps, in any order."""
-    return st.lists(st.sampled_from(FOLLOWERS), unique=True).map(tuple)
+    one_of_each = st.tuples(st.sampled_from(NORMS), st.sampled_from(ACTIVATIONS), st.just("dropout"))
+    return one_of_each.flatmap(lambda ops: st.lists(st.sampled_from(ops), unique=True)).map(tuple)
 
 
 @st.composite

@@ -9,7 +9,7 @@ from torch import nn
 
 from models.arch import ArchSpec
 from models.candidate import Candidate
-from models.layers import Conv, Gap, MaxPool
+from models.layers import Conv, Gap, MaxPool, Skip
 from models.recipe import Recipe
 from trainer.data.images import Images, TrainingData
 from trainer.training.records import EpochRecord
@@ -21,6 +21,12 @@ WITH_BN = ArchSpec((Conv(6, then=("bn", "relu", "dropout")), MaxPool(), Conv(12)
 # No batch norm and no dropout: an image's logits do not depend on the others of its batch, even in training.
 LEARNER = ArchSpec((Conv(6, 5, 2, then=("bn", "relu", "dropout")), MaxPool(), Conv(10, 6, then=())))
 PLAIN = ArchSpec((Conv(6, then=("relu",)), MaxPool(), Conv(8, bias=True, then=("relu",)), *HEAD))
+WIDER = ArchSpec(
+    (Conv(6, then=("bn-bias", "relu", "dropout")), MaxPool(), Conv(12, then=("bn", "prelu")), MaxPool(),
+     Conv(12, 1, then=("silu",)), Skip(1),
+     Conv(12, padding=1), Conv(12, padding=1, shares=1), Conv(12, 5, groups=12, then=()), Conv(10, 1, then=()))
+)  # fmt: skip
+"""What the template got later."""
 FAST = Recipe(epochs=2, batch_size=64, lr=0.1)
 
 

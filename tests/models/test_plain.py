@@ -79,7 +79,7 @@ def test_a_spec_without_a_recipe_has_the_default_one() -> None:
 
 
 LAYER_FAULTS = [
-    ("conv8", "layer 1: unknown layer 'conv8': it may be conv, maxpool, avgpool, gap, dropout"),
+    ("conv8", "layer 1: unknown layer 'conv8': it may be conv, maxpool, avgpool, gap, dropout, skip"),
     (7, "layer 1: 7 is not a layer: write its name, or `name: value`"),
     (
         {"conv": 8, "bias": True},
@@ -91,7 +91,7 @@ LAYER_FAULTS = [
     ({"gap": {"kernel": 7}}, "layer 1: gap has no 'kernel': it knows nothing"),
     (
         {"conv": {"out": 8, "size": 3, "pad": 1}},
-        "layer 1: conv has no 'size', 'pad': it knows out, kernel, stride, padding, bias, groups, then",
+        "layer 1: conv has no 'size', 'pad': it knows out, kernel, stride, padding, bias, groups, then, shares",
     ),
     ({"conv": -8}, "layer 1 (conv 3x3): out is -8: it must be a whole number of at least 1"),
     ({"conv": 0}, "layer 1 (conv 3x3): out is 0: it must be a whole number of at least 1"),
@@ -105,11 +105,19 @@ LAYER_FAULTS = [
     ({"conv": {"out": 8, "bias": 1}}, "layer 1 (conv 3x3): bias is 1: it must be true or false"),
     (
         {"conv": {"out": 8, "then": "relu"}},
-        "layer 1 (conv 3x3): then is 'relu': it must be a list of bn, relu, dropout",
+        "layer 1 (conv 3x3): then is 'relu': it must be a list of bn, bn-bias, relu, leaky-relu, prelu, silu, dropout",
     ),
     (
         {"conv": {"out": 8, "then": ["gelu"]}},
-        "layer 1 (conv 3x3): then has 'gelu': it may hold bn, relu, dropout",
+        "layer 1 (conv 3x3): then has 'gelu': it may hold bn, bn-bias, relu, leaky-relu, prelu, silu, dropout",
+    ),
+    (
+        {"conv": {"out": 8, "then": ["bn", "relu", "bn-bias"]}},
+        "layer 1 (conv 3x3): then has bn and bn-bias: it may hold one of them",
+    ),
+    (
+        {"conv": {"out": 8, "then": ["relu", "bn", "silu"]}},
+        "layer 1 (conv 3x3): then has relu and silu: it may hold one of them",
     ),
     (
         {"conv": {"out": 8, "then": ["bn", "relu", "bn"]}},
@@ -149,6 +157,43 @@ def test_faults_of_a_layer(layer: object, fault: str) -> None:
         (
             [{"conv": 8}, {"maxpool": 26}, {"conv": {"out": 8, "kernel": 5, "padding": 1}}, *HEAD],
             "layer 3 (conv 5x5): a 5x5 window does not fit on 8x1x1 with padding 1",
+        ),
+        (
+            [{"conv": {"out": 8, "shares": 1}}, *HEAD],
+            "layer 1 (conv 3x3): shares is 1, and there are 0 layers before it",
+        ),
+        (
+            [{"conv": 8}, "maxpool", {"conv": {"out": 8, "shares": 1}}, *HEAD],
+            "layer 3 (conv 3x3): shares is 1, and layer 2 is maxpool 2x2: name a convolution",
+        ),
+        (
+            [{"conv": 1}, {"conv": {"out": 1, "shares": 1}}, {"conv": {"out": 1, "shares": 1}}, *HEAD],
+            "layer 3 (conv 3x3): layer 2 has no weights of its own: share those of layer 1",
+        ),
+        (
+            [{"conv": 8}, {"conv": {"out": 8, "shares": 1}}, *HEAD],
+            "layer 2 (conv 3x3): input channels, out, kernel, groups and bias must be those of layer 1",
+        ),
+        ([{"conv": 8}, {"skip": 2}, *HEAD], "layer 2 (skip 2): back is 2, and there are 1 layers before it"),
+        (
+            [{"conv": 8}, "maxpool", {"skip": 2}, *HEAD],
+            "layer 3 (skip 2): it goes around maxpool 2x2, which changes the scale of the map: let it go around less",
+        ),
+        (
+            [{"conv": 8}, {"skip": 1}, {"conv": 8}, "skip", *HEAD],
+            "layer 4 (skip 2): it goes around another skip: let it go around less",
+        ),
+        (
+            [{"conv": {"out": 8, "kernel": 2}}, {"skip": 1}, *HEAD],
+            "layer 2 (skip 1): the map's side changes by -1 between: it may lose an even number of pixels",
+        ),
+        (
+            [{"conv": {"out": 8, "padding": 2}}, {"skip": 1}, *HEAD],
+            "layer 2 (skip 1): the map's side changes by +2 between: it may lose an even number of pixels",
+        ),
+        (
+            ["gap", HEAD[0], {"skip": 1}],
+            "layer 3 (skip 1): no convolution comes after it, and one must",
         ),
         ([{"conv": 8}, {"avgpool": 27}, *HEAD], "layer 2 (avgpool 27x27): a 27x27 window does not fit on 8x26x26"),
     ],
@@ -233,7 +278,7 @@ def test_all_faults_come_at_once() -> None:
         "unknown key 'layer': a spec has name, layers, recipe",
         "layer 1 (conv 3x3): out is -1: it must be a whole number of at least 1",
         "layer 1 (conv 3x3): stride is 0: it must be a whole number of at least 1",
-        "layer 2: unknown layer 'relu': it may be conv, maxpool, avgpool, gap, dropout",
+        "layer 2: unknown layer 'relu': it may be conv, maxpool, avgpool, gap, dropout, skip",
         "layer 3 (maxpool 0x0): kernel is 0: it must be a whole number of at least 1",
         RECIPE_FAULTS[1][1],
         "recipe: lr is -1.0: it must lie between 0 and 100",
@@ -246,5 +291,5 @@ def test_an_architecture_made_in_code_is_checked_alike() -> None:
         ArchSpec((Conv(-8), Conv(8, then=("gelu",))))
     assert caught.value.faults == [
         "layer 1 (conv 3x3): out is -8: it must be a whole number of at least 1",
-        "layer 2 (conv 3x3): then has 'gelu': it may hold bn, relu, dropout",
+        "layer 2 (conv 3x3): then has 'gelu': it may hold bn, bn-bias, relu, leaky-relu, prelu, silu, dropout",
     ]

@@ -63,6 +63,17 @@ def test_a_lock_is_told_in_one_line_and_passes(impatient: Store, tmp_path: Path)
     add_epoch(impatient.engine, trial, record(1))
 
 
+def test_a_lock_at_the_opening_is_no_fault_of_whoever_opens(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.engine.dispose()
+    monkeypatch.setattr("storage.urls.BUSY_TIMEOUT_SECONDS", 0.05)
+    with locked(tmp_path / "s.db"):
+        error = failed(lambda: Store(url_of(tmp_path / "s.db")))
+    assert str(error).startswith("the database is locked by another program (sqlite:///")
+    assert error.passes
+
+
 def test_optuna_s_storage_hands_a_fault_on_at_once_and_works_again(impatient: Store, tmp_path: Path) -> None:
     """It tries five times what it takes for a fault of its own, each time with the database's whole patience."""
     study = new_study(impatient)

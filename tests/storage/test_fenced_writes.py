@@ -9,7 +9,7 @@ import optuna
 import pytest
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
-from sqlalchemy import event, text
+from sqlalchemy import Dialect, event, text
 
 from storage.epochs import epochs_of
 from storage.errors import StorageFailedError, StudyLostError
@@ -131,11 +131,14 @@ def test_whoever_takes_over_in_the_middle_of_a_batch_finds_all_of_it(
 # In doubt
 
 
-def locked() -> sqlite3.OperationalError:
-    """As the driver raises it."""
-    error = sqlite3.OperationalError("database is locked")
-    error.sqlite_errorcode = sqlite3.SQLITE_BUSY
-    return error
+def fault_of_driver(dialect: Dialect) -> Exception:
+    """A lock, or a connection that is lost, as the driver raises it."""
+    error = dialect.loaded_dbapi.OperationalError
+    if dialect.name != "sqlite":
+        return error(2013, "Lost connection to server during query") if dialect.name == "mysql" else error("lost")
+    locked = error("database is locked")
+    locked.sqlite_errorcode = sqlite3.SQLITE_BUSY  # type: ignore[attr-defined]
+    return locked
 
 
 @pytest.fixture
@@ -148,7 +151,7 @@ def fail_commit(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool
             monkeypatch.setattr(store.engine.dialect, "do_commit", do_commit)
             if is_done:
                 do_commit(connection)
-            raise locked()
+            raise fault_of_driver(store.engine.dialect)
 
         monkeypatch.setattr(store.engine.dialect, "do_commit", commit_once)
 

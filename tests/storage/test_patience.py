@@ -9,7 +9,7 @@ import pytest
 
 from storage.epochs import epochs_of
 from storage.errors import StorageFailedError, StudyLostError
-from storage.patience import Patience
+from storage.patience import BRIEF_SECONDS, Patience, leave_waiting_to_patience
 from storage.store import Store
 from tests.helpers.databases import add_epoch, new_trial, record, url_of
 
@@ -107,6 +107,26 @@ def test_other_errors_are_not_waited_for() -> None:
 
     with pytest.raises(StudyLostError):
         patience(Clock(), []).call(lose)
+
+
+def test_sqlite_leaves_the_waiting_to_patience(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a minute would pass before it is told, or a Ctrl-C is heard."""
+    assert BRIEF_SECONDS == 3
+    monkeypatch.setattr("storage.patience.BRIEF_SECONDS", 0.3)
+    leave_waiting_to_patience(store.engine)
+    trial, began, stopped = new_trial(store), time.monotonic(), list[float]()
+    other = sqlite3.connect(tmp_path / "s.db")
+    other.execute("BEGIN IMMEDIATE")
+
+    def is_stopping() -> bool:
+        stopped.append(time.monotonic() - began)
+        return True
+
+    with pytest.raises(StorageFailedError, match="locked by another program"):
+        Patience(list[str]().append, is_stopping).call(lambda: add_epoch(store.engine, trial, record(1)))
+    other.rollback()
+    other.close()
+    assert 0.25 < stopped[0] < 10
 
 
 def test_a_real_lock_is_waited_for(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

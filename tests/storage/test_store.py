@@ -1,5 +1,6 @@
 """The database: how it is opened, what is refused, and what two processes may do to each other."""
 
+import io
 import multiprocessing
 import os
 import sqlite3
@@ -81,10 +82,10 @@ def test_the_second_opening_is_like_the_first(tmp_path: Path, store: Store) -> N
 def test_artifacts_lie_beside_the_database(tmp_path: Path, store: Store) -> None:
     assert store.folder == tmp_path
     assert store.artifact_folder == tmp_path / ARTIFACT_FOLDER == tmp_path / "mnist-search-artifacts"
+    files = store.artifacts()
     assert not store.artifact_folder.exists()
-    for _ in range(2):
-        store.artifacts()
-    assert list(store.artifact_folder.iterdir()) == []
+    files.write("a-number", io.BytesIO(b"content"))
+    assert [path.read_bytes() for path in store.artifact_folder.iterdir()] == [b"content"]
 
 
 def test_a_relative_url_lies_in_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

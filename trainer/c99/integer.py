@@ -13,9 +13,18 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from trainer.formats.folded import ConvStep, PoolStep
+from models.skipping import fitted
+from trainer.formats.folded import AddStep, ConvStep, KeepStep, PoolStep
 
 _BATCH_SIZE = 50
+SLOPE_BITS = 24
+"""A slope is a whole number over 2 to this."""
+SILU_BITS = 16
+"""x * sigmoid(x) is computed in steps of 2 to minus this."""
+_SILU_ENTRY_BITS = 12  # of such steps from an entry of the table to the next: 1/16
+_SILU_LARGEST = 2**30
+SILU_TABLE = np.round(2**SILU_BITS * (x := np.arange(193) / 16) / (1 + np.exp(-x))).astype(np.int32)
+"""Of 0, 1/16, ... 12; from there on it is x, to within 7e-5."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,10 +38,14 @@ class Requantisation:
     offset: np.ndarray
     """int32."""
 
+    def of(self, i: int) -> "Requantisation":
+        """One of them alone."""
+        return Requantisation(self.multiplier[[i]], self.shift[[i]], self.offset[[i]])
+
 
 @dataclass(frozen=True, eq=False)
 class IntegerConv:
-    """`bias + sum(weight * (input - input_zero))`, no less than 0 where a ReLU follows, then requantised."""
+    """`bias + sum(weight * (input - input_zero))`, then the activation, then requantised."""
 
     step: ConvStep
     weight: np.ndarray
@@ -42,6 +55,10 @@ class IntegerConv:
     input_zero: int
     """The input that stands for 0, and for what lies beyond the border."""
     requantisation: Requantisation
+    slope: int
+    """Of sums below 0, times 2 ** SLOPE_BITS."""
+    before: Requantisation | None
+    """What brings a sum to the steps of SILU_BITS, where that is the activation; its result has the same steps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +71,19 @@ class IntegerMean:
     requantisation: Requantisation
 
 
-IntegerStep = IntegerConv | IntegerMean | PoolStep
+@dataclass(frozen=True, eq=False)
+class IntegerAdd:
+    """The sum of `value + bias`, requantised, of the input and of what was kept, each with its own numbers."""
+
+    step: AddStep
+    bias: np.ndarray
+    """(2,) int32: of the input, and of what was kept."""
+    requantisation: Requantisation
+    """Of both likewise."""
+
+
+_Computed = IntegerConv | IntegerMean | IntegerAdd | PoolStep
+IntegerStep = _Computed | KeepStep
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,9 +112,12 @@ class IntegerNetwork:
         return np.concatenate([self._batch_logits(batch) for batch in batches]).astype(np.int32)
 
     def _batch_logits(self, pixels: torch.Tensor) -> np.ndarray:
-        x = pixels.double() - 128  # float64 is exact for all sums here, and has fast convolutions
+        x = kept = pixels.double() - 128  # float64 is exact for all sums here, and has fast convolutions
         for step in self.steps:
-            x = _output(step, x)
+            if isinstance(step, KeepStep):
+                kept = x
+                continue
+            x = _output(step, x, kept)
             if step is not self.steps[-1]:
                 x = x.clamp(-128, 127)
         for pool in self.tail:
@@ -93,18 +125,41 @@ class IntegerNetwork:
         return x.flatten(1).numpy()
 
 
-def _output(step: IntegerStep, x: torch.Tensor) -> torch.Tensor:
+def _output(step: _Computed, x: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
     match step:
+        case IntegerAdd():
+            by = step.requantisation
+            own, other = (_requantised(part + step.bias[i], by.of(i)) for i, part in enumerate((x, kept)))
+            return own + fitted(other, x.shape[1], x.shape[2])
         case IntegerConv(conv):
             x = functional.conv2d(
                 x - step.input_zero, torch.from_numpy(step.weight).double(), torch.from_numpy(step.bias).double(),
                 conv.stride, conv.padding, groups=conv.groups,
             )  # fmt: skip
-            return _requantised(x.relu() if conv.has_relu else x, step.requantisation)
+            return _requantised(_activated(step, x), step.requantisation)
         case IntegerMean(pool):
             return _requantised(_square_sums(x, pool.kernel) + int(step.bias[0]), step.requantisation)
         case _:
             return functional.max_pool2d(x, step.kernel)
+
+
+def _activated(conv: IntegerConv, sums: torch.Tensor) -> torch.Tensor:
+    if conv.before is not None:
+        return _silu(_requantised(sums, conv.before).long()).double()
+    below = _rounded_quotient(sums.long() * conv.slope, torch.tensor(1 << SLOPE_BITS))
+    return torch.where(sums < 0, below.double(), sums)
+
+
+def _silu(x: torch.Tensor) -> torch.Tensor:
+    """Between two entries of the table along a line; what is below 0 follows from silu(-x) = silu(x) - x."""
+    size = x.abs().clamp(max=_SILU_LARGEST)
+    table = torch.from_numpy(SILU_TABLE).long()
+    place = (size >> _SILU_ENTRY_BITS).clamp(max=len(table) - 2)
+    lower, upper = table[place], table[place + 1]
+    rest = size - (place << _SILU_ENTRY_BITS)
+    within = lower + (((upper - lower) * rest + (1 << _SILU_ENTRY_BITS - 1)) >> _SILU_ENTRY_BITS)
+    above = torch.where(size < (len(table) - 1) << _SILU_ENTRY_BITS, within, size)
+    return torch.where(x < 0, above - size, above)
 
 
 def _pooled(x: torch.Tensor, pool: PoolStep) -> torch.Tensor:

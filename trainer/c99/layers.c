@@ -3,11 +3,12 @@
  * Maps are square, and lie channel by channel, row by row. Both variants walk the same table of layers.
  */
 
-enum { CONV, MAX_POOL, MEAN_POOL };
+enum { CONV, MAX_POOL, MEAN_POOL, KEEP, ADD }; /* what is kept has the shape `in_...` of both */
+enum { LINEAR, RELU, LEAKY, SILU };
 
 typedef struct {
     uint8_t kind;
-    uint8_t relu; /* 1 if a ReLU follows the convolution */
+    uint8_t activation; /* what follows a convolution: nothing, a ReLU, one with a slope below 0, or x * sigmoid(x) */
     uint16_t in_channels, in_side, out_channels, out_side;
     uint16_t kernel, stride, padding, groups;
     uint16_t affine;  /* where its factors and offsets begin (float32 alone), or NO_AFFINE */

@@ -13,14 +13,24 @@ import numpy as np
 import torch
 
 from models.errors import MnistSearchError
-from trainer.c99.integer import IntegerConv, IntegerMean, IntegerNetwork, IntegerStep, Requantisation
+from trainer.c99.integer import (
+    SILU_BITS,
+    SLOPE_BITS,
+    IntegerAdd,
+    IntegerConv,
+    IntegerMean,
+    IntegerNetwork,
+    IntegerStep,
+    Requantisation,
+)
 from trainer.c99.ranges import Activation, activations
-from trainer.formats.folded import ConvStep, FoldedNetwork, PoolStep, Step
+from trainer.formats.folded import AddStep, ConvStep, FoldedNetwork, KeepStep, PoolStep, Step
 
 _N_LEVELS = 255  # steps from the lowest int8 to the highest
 _LARGEST_WEIGHT = 127
 _N_INPUTS = 256
 _LARGEST_SUM = 2**29  # that of the weights and the bias, each; what is rounded comes to it, and an int32 ends at 2**31
+_LARGEST_BEFORE = 2.0**29  # of a sum's step to SiLU's: what such a factor would make of one is far beyond the largest
 _LARGEST_LOGIT = 2**20  # a mean adds up to 28 x 28 of them in an int32
 _LARGEST_FACTOR = 2.0**16  # of a sum's step to an output's, so that their product with a sum stays in an int64
 
@@ -46,10 +56,12 @@ def quantise(network: FoldedNetwork, pixels: torch.Tensor) -> IntegerNetwork:
         raise MnistSearchError(f"quantisation needs images of shape (N, 28, 28) uint8, and got {got}")
     before, last, tail = _parts(network)
     seen = activations(network, pixels)  # of the input, and of each step
-    grid = _pixel_grid(network)
+    grid = kept = _pixel_grid(network)
     steps: list[IntegerStep] = []
     for step, source, target in zip(before, seen, seen[1:], strict=False):
-        made, grid = _quantised(step, grid, source, target)
+        if isinstance(step, KeepStep):
+            kept = grid
+        made, grid = _quantised(step, grid, kept, source, target)
         steps.append(made)
     last_conv, logit_scale = _last_conv(last, grid, seen[len(before)])
     return IntegerNetwork((*steps, last_conv), tail, logit_scale)
@@ -63,7 +75,7 @@ def check_finite(network: FoldedNetwork) -> None:
 
 
 def _arrays(step: ConvStep) -> tuple[np.ndarray, ...]:
-    return step.weight, step.bias, *_factor_and_offset(step)
+    return step.weight, step.bias, np.array(step.slope), *_factor_and_offset(step)
 
 
 def _parts(network: FoldedNetwork) -> tuple[tuple[Step, ...], ConvStep, tuple[PoolStep, ...]]:
@@ -79,10 +91,28 @@ def _pixel_grid(network: FoldedNetwork) -> _Grid:
     return _Grid(scale, zero - 128, np.array([scale * (zero - 255 * network.mean)]))
 
 
-def _quantised(step: Step, grid: _Grid, source: Activation, target: Activation) -> tuple[IntegerStep, _Grid]:
-    if isinstance(step, ConvStep):
-        return _conv(step, grid, source, target)
-    return _mean(step, grid, target) if step.is_mean else (step, grid)
+def _quantised(
+    step: Step, grid: _Grid, kept: _Grid, source: Activation, target: Activation
+) -> tuple[IntegerStep, _Grid]:
+    match step:
+        case ConvStep():
+            return _conv(step, grid, source, target)
+        case AddStep():
+            return _add(step, grid, kept, target)
+        case PoolStep(is_mean=True):
+            return _mean(step, grid, target)
+        case _:
+            return step, grid
+
+
+def _add(step: AddStep, grid: _Grid, kept: _Grid, target: Activation) -> tuple[IntegerAdd, _Grid]:
+    scale, zero = _scale_and_zero(target, smallest=max(grid.scale, kept.scale) / _LARGEST_FACTOR)
+    bias = np.array([-grid.zero, -kept.zero], np.int32)
+    by = _requantisation(np.array([grid.scale, kept.scale]) / scale, np.array([zero, 0]))
+    excess = grid.excess.copy()
+    n_both = min(len(excess), len(kept.excess))
+    excess[:n_both] += kept.excess[:n_both]
+    return IntegerAdd(step, bias, by), _Grid(scale, zero, excess)
 
 
 def _mean(step: PoolStep, grid: _Grid, target: Activation) -> tuple[IntegerMean, _Grid]:
@@ -98,10 +128,24 @@ def _mean(step: PoolStep, grid: _Grid, target: Activation) -> tuple[IntegerMean,
 def _conv(step: ConvStep, grid: _Grid, source: Activation, target: Activation) -> tuple[IntegerConv, _Grid]:
     weight, bias, sum_scale = _weight_and_bias(step, grid, source)
     factor, offset = _factor_and_offset(step)
-    scale, zero = _scale_and_zero(target, smallest=float(np.max(sum_scale * np.abs(factor))) / _LARGEST_FACTOR)
+    before, result_scale = _before(step, sum_scale)
+    scale, zero = _scale_and_zero(target, smallest=float(np.max(result_scale * np.abs(factor))) / _LARGEST_FACTOR)
     whole = np.round(offset / scale)
-    by = _requantisation(sum_scale * factor / scale, zero + whole)
-    return IntegerConv(step, weight, bias, grid.zero, by), _Grid(scale, zero, offset - whole * scale)
+    by = _requantisation(result_scale * factor / scale, zero + whole)
+    made = IntegerConv(step, weight, bias, grid.zero, by, _slope(step), before)
+    return made, _Grid(scale, zero, offset - whole * scale)
+
+
+def _slope(step: ConvStep) -> int:
+    return round(step.slope * (1 << SLOPE_BITS))
+
+
+def _before(step: ConvStep, sum_scale: np.ndarray) -> tuple[Requantisation | None, np.ndarray]:
+    """What brings sums to the steps in which x * sigmoid(x) is computed, and the steps of the activation's result."""
+    if not step.has_silu:
+        return None, sum_scale
+    factor = np.minimum(sum_scale * 2.0**SILU_BITS, _LARGEST_BEFORE)
+    return _requantisation(factor, np.zeros(len(factor))), np.full(len(factor), 2.0**-SILU_BITS)
 
 
 def _last_conv(step: ConvStep, grid: _Grid, source: Activation) -> tuple[IntegerConv, float]:
@@ -110,10 +154,11 @@ def _last_conv(step: ConvStep, grid: _Grid, source: Activation) -> tuple[Integer
     factor, offset = _factor_and_offset(step)
     farthest = max(127 - grid.zero, 128 + grid.zero)
     largest_sum = np.abs(weight.astype(np.int64)).sum((1, 2, 3)) * farthest + np.abs(bias.astype(np.int64))
-    largest = largest_sum * sum_scale * np.abs(factor) + np.abs(offset)
+    largest = largest_sum * sum_scale * max(1.0, abs(step.slope)) * np.abs(factor) + np.abs(offset)
     scale = float(largest.max()) / _LARGEST_LOGIT or 1.0
-    by = _requantisation(sum_scale * factor / scale, np.round(offset / scale))
-    return IntegerConv(step, weight, bias, grid.zero, by), scale
+    before, result_scale = _before(step, sum_scale)
+    by = _requantisation(result_scale * factor / scale, np.round(offset / scale))
+    return IntegerConv(step, weight, bias, grid.zero, by, _slope(step), before), scale
 
 
 def _weight_and_bias(step: ConvStep, grid: _Grid, source: Activation) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -123,7 +168,7 @@ def _weight_and_bias(step: ConvStep, grid: _Grid, source: Activation) -> tuple[n
     group = np.arange(n_outputs) // (n_outputs // step.groups)
     excess, mean = (array.reshape(step.groups, n_inputs)[group] for array in (grid.excess, source.mean))  # each (O, I)
     bias = step.bias + (real.sum((2, 3)) * excess).sum(1)
-    scale = _weight_scale(real, bias / grid.scale)
+    scale = _weight_scale(real, bias / grid.scale, _LARGEST_SUM / max(1.0, abs(step.slope)))
     whole = np.round(real / scale[:, None, None, None])
     lost = real - whole * scale[:, None, None, None]
     bias += (lost.sum((2, 3)) * (mean - excess)).sum(1)
@@ -131,11 +176,11 @@ def _weight_and_bias(step: ConvStep, grid: _Grid, source: Activation) -> tuple[n
     return whole.astype(np.int8), np.round(bias / sum_scale).astype(np.int32), sum_scale
 
 
-def _weight_scale(real: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """(O,): so that the largest weight is 127, unless sums could leave an int32. `bias` is in steps of the input."""
+def _weight_scale(real: np.ndarray, bias: np.ndarray, largest_sum: float) -> np.ndarray:
+    """(O,): so that the largest weight is 127, unless sums could grow too large. `bias` is in steps of the input."""
     size = np.abs(real)
     largest = size.max((1, 2, 3)) / _LARGEST_WEIGHT
-    for_sums = np.maximum(size.sum((1, 2, 3)) * _N_INPUTS, np.abs(bias)) / _LARGEST_SUM
+    for_sums = np.maximum(size.sum((1, 2, 3)) * _N_INPUTS, np.abs(bias)) / largest_sum
     scale: np.ndarray = np.maximum(largest, for_sums)
     return np.where(scale > 0, scale, 1.0)
 

@@ -6,7 +6,7 @@ the bias; one behind a ReLU cannot, and is a factor and an offset a channel. Dro
 Notation: shapes are (C, H, W) of one image; O, I, k are output channels, input channels of a group, and the kernel.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +15,10 @@ from torch import nn
 from torch.nn import functional
 
 from models.arch import ArchSpec, LayerFacts
-from models.layers import AvgPool, Conv, Gap, MaxPool, Shape
+from models.layers import LEAKY_SLOPE, NORMS, AvgPool, Conv, Dropout, Gap, MaxPool, Shape, Skip
+from models.skipping import Add, Keep
 
+_SLOPES = {"relu": 0.0, "leaky-relu": LEAKY_SLOPE}
 _BATCHNORM_EPSILON = 1e-5  # torch's default, which models.build leaves as it is
 
 
@@ -30,7 +32,7 @@ class Affine:
 
 @dataclass(frozen=True, eq=False)
 class ConvStep:
-    """A convolution with its bias, then ReLU if it has one, then an affine map if it has one, in this order."""
+    """A convolution with its bias, then its activation, then an affine map if it has one, in this order."""
 
     input_shape: Shape
     output_shape: Shape
@@ -42,7 +44,10 @@ class ConvStep:
     padding: int
     """With zeros, of what the step gets: for the first one these are zeros after normalisation."""
     groups: int
-    has_relu: bool
+    slope: float
+    """Of what is below 0: 0 is a ReLU, 1 no activation."""
+    has_silu: bool
+    """Whether the activation is x * sigmoid(x); the slope is then 1."""
     affine: Affine | None
     macs: int
 
@@ -57,7 +62,24 @@ class PoolStep:
     is_mean: bool
 
 
-Step = ConvStep | PoolStep
+@dataclass(frozen=True, eq=False)
+class KeepStep:
+    """Hands on its input, which the next AddStep adds too."""
+
+    input_shape: Shape
+    output_shape: Shape
+
+
+@dataclass(frozen=True, eq=False)
+class AddStep:
+    """Adds what was kept: the middle of its maps, and of its channels as many as there are, from the first on."""
+
+    input_shape: Shape
+    output_shape: Shape
+    kept_shape: Shape
+
+
+Step = ConvStep | PoolStep | KeepStep | AddStep
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,43 +110,59 @@ def fold(arch: ArchSpec, weights: Mapping[str, torch.Tensor], mean: float, std: 
 
     Raises KeyError if a weight is missing.
     """
-    steps = [_step(number, row, weights) for number, row in enumerate(arch.facts, 1)]
-    return FoldedNetwork(tuple(step for step in steps if step is not None), mean, std)
+    return FoldedNetwork(tuple(_steps(arch, weights)), mean, std)
 
 
-def _step(number: int, row: LayerFacts, weights: Mapping[str, torch.Tensor]) -> Step | None:
-    match row.layer:
-        case Conv():
-            return _conv_step(number, row, row.layer, weights)
-        case MaxPool() | AvgPool() | Gap():
-            is_mean = not isinstance(row.layer, MaxPool)
-            return PoolStep(row.input_shape, row.output_shape, row.kernel, is_mean)
-        case _:
-            return None  # dropout
+def _steps(arch: ArchSpec, weights: Mapping[str, torch.Tensor]) -> Iterator[Step]:
+    added = {number - x.back for number, x in enumerate(arch.layers, 1) if isinstance(x, Skip)}
+    for number, row in enumerate(arch.facts, 1):
+        if number in added:
+            kept_shape = row.input_shape
+            yield KeepStep(kept_shape, kept_shape)
+        match row.layer:
+            case Conv():
+                yield _conv_step(number, row, row.layer, weights)
+            case MaxPool() | AvgPool() | Gap():
+                is_mean = not isinstance(row.layer, MaxPool)
+                yield PoolStep(row.input_shape, row.output_shape, row.kernel, is_mean)
+            case Skip():
+                yield AddStep(row.input_shape, row.output_shape, kept_shape)  # skips do not go around each other
+            case Dropout():
+                pass
+            case _:
+                raise TypeError(f"no step for {row.layer!r}")
 
 
 def _conv_step(number: int, row: LayerFacts, conv: Conv, weights: Mapping[str, torch.Tensor]) -> ConvStep:
-    weight = _values(weights, f"{number}_conv.weight")  # (O, I, k, k)
-    bias = _values(weights, f"{number}_conv.bias") if conv.bias else np.zeros(conv.out)
+    owner = number - conv.shares
+    weight = _values(weights, f"{owner}_conv.weight")  # (O, I, k, k)
+    bias = _values(weights, f"{owner}_conv.bias") if conv.bias else np.zeros(conv.out)
     order = [name for name in conv.then if name != "dropout"]
     affine = None
-    if "bn" in order:
-        factor, offset = _batchnorm(number, weights)
-        if order[0] == "bn":
+    if any(name in NORMS for name in order):
+        factor, offset = _batchnorm(number, weights, has_weight="bn" in order)
+        if order[0] in NORMS:
             weight, bias = weight * factor[:, None, None, None], bias * factor + offset
         else:
             affine = Affine(factor.astype(np.float32), offset.astype(np.float32))
     return ConvStep(
         row.input_shape, row.output_shape, weight.astype(np.float32), bias.astype(np.float32),
-        row.stride, row.padding, conv.groups, "relu" in order, affine, row.macs,
+        row.stride, row.padding, conv.groups, _slope(number, order, weights), "silu" in order, affine, row.macs,
     )  # fmt: skip
 
 
-def _batchnorm(number: int, weights: Mapping[str, torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
+def _slope(number: int, order: list[str], weights: Mapping[str, torch.Tensor]) -> float:
+    if "prelu" in order:
+        return float(_values(weights, f"{number}_prelu.weight")[0])
+    return next((slope for name, slope in _SLOPES.items() if name in order), 1.0)
+
+
+def _batchnorm(number: int, weights: Mapping[str, torch.Tensor], has_weight: bool) -> tuple[np.ndarray, np.ndarray]:
     """Factor and offset of a BatchNorm at inference, in float64: both (O,)."""
-    names = ("weight", "bias", "running_mean", "running_var")
-    weight, bias, mean, variance = (_values(weights, f"{number}_bn.{name}") for name in names)
-    factor = weight / np.sqrt(variance + _BATCHNORM_EPSILON)
+    bias, mean, variance = (_values(weights, f"{number}_bn.{name}") for name in ("bias", "running_mean", "running_var"))
+    factor = 1 / np.sqrt(variance + _BATCHNORM_EPSILON)
+    if has_weight:
+        factor *= _values(weights, f"{number}_bn.weight")
     return factor, bias - mean * factor
 
 
@@ -143,7 +181,7 @@ class FoldedModule(nn.Module):
     def __init__(self, network: FoldedNetwork) -> None:
         super().__init__()
         self.mean, self.std = network.mean, network.std
-        self.steps = nn.Sequential(*(_module(step) for step in network.steps))
+        self.steps = nn.Sequential(*_modules(network.steps))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         # What white is follows from the number format when the file runs, with no branch that an export would fix:
@@ -153,10 +191,19 @@ class FoldedModule(nn.Module):
         return logits.flatten(1)
 
 
-def _module(step: Step) -> nn.Module:
-    if isinstance(step, PoolStep):
-        return nn.AvgPool2d(step.kernel) if step.is_mean else nn.MaxPool2d(step.kernel)
-    return _ConvModule(step)
+def _modules(steps: Iterable[Step]) -> Iterator[nn.Module]:
+    keep = Keep()
+    for step in steps:
+        match step:
+            case PoolStep():
+                yield nn.AvgPool2d(step.kernel) if step.is_mean else nn.MaxPool2d(step.kernel)
+            case ConvStep():
+                yield _ConvModule(step)
+            case KeepStep():
+                yield keep
+            case AddStep():
+                yield Add(keep)
+                keep = Keep()
 
 
 class _ConvModule(nn.Module):
@@ -165,7 +212,8 @@ class _ConvModule(nn.Module):
 
     def __init__(self, step: ConvStep) -> None:
         super().__init__()
-        self.stride, self.padding, self.groups, self.has_relu = step.stride, step.padding, step.groups, step.has_relu
+        self.stride, self.padding, self.groups = step.stride, step.padding, step.groups
+        self.slope, self.has_silu = step.slope, step.has_silu
         self.weight = nn.Parameter(torch.from_numpy(step.weight), requires_grad=False)
         self.bias = nn.Parameter(torch.from_numpy(step.bias), requires_grad=False)
         self.affine = step.affine is not None
@@ -175,5 +223,12 @@ class _ConvModule(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = functional.conv2d(x, self.weight, self.bias, self.stride, self.padding, groups=self.groups)
-        x = torch.relu(x) if self.has_relu else x
+        x = self._activated(x)
         return x * self.factor + self.offset if self.affine else x
+
+    def _activated(self, x: torch.Tensor) -> torch.Tensor:
+        if self.has_silu:
+            return functional.silu(x)
+        if self.slope == 1:
+            return x
+        return functional.leaky_relu(x, self.slope) if self.slope else torch.relu(x)

@@ -289,6 +289,9 @@ static void write_flat(void *y, const Source *s, Arena *a) {
     }
 }
 
+/* batch norm's weight, which it need not have */
+static float weight_of(const float *gamma, int64_t channel) { return gamma ? gamma[channel] : 1; }
+
 /* scale and shift of batch norm, laid out along a tile. */
 static void lay_out_affine(Source *s, const float *mean, const float *inv_std, const float *gamma, const float *beta,
                            Arena *a) {
@@ -296,7 +299,7 @@ static void lay_out_affine(Source *s, const float *mean, const float *inv_std, c
     int64_t C = s->t->b->channels;
     for (int64_t j = 0; j < s->t->width; j++) {
         int64_t c = j % C;
-        scale[j] = gamma[c] * inv_std[c];
+        scale[j] = weight_of(gamma, c) * inv_std[c];
         shift[j] = beta[c] - mean[c] * scale[j];
     }
     s->scale = scale, s->shift = shift;
@@ -304,7 +307,7 @@ static void lay_out_affine(Source *s, const float *mean, const float *inv_std, c
 
 /* Writes y, `place` (where a pool follows: 0 to 3 for each output), mean and inv_std (the statistics used). These are
  * the batch's, and the running ones and their count are updated; or, with FROZEN, the running ones as they are. gamma
- * to n_tracked are used with batch norm only. Returns 0, or 1 when memory ran out. */
+ * (NULL if it has no weight) to n_tracked are used with batch norm only. Returns 0, or 1 when memory ran out. */
 int block_forward(const Block *b, const void *x, void *y, uint8_t *place, const float *gamma, const float *beta,
                   float *mean, float *inv_std, float *running_mean, float *running_var, int64_t *n_tracked) {
     Tiles t = make_tiles(b);
@@ -465,7 +468,7 @@ static void write_dx(void *dx, const Gradient *d, const float *by_z, const float
     }
 }
 
-/* Writes dx, and with batch norm dgamma and dbeta. Returns 0, or 1 when memory ran out. */
+/* Writes dx, and with batch norm dgamma, if it has a weight, and dbeta. Returns 0, or 1 when memory ran out. */
 int block_backward(const Block *b, const void *x, const void *y, const void *g, const uint8_t *place,
                    const float *gamma, const float *beta, const float *mean, const float *inv_std, void *dx,
                    float *dgamma, float *dbeta) {
@@ -488,13 +491,14 @@ int block_backward(const Block *b, const void *x, const void *y, const void *g, 
         double count = (double)t.total / C;
         for (int64_t c = 0; c < C; c++) {
             dbeta[c] = (float)sums[c];
-            dgamma[c] = (float)(sums[C + c] * inv_std[c]);
+            if (dgamma) dgamma[c] = (float)(sums[C + c] * inv_std[c]);
         }
         for (int64_t j = 0; j < t.width; j++) {
             int64_t c = j % C;
-            double slope = -(double)gamma[c] * inv_std[c] * inv_std[c] * inv_std[c] * sums[C + c] / count;
+            double weight = weight_of(gamma, c);
+            double slope = -weight * inv_std[c] * inv_std[c] * inv_std[c] * sums[C + c] / count;
             by_z[j] = (float)slope;
-            constant[j] = (float)(-(double)gamma[c] * inv_std[c] * sums[c] / count - slope * mean[c]);
+            constant[j] = (float)(-weight * inv_std[c] * sums[c] / count - slope * mean[c]);
         }
     }
     write_dx(dx, &d, by_z, constant, &a);

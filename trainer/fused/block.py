@@ -129,7 +129,8 @@ class _Fused(torch.autograd.Function):
         dgamma = dbeta = None
         pointers: list[int | None] = [None] * 4
         if statistics is not None:
-            dgamma, dbeta = torch.empty_like(gamma), torch.empty_like(beta)
+            dgamma = None if gamma is None else torch.empty_like(gamma)
+            dbeta = torch.empty_like(beta)
             pointers = [_pointer(t) for t in (gamma, beta, statistics, statistics[1])]
         out = (_pointer(t) for t in (dx, dgamma, dbeta))
         _run("block_backward", ctypes.byref(ctx.info), *map(_pointer, (x, y, g, place)), *pointers, *out)

@@ -57,9 +57,10 @@ class Masks:
 def _dropped_values(modules: Sequence[nn.Module], image: torch.Size) -> dict[int, int]:
     """How many values of an image each dropout is given, by the module's id. Nothing is computed."""
     x, sizes = torch.empty(1, *image, device="meta"), {}
+    copies = deepcopy(nn.Sequential(*modules)).to("meta", torch.float32).eval()  # all at once: some know each other
     with torch.no_grad():
-        for module in modules:
+        for module, copy in zip(modules, copies, strict=True):
             if type(module) is nn.Dropout and module.p:
                 sizes[id(module)] = x.numel()
-            x = deepcopy(module).to("meta", torch.float32).eval()(x)
+            x = copy(x)
     return sizes

@@ -7,6 +7,7 @@ from torch.nn.functional import batch_norm
 from trainer.fused.block import Block
 from trainer.fused.kernels import load_kernels
 from trainer.fused.masks import Masks, Noise
+from trainer.fused.slope import sloped, takes
 
 
 def fuse(network: nn.Module, noise: Noise | None = None) -> nn.Module:
@@ -67,6 +68,8 @@ class FusedNetwork(nn.Module):
     def _through(self, module: nn.Module, x: torch.Tensor) -> torch.Tensor:
         if type(module) is nn.Dropout:
             return self._dropped(module, x)
+        if load_kernels() is not None and takes(module, x):
+            return sloped(x, module.weight)
         if type(module) is nn.BatchNorm2d and _is_follower(module):
             # As the module does, but for counting batches: on a GPU that would be a kernel for each layer and batch.
             statistics, affine = (module.running_mean, module.running_var), (module.weight, module.bias)

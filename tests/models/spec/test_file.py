@@ -105,7 +105,7 @@ def test_presets_are_read_back(tmp_path: Path, name: str) -> None:
     [
         (
             "layers: [conv: 8, norm]",
-            "layer 2: unknown layer 'norm': it may be conv, maxpool, avgpool, gap, dropout",
+            "layer 2: unknown layer 'norm': it may be conv, maxpool, avgpool, gap, dropout, skip",
         ),
         ("layers: [conv: -8]", "layer 1 (conv 3x3): out is -8: it must be a whole number of at least 1"),
         (

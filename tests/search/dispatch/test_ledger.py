@@ -20,7 +20,7 @@ from search.study.outcomes import PASSED_GATE, Outcome, outcome_of
 from search.study.study import SearchStudy, open_study
 from storage import sessions
 from storage.epochs import epochs_of
-from storage.errors import StudyBusyError
+from storage.errors import StorageFailedError, StudyBusyError
 from storage.sessions import StudySession
 from storage.store import Store
 from tests.helpers.databases import WritingTransactions
@@ -219,7 +219,7 @@ def test_weights_that_cannot_be_kept_leave_the_trial_as_it_was(store: Store) -> 
     ledger, trial = drawn(study)
     before = study.trial(trial.number)
     store.artifact_folder.write_text("no folder")
-    with pytest.raises(OSError, match="mnist-search-artifacts"):
+    with pytest.raises(StorageFailedError, match=r"^the folder of files cannot be used \(.*mnist-search-artifacts"):
         ledger.trained(trial, Course([an_epoch(1, 0.75)], 2.0, 1), b"weights", Clock(1.0, None))
     ledger.write()
     assert study.trial(trial.number) == before

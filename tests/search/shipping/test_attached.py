@@ -1,15 +1,16 @@
 """A bundle kept with its study."""
 
+import errno
 import io
 import json
 import zipfile
 from pathlib import Path
 
 import pytest
-from optuna.artifacts import get_all_artifact_meta
+from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta
 
-from models.errors import MnistSearchError
 from search.shipping.attached import attach
+from storage.errors import StorageFailedError
 from tests.helpers.made_studies import made_study
 
 
@@ -50,5 +51,17 @@ def test_one_that_a_visitor_of_the_dashboard_deleted_is_kept_anew(tmp_path: Path
 def test_a_place_that_cannot_be_written_is_said_in_a_line(tmp_path: Path, bundle: Path) -> None:
     study = made_study(tmp_path, 1)
     study.store.artifact_folder.write_text("no folder")
-    with pytest.raises(MnistSearchError, match=r"^the bundle cannot be kept with its study: File exists$"):
+    with pytest.raises(StorageFailedError, match=r"^the folder of files cannot be used \(.*: File exists\): see that"):
+        attach(study, bundle, "x")
+
+
+def test_a_full_disk_is_no_fault_of_whoever_asks(tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    study = made_study(tmp_path, 1)
+    monkeypatch.setattr(FileSystemArtifactStore, "write", fill)
+    with pytest.raises(
+        StorageFailedError, match=r"^the disk is full \(.*/mnist-search-artifacts: No space left on device\)"
+    ):
         attach(study, bundle, "x")

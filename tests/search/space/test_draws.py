@@ -6,11 +6,11 @@ import optuna
 import pytest
 from optuna.samplers import RandomSampler
 
-from models.layers import Conv
+from models.layers import Conv, Skip
 from models.recipe import Recipe
 from models.schedules import Cosine, MultiStep, OneCycle, Plateau, Step
 from search.space.space import Space
-from tests.helpers.spaces import ALWAYS, EVERYTHING, OF_SCHEDULE, Asked
+from tests.helpers.spaces import ALWAYS, EVERYTHING, LATER, OF_SCHEDULE, Asked
 
 
 def test_values_are_asked_for_where_they_mean_something() -> None:
@@ -121,6 +121,42 @@ def test_an_architecture_is_what_is_answered() -> None:
     convolutions = [layer for layer in space.sample_arch(answers).layers if isinstance(layer, Conv)]
     assert [conv.out for conv in convolutions] == [5, 6, 7, 8, 24, 8, 9, 10, 16, 10]
     assert {conv.then for conv in convolutions[:-1]} == {("relu", "bn")}
+
+
+def test_what_the_template_got_later_is_what_is_answered() -> None:
+    space = Space.of(EVERYTHING | LATER, 10_000)
+    answers = Answers(
+        stem_depth=2, stem_width_1=5, stem_width_2=6, transition_width=7, body_depth=1, body_width_1=8, head="spatial",
+        norm="bn-bias", activation="silu", pool_place="after-first",
+        convolution="separable", skips=True,
+    )  # fmt: skip
+    layers = space.sample_arch(answers).layers
+    assert [layer.text() for layer in layers] == [
+        *("conv 3x3", "maxpool 2x2", "conv 3x3", "conv 1x1", "conv 1x1", "conv 3x3", "conv 1x1", "skip 2"),
+        *("conv 9x9", "conv 1x1"),
+    ]
+    assert layers[0] == Conv(5, then=("bn-bias", "silu", "dropout"))
+    assert layers[2:4] == (Conv(5, groups=5, then=()), Conv(6, 1, then=layers[0].then))
+    assert layers[-2] == Conv(8, 9, groups=8, then=())
+
+
+def test_what_is_applied_again_has_one_width_and_shares_its_weights() -> None:
+    fixed = {"body_repeats": "3", "body_depth": "2", "n_expansions": "0", "skips": "true", "second_pool": "false"}
+    space = Space.of(fixed, 10_000)
+    asked = Asked(0)
+    arch = space.sample_arch(asked)
+    assert [name for name in asked.names if name.startswith("body_width")] == ["body_width_1"]
+    owner = next(i for i, layer in enumerate(arch.layers) if isinstance(layer, Skip)) + 1
+    again = [layer.shares for layer in arch.layers[owner:] if isinstance(layer, Conv)][:3]
+    assert again == [0, 2, 4]
+    assert arch.facts[owner + 2].params == 2 * arch.facts[owner].output_shape[0]  # of its BatchNorm alone
+
+
+def test_the_transition_is_placed_only_where_a_pool_is_behind_the_stem() -> None:
+    for place, is_asked in (("after-stem", True), ("after-first", False)):
+        asked = Asked(0)
+        Space.of({"pool_place": place}, 10_000).sample_arch(asked)
+        assert ("transition_place" in asked.names) == is_asked
 
 
 @pytest.mark.parametrize(

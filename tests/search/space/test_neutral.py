@@ -19,6 +19,8 @@ WITHOUT_NEUTRAL = {
 NEUTRAL: dict[str, Value] = {
     "stem_kernel": 3, "transition_place": "before-pool", "second_pool": False, "n_expansions": 0,
     "expansion_width": 32, "order": "bn-relu", "head": "gap-1x1", "hidden_width": 16, "dropout_place": "blocks",
+    "norm": "bn", "activation": "relu", "pool_place": "after-stem", "convolution": "full",
+    "skips": False, "body_repeats": 1,
     "optimizer": "sgd", "lr": 0.1, "adamw_lr": 0.1, "batch_size": 128, "weight_decay": 1e-4, "schedule": "onecycle",
     "warmup_share": 0.3, "warmup_epochs": 0, "step_gamma": 0.1, "plateau_factor": 0.1, "plateau_patience": 2,
     "dropout": 0.0, "rotation_degrees": 0.0, "translation_share": 0.0, "scale_share": 0.0, "brightness": 0.0,

@@ -171,7 +171,7 @@ def test_every_default_is_a_valid_range() -> None:
         ("stem_kernel", "3, 7", "7 is not one of 3, 5"),
         ("stem_kernel", "3.0", "3.0 is not one of 3, 5"),
         ("second_pool", "0, 1", "0 is not one of False, True"),
-        ("head", "gap", "'gap' is not one of gap-1x1, conv-gap, gap-hidden, conv"),
+        ("head", "gap", "'gap' is not one of gap-1x1, conv-gap, gap-hidden, conv, spatial"),
         ("order", "bn-relu, gelu", "'gelu' is not one of bn-relu, relu-bn"),
         ("schedule", "onecycle, linear", f"'linear' is not one of {', '.join(SCHEDULES)}"),
         ("optimizer", "sgd, lion", "'lion' is not one of sgd, adamw"),

@@ -9,7 +9,7 @@ import pytest
 from search.space.catalogue import ARCHITECTURE_RANGES, DEFAULT_RANGES
 from search.space.ranges import IntRange, parse_range
 from search.space.space import Space
-from tests.helpers.spaces import BUDGETS
+from tests.helpers.spaces import BUDGETS, LATER
 
 
 class Every:
@@ -66,6 +66,7 @@ SMALL_SPACES = [
      "expansion_width": "32, 8", "second_pool": "false, true"},
     {"stem_depth": "3", "stem_width": "2", "body_depth": "5:9:2", "body_width": "2", "head": "conv",
      "second_pool": "true, false", "transition_width": "9, 2"},
+    {"stem_depth": "1:2", "stem_width": "2", "body_depth": "1:3", "body_width": "2", **LATER},
 ]  # fmt: skip
 
 

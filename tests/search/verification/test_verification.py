@@ -111,7 +111,7 @@ def test_it_goes_on_where_it_was_stopped(tmp_path: Path, store: Store, data: Tra
 def test_a_training_is_not_lost_while_another_program_has_locked_the_database(
     tmp_path: Path, data: TrainingData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.store.BUSY_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr("storage.urls.BUSY_TIMEOUT_SECONDS", 0.05)
     impatient, heard = Store(f"sqlite:///{tmp_path / 'test.db'}"), list[str]()
     other = sqlite3.connect(tmp_path / "test.db", check_same_thread=False)
     release = threading.Timer(0.5, other.rollback)

@@ -11,13 +11,14 @@ from models.build import build
 from models.layers import AvgPool, Conv, Dropout, Gap, MaxPool
 from models.presets import PRESETS
 from models.template import HEADS, Template
-from tests.helpers.networks import ODD, initialised
+from tests.helpers.networks import ODD, WIDER, initialised
 from trainer.formats.folded import ConvStep, PoolStep, fold
 
 MEAN, STD = 0.1307, 0.3081
 
 ARCHS = {
     "odd": ODD,
+    "wider": WIDER,
     **{head: Template(stem=(4,), transition=3, body=(5, 6), head=head, stem_kernel=5).arch() for head in HEADS},
     **{name: preset.arch for name, preset in PRESETS.items()},
 }

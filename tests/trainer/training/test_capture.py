@@ -9,7 +9,7 @@ import torch
 from models.candidate import Candidate
 from models.recipe import Recipe
 from tests.helpers.recording import Recording, RecordingRunner
-from tests.helpers.trainings import FAST, WITH_BN, recipes, same_weights, timeless
+from tests.helpers.trainings import FAST, WIDER, WITH_BN, recipes, same_weights, timeless
 from trainer.data.images import TrainingData
 from trainer.fused.kernels import SWITCH, load_kernels
 from trainer.training.train import Training
@@ -22,6 +22,13 @@ def without_kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     load_kernels.cache_clear()
     yield
     load_kernels.cache_clear()
+
+
+def test_what_the_template_got_later_is_replayed_alike(data: TrainingData) -> None:
+    candidate = Candidate(WIDER, replace(recipes()["all"], epochs=3))
+    replayed, plain = Training(candidate, data, 3, runner=RecordingRunner(4)), Training(candidate, data, 3)
+    assert timeless(list(replayed)) == timeless(list(plain))
+    assert same_weights(replayed, plain)
 
 
 @pytest.mark.parametrize(("steps_at_once", "n_recordings"), [(1, 4), (4, 5)])  # 7 batches: 4, 1, 1 and the last one
