@@ -88,7 +88,9 @@ def _faults(trial: FrozenTrial) -> Iterator[str]:
     yield from misfits(trial.user_attrs, _KINDS, _OF_A_TRAINED if is_trained else ())
     if outcome is None and not trial.user_attrs.keys() & _KINDS.keys():
         return  # another program's, whose values may be anything
-    if is_trained and not (trial.state is TrialState.COMPLETE and _is_accuracy(trial.values)):
+    # Of one that ends while it is read the state is the old one, and all that is read behind it may be new.
+    is_over = trial.state.is_finished()
+    if is_trained and is_over and not (trial.state is TrialState.COMPLETE and _is_accuracy(trial.values)):
         yield f"it was trained, and is {trial.state.name} with the value {shown(trial.values)}"
     for epoch, accuracy in trial.intermediate_values.items():
         if not (COUNT.holds(epoch) and SHARE.holds(accuracy)):
