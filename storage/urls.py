@@ -118,10 +118,6 @@ def _connect_arguments(url: URL) -> dict[str, Any]:
         }
     if driver in ("pymysql", "mysqldb"):
         greeting = CONNECT_TIMEOUT_SECONDS if driver == "pymysql" else _SILENCE_SECONDS
-        limits = {
-            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-            "read_timeout": greeting,
-            "write_timeout": _SILENCE_SECONDS,
-        }
-        return {**limits, "sql_mode": "TRADITIONAL"}
+        limits = {"read_timeout": greeting, "write_timeout": _SILENCE_SECONDS}
+        return {"connect_timeout": CONNECT_TIMEOUT_SECONDS, **limits, "sql_mode": "TRADITIONAL"}
     return {}

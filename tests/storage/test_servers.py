@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DataError
 
 from storage import urls
 from storage.epochs import epochs_of
@@ -140,11 +141,11 @@ def test_a_connection_reads_what_is_committed_and_waits_for_long_statements(stor
         assert getattr(driver, "_read_timeout", 120) == 120
 
 
-@pytest.mark.parametrize("database_kind", ["mysql"])
+@ON_A_SERVER
 def test_what_is_too_long_is_refused_and_not_cut(store: Store) -> None:
-    with pytest.raises(Exception, match="Data too long"), store.engine.begin() as connection:
-        connection.execute(text("UPDATE mnist_search_schema SET version = 1"))  # rolled back
-        connection.execute(text("INSERT INTO artifact_location (id, url) VALUES (1, :url)"), {"url": "x" * 1025})
+    too_long = text("INSERT INTO artifact_location (id, url) VALUES (1, :url)").bindparams(url="x" * 1025)
+    with store.engine.connect() as connection, pytest.raises(DataError, match=r"too long"):
+        connection.execute(too_long)
 
 
 @ON_A_SERVER
@@ -195,4 +196,4 @@ def test_a_user_who_may_only_read_reads(store: Store) -> None:
 
 def _has_reader(store: Store) -> bool:
     with store.engine.connect() as connection:
-        return connection.scalar(text("SELECT COUNT(*) FROM pg_roles WHERE rolname = 'reader'")) == 1
+        return connection.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = 'reader'")) is not None
