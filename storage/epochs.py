@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
+from storage.damage import damage_told, number, whole
 from storage.tables import EpochRow, trials
 
 _FIELDS = (
@@ -21,8 +22,16 @@ def epoch_values(record: Mapping[str, Any]) -> dict[str, Any]:
 def epochs_of(engine: Engine, trial_id: int) -> list[dict[str, Any]]:
     """The epochs of a trial, in order."""
     query = select(EpochRow).where(EpochRow.trial_id == trial_id).order_by(EpochRow.epoch)
-    with Session(engine) as session:
-        return [{name: getattr(row, name) for name in _FIELDS} for row in session.scalars(query)]
+    with damage_told(f"an epoch of the trial in row {trial_id}"), Session(engine) as session:
+        return [_values(row) for row in session.scalars(query)]
+
+
+def _values(row: EpochRow) -> dict[str, Any]:
+    values = {name: getattr(row, name) for name in _FIELDS}
+    for name, value in values.items():
+        if not (value is None and name == "core_seconds"):
+            (whole if name == "epoch" else number)(value)
+    return values
 
 
 def core_seconds_of(engine: Engine, study_id: int) -> float | None:

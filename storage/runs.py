@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from storage.damage import damage_told, mapping
 from storage.tables import LABEL_LENGTH, TrainingRunRow
 
 
@@ -35,5 +36,5 @@ def add_run(engine: Engine, label: str, facts: Mapping[str, Any], ended_at: floa
 def runs_of(engine: Engine, candidate_id: str) -> list[dict[str, Any]]:
     """The trainings of a candidate, oldest first, each as the facts it was kept with."""
     query = select(TrainingRunRow).where(TrainingRunRow.candidate_id == candidate_id).order_by(TrainingRunRow.run_id)
-    with Session(engine) as session:
-        return [row.facts for row in session.scalars(query)]
+    with damage_told("a training by `train`"), Session(engine) as session:
+        return [mapping(row.facts) for row in session.scalars(query)]

@@ -7,7 +7,7 @@ parameters, where this takes less than one. A test holds the two to the same tri
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -15,6 +15,8 @@ from typing import Any
 from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, DateTime, Engine, Select, String, TableClause, cast, column, or_, select, table
+
+from storage.damage import damage_told, number, text, whole
 
 _TRIALS = table(
     "trials",
@@ -32,6 +34,8 @@ _REPORTS = table(
 )
 _USER_ATTRS = table("trial_user_attributes", *map(column, ("trial_id", "key", "value_json")))
 _SYSTEM_ATTRS = table("trial_system_attributes", *map(column, ("trial_id", "key", "value_json")))
+
+Rows = list[tuple[Any, ...]]
 
 _NOT_FINITE = {"INF_POS": math.inf, "INF_NEG": -math.inf, "NAN": math.nan}
 
@@ -62,7 +66,8 @@ def n_trials(engine: Engine, study_id: int) -> int:
     newest = select(_TRIALS.c.number).where(_TRIALS.c.study_id == study_id).order_by(_TRIALS.c.number.desc()).limit(1)
     with engine.connect() as connection:
         number = connection.scalar(newest)
-    return 0 if number is None else int(number) + 1
+    with damage_told("the list of trials"):
+        return 0 if number is None else int(number) + 1
 
 
 def trial_number(engine: Engine, trial_id: int) -> int:
@@ -82,7 +87,7 @@ def place_of_trial(engine: Engine, trial_id: int) -> tuple[int, int]:
 
 
 def _read(engine: Engine, which: Select[Any]) -> list[FrozenTrial]:
-    with engine.connect() as connection:
+    with damage_told("the list of trials"), engine.connect() as connection:
         # First the trials: one that ends meanwhile is then still running here, and never ended without its outcome.
         trials = connection.execute(which).all()
         params = _by_trial(connection, which, _PARAMS, "param_id")
@@ -91,22 +96,32 @@ def _read(engine: Engine, which: Select[Any]) -> list[FrozenTrial]:
         user_attrs = _by_trial(connection, which, _USER_ATTRS, "key")
         system_attrs = _by_trial(connection, which, _SYSTEM_ATTRS, "key")
     distribution = cache(json_to_distribution)  # a study has as many as it has ranges
-    return [
-        FrozenTrial(
-            number=trial.number,
-            trial_id=trial.trial_id,
-            state=TrialState[trial.state],
-            value=None,
-            values=[_number(value, kind) for _, value, kind in values[trial.trial_id]] or None,
-            datetime_start=_local(trial.datetime_start),
-            datetime_complete=_local(trial.datetime_complete),
-            **_suggested((name, value, distribution(text)) for _, name, value, text in params[trial.trial_id]),
-            user_attrs={key: json.loads(text) for key, text in user_attrs[trial.trial_id]},
-            system_attrs={key: json.loads(text) for key, text in system_attrs[trial.trial_id]},
-            intermediate_values={step: _number(value, kind) for step, value, kind in reports[trial.trial_id]},
-        )
-        for trial in trials
-    ]
+    found = []
+    for trial in trials:
+        key = trial.trial_id
+        rows = (params[key], values[key], reports[key], user_attrs[key], system_attrs[key])
+        with damage_told(f"trial {trial.number}"):
+            found.append(_trial(trial, *rows, distribution))
+    return found
+
+
+def _trial(
+    row: Any, params: Rows, values: Rows, reports: Rows, user_attrs: Rows, system_attrs: Rows,
+    distribution: Callable[[str], BaseDistribution],
+) -> FrozenTrial:  # fmt: skip
+    return FrozenTrial(
+        number=whole(row.number),
+        trial_id=whole(row.trial_id),
+        state=TrialState[row.state],
+        value=None,
+        values=[_number(value, kind) for _, value, kind in values] or None,
+        datetime_start=_local(row.datetime_start),
+        datetime_complete=_local(row.datetime_complete),
+        **_suggested((text(name), value, distribution(said)) for _, name, value, said in params),
+        user_attrs={text(key): json.loads(value) for key, value in user_attrs},
+        system_attrs={text(key): json.loads(value) for key, value in system_attrs},
+        intermediate_values={whole(step): _number(value, kind) for step, value, kind in reports},
+    )
 
 
 def _by_trial(
@@ -136,4 +151,4 @@ def _local(time: datetime | None) -> datetime | None:
 
 def _number(value: float | None, kind: str) -> float:
     """A number as it was reported: what is not finite has a NULL in the database, and a word for it."""
-    return _NOT_FINITE[kind] if value is None else value
+    return _NOT_FINITE[kind] if value is None else number(value)

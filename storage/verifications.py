@@ -1,7 +1,7 @@
 """Verifications: which there were, and the training of each seed."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ from sqlalchemy import Engine, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from storage.damage import damage_told, mapping, number, text, whole
 from storage.tables import LABEL_LENGTH, VerificationRow, VerificationRunRow, VerificationWeightsRow
 
 
@@ -65,7 +66,7 @@ def end_verification(
 def verifications_of(engine: Engine, study_id: int) -> list[Verification]:
     """The verifications of candidates that a study found, oldest first, the unfinished ones included."""
     query = select(VerificationRow).where(VerificationRow.study_id == study_id)
-    with Session(engine) as session:
+    with damage_told("a verification"), Session(engine) as session:
         rows = session.scalars(query.order_by(VerificationRow.verification_id))
         return [_verification(row) for row in rows]
 
@@ -81,16 +82,27 @@ def n_finished_verifications(engine: Engine, study_id: int) -> int:
 def all_verifications(engine: Engine) -> list[Verification]:
     """All verifications, whatever found their candidates, oldest first, the unfinished ones included."""
     query = select(VerificationRow)
-    with Session(engine) as session:
+    with damage_told("a verification"), Session(engine) as session:
         rows = session.scalars(query.order_by(VerificationRow.verification_id))
         return [_verification(row) for row in rows]
 
 
 def _verification(row: VerificationRow) -> Verification:
-    return Verification(**{name: getattr(row, name) for name in _FIELDS})
+    values = {name: getattr(row, name) for name in _FIELDS}
+    for name, value in values.items():
+        if value is not None or name not in _MAY_BE_MISSING:
+            _READ[name](value)
+    return Verification(**values)
 
 
 _FIELDS = tuple(Verification.__dataclass_fields__)
+_MAY_BE_MISSING = {"study_id", "trial", "study_seconds", "study_core_seconds", "precision", "torch", "summary"}
+_READ: dict[str, Callable[[object], object]] = {
+    **dict.fromkeys(("candidate_id", "label", "dataset", "precision", "torch"), text),
+    **dict.fromkeys(("study_id", "trial", "n_compared"), whole),
+    **dict.fromkeys(("study_seconds", "study_core_seconds", "seconds", "core_seconds"), number),
+    "summary": mapping,
+}
 
 
 def add_verification_run(engine: Engine, facts: Mapping[str, Any], weights: bytes | None = None) -> None:
@@ -139,9 +151,9 @@ def verification_runs_of(
         query = query.where(row.seed.in_(list(seeds)))
     if conditions is not None:
         query = query.where(row.precision == conditions[0], row.torch == release(conditions[1]))
-    with Session(engine) as session:
+    with damage_told("a verification"), Session(engine) as session:
         return [
-            {**found.facts, "precision": found.precision, "run_id": found.run_id}
+            {**mapping(found.facts), "precision": found.precision, "run_id": found.run_id}
             for found in session.scalars(query.order_by(row.run_id))
         ]
 

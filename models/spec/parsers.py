@@ -10,7 +10,8 @@ import yaml
 from models.errors import MnistSearchError
 
 
-def _parse_json(text: str) -> object:
+def parse_json(text: str) -> object:
+    """JSON in which no key is given twice. Raises MnistSearchError that says where a fault is."""
     try:
         return json.loads(text, object_pairs_hook=_without_repeats)
     except json.JSONDecodeError as error:
@@ -22,11 +23,12 @@ def _parse_json(text: str) -> object:
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    for key in keys:
-        if keys.count(key) > 1:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
             raise MnistSearchError(f"the key {key!r} is given twice")
-    return dict(pairs)
+        found[key] = value
+    return found
 
 
 class _Careful(yaml.composer.Composer, yaml.constructor.BaseConstructor):
@@ -102,5 +104,5 @@ def _place(mark: yaml.Mark) -> str:
 PARSERS: dict[str, Callable[[str], object]] = {
     ".yaml": _parse_yaml,
     ".yml": _parse_yaml,
-    ".json": _parse_json,
+    ".json": parse_json,
 }

@@ -74,8 +74,7 @@ class Team(ABC):
                 worker.last_words = reason
                 worker.kill()
                 self._replace(worker, answers)
-            if self._hangs.is_nobody_here(self._workers):
-                raise EngineError(self._why_nobody())
+            self._require_somebody()
         except EngineError as error:
             if not answers:
                 raise
@@ -117,6 +116,10 @@ class Team(ABC):
         self._hangs.listened(timeout_seconds)
         said += [self._inbox.get_nowait() for _ in range(self._inbox.qsize())]
         return ((worker, messages) for worker, messages in said if worker in self._workers)
+
+    def _require_somebody(self) -> None:
+        if self._hangs.is_nobody_here(self._workers):
+            raise EngineError(self._why_nobody())
 
     def _listen(self, worker: Worker, messages: list[Message] | None, answers: list[Answer]) -> None:
         """Takes in what a worker has said; one that is gone, or is about to, is replaced."""

@@ -12,6 +12,7 @@ from search.study import attributes
 from search.study.naming import Named
 from search.study.outcomes import Outcome, outcome_of
 from search.verification.judged import judged_verifications
+from search.verification.soundness import require_sound_runs, require_sound_trainings
 from storage.epochs import epochs_of
 from storage.runs import runs_of
 from storage.store import Store
@@ -48,7 +49,7 @@ def _row(named: Named, store: Store | None) -> dict[str, Any]:
         "macs": arch.macs,
         "receptive_field": arch.receptive_field,
     }
-    runs = _verification_runs(named, store) or (runs_of(store.engine, named.candidate.id) if store else [])
+    runs = _verification_runs(named, store) or _trainings(named, store)
     return row | (_means(runs) or _trial(named) or _preset(named) or dict.fromkeys(_RESULTS))
 
 
@@ -59,7 +60,16 @@ def _verification_runs(named: Named, store: Store | None) -> list[dict[str, Any]
     if named.study is not None and named.trial is not None:
         judged = [one for one in judged_verifications(named.study) if one.trial.number == named.trial.number]
         return judged[-1].runs if judged else []
-    return verification_runs_of(store.engine, named.candidate.id)
+    runs = verification_runs_of(store.engine, named.candidate.id)
+    require_sound_runs(named.label, runs)
+    return runs
+
+
+def _trainings(named: Named, store: Store | None) -> list[dict[str, Any]]:
+    """What `train` came to with the candidate."""
+    runs = runs_of(store.engine, named.candidate.id) if store else []
+    require_sound_trainings(named.label, runs)
+    return runs
 
 
 def _means(runs: list[dict[str, Any]]) -> dict[str, Any] | None:
@@ -96,7 +106,7 @@ def _trial(named: Named) -> dict[str, Any] | None:
         "on": f"{settings.dataset} {settings.split}",
         "runs": 1,
         "epochs": len(curves),
-        "gap": curves[-1]["train_accuracy"] - curves[-1]["eval_accuracy"],
+        "gap": curves[-1]["train_accuracy"] - curves[-1]["eval_accuracy"] if curves else None,
         **{key: facts[key] for key in ("sustained_accuracy", "best_accuracy", "held", "seconds")},
         "accuracies": [facts["sustained_accuracy"]],
     }

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 def percent(fraction: float | None) -> str:
     """An accuracy as `99.43%`, never rounded up past a target it missed; a dash for none."""
-    return "-" if fraction is None else f"{math.floor(fraction * 1e4 + 1e-6) / 1e2:.2f}%"
+    if fraction is None or not math.isfinite(fraction):
+        return "-"
+    return f"{math.floor(fraction * 1e4 + 1e-6) / 1e2:.2f}%"
 
 
 def points(fraction: float | None) -> str:
@@ -17,7 +19,7 @@ def points(fraction: float | None) -> str:
 
 def seconds_text(seconds: float | None) -> str:
     """A duration as `4.2 s`, `3 min 05 s` or `1 h 02 min`; a dash for none."""
-    if seconds is None:
+    if seconds is None or not math.isfinite(seconds):
         return "-"
     if seconds < 59.95:
         return f"{seconds:.1f} s"

@@ -23,20 +23,22 @@ from search.report.figures.look import (
 )
 from search.report.figures.search import rising
 from search.study.study import SearchStudy, open_study, study_names
+from storage.errors import StorageError
 
 _COLOURS = (BLUE, ORANGE, PURPLE, RED, GREY, GREEN)
 
 
 def find_arms(study: SearchStudy) -> list[SearchStudy]:
     """This study, then all others of its storage that asked the same and in which a candidate has ended."""
-    others = [_open(study, name) for name in study_names(study.store) if name != study.name]
-    return [study, *(one for one in others if one and are_comparable(one, study) and one.n_past_gate())]
+    others = [_comparable(study, name) for name in study_names(study.store) if name != study.name]
+    return [study, *(one for one in others if one is not None)]
 
 
-def _open(study: SearchStudy, name: str) -> SearchStudy | None:
+def _comparable(study: SearchStudy, name: str) -> SearchStudy | None:
     try:
-        return open_study(study.store, name)
-    except MnistSearchError:  # made by another program, or by a newer one
+        other = open_study(study.store, name)
+        return other if are_comparable(other, study) and other.n_past_gate() else None
+    except (MnistSearchError, StorageError):  # made by another program, or by a newer one, or damaged
         return None
 
 

@@ -57,10 +57,10 @@ class Space:
     def from_dict(cls, texts: Mapping[str, str]) -> "Space":
         """A space as it was stored: nothing is fitted again. A range that came later has its neutral value alone.
 
-        Raises MnistSearchError if a range without one is missing.
+        Raises MnistSearchError if a range without one is missing, and for a text that is no such range.
         """
         missing = {name: neutral_range(name) for name in DEFAULT_RANGES if name not in texts}
-        ranges: dict[str, Range] = {name: parse_range(text) for name, text in texts.items()}
+        ranges: dict[str, Range] = {name: _stored_range(name, text) for name, text in texts.items()}
         for name, neutral in missing.items():
             if neutral is None:
                 raise MnistSearchError(
@@ -173,6 +173,14 @@ class Space:
 
     def _widened(self, names: list[str], high: int) -> "Space":
         return self._with({name: IntRange(min(4, high // 2), high) for name in names})
+
+
+def _stored_range(name: str, text: str) -> Range:
+    """A range as a study keeps it; one that this program does not know may be of another version."""
+    try:
+        return read_range(name, text) if name in DEFAULT_RANGES else parse_range(text)
+    except MnistSearchError as error:
+        raise MnistSearchError(f"the study keeps an impossible range {name}: {error}") from None
 
 
 class _Asker:

@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial
 
 from models.candidate import Candidate
 from models.errors import MnistSearchError
+from models.kinds import LARGEST
 from models.presets import PRESETS, Preset
 from models.spec.file import load_spec
 from search.study.study import SearchStudy, candidate_of
@@ -36,7 +37,7 @@ def find_candidate(what: str, find_study: Callable[[], SearchStudy]) -> Named:
         return _winner(what, find_study())
     if what.isdecimal():
         study = find_study()
-        return _of_trial(study, study.trial(int(what)))
+        return _of_trial(study, study.trial(_number(what)))
     if what in PRESETS:
         return Named(what, PRESETS[what].candidate, preset=PRESETS[what])
     if what.endswith(_SPEC_SUFFIXES) or os.path.exists(what):
@@ -45,6 +46,11 @@ def find_candidate(what: str, find_study: Callable[[], SearchStudy]) -> Named:
         f"nothing is called {what!r}: say best, smallest, a trial number, a spec file, or a preset "
         f"({', '.join(PRESETS)})"
     )
+
+
+def _number(digits: str) -> int:
+    """Python itself refuses to read a number of thousands of digits; no trial has one."""
+    return int(digits) if len(digits) <= len(str(LARGEST)) else LARGEST + 1
 
 
 def _winner(what: str, study: SearchStudy) -> Named:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, cast
 
 from models.errors import MnistSearchError
+from models.kinds import FLAG, LARGEST, MAPPING, NUMBER, TEXT, WHOLE, Kind, misfits, shown
 from search.study.samplers import PRUNERS, SAMPLERS
 from trainer.data.names import DIGITS, SPLITS
 
@@ -54,7 +55,9 @@ class StudySettings:
             f"--sustain {self.sustain} is more than --epochs {self.epochs}: a training must have them all",
         )
         _require(self.max_params >= 1, f"--max-params {self.max_params}: the budget is at least 1 parameter")
+        _require(self.max_params <= LARGEST, f"--max-params {self.max_params}: the budget is at most {LARGEST:,}")
         _require(self.window >= 1, f"--window {self.window}: at least 1 candidate is under way")
+        _require(self.window <= LARGEST, f"--window {self.window}: at most {LARGEST:,} candidates are under way")
         _require(0 <= self.seed < 2**31, f"--seed {self.seed}: a seed is a whole number from 0 to {2**31 - 1:,}")
 
     def to_dict(self) -> dict[str, Any]:
@@ -63,11 +66,20 @@ class StudySettings:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "StudySettings":
-        """Settings as a study keeps them."""
-        known = {f.name for f in fields(cls)}
-        unknown = [key for key in data if key not in known]
+        """Settings as a study keeps them. Raises MnistSearchError for what no program of ours has written."""
+        _require(MAPPING.holds(data), f"its settings are damaged: they are {shown(data)}")
+        unknown = [key for key in data if key not in _KINDS]
         _require(not unknown, f"a newer mnist-search made this study, it has a setting {unknown[:1]}: update")
+        fault = next(misfits(data, _KINDS, ("dataset",)), None)
+        _require(fault is None, f"its settings are damaged: {fault}")
         return cls(**data)
+
+
+_TEXTS = Kind("a mapping of texts", lambda value: MAPPING.holds(value) and all(map(TEXT.holds, value.values())))
+_KINDS: dict[str, Kind] = {
+    f.name: {str: TEXT, int: WHOLE, float: NUMBER, bool: FLAG}.get(cast(type, f.type), _TEXTS)
+    for f in fields(StudySettings)
+}
 
 
 def default_epochs(dataset: str) -> int:

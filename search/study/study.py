@@ -7,16 +7,21 @@ from typing import Any
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
+from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial
 
 from models.candidate import Candidate
 from models.errors import MnistSearchError
+from models.kinds import LARGEST
+from models.printable import one_line
 from search.space.space import Space
 from search.study import attributes
 from search.study.outcomes import Outcome
 from search.study.samplers import make_pruner, quiet_optuna
+from search.study.soundness import DamagedStudyError, require_sound
 from search.study.settings import StudySettings, require_unchanged
 from search.study.trials import Trials, best_of, smallest_of
+from storage.damage import damage_told
 from storage.store import Store
 from storage.trials import n_trials, read_trial, read_trials
 
@@ -48,7 +53,7 @@ class SearchStudy:
     def snapshot(self) -> Trials:
         """The trials as they stood when they were first asked for, or at the last `refresh`."""
         if self._snapshot is None:
-            self._snapshot = Trials(read_trials(self.store.engine, self.study_id))
+            self._snapshot = Trials(require_sound(self.name, read_trials(self.store.engine, self.study_id)))
         return self._snapshot
 
     def refresh(self, trials: Sequence[FrozenTrial] | None = None) -> None:
@@ -60,13 +65,13 @@ class SearchStudy:
         return self.snapshot.of(*outcomes)
 
     def trial(self, number: int) -> FrozenTrial:
-        """The trial of this number as it stands now. Raises MnistSearchError if there is none."""
-        trial = read_trial(self.store.engine, self.study_id, number)
+        """The trial of this number as it stands now. Raises MnistSearchError if there is none, or it is damaged."""
+        trial = read_trial(self.store.engine, self.study_id, number) if number <= LARGEST else None
         if trial is None:
             n = n_trials(self.store.engine, self.study_id)
             held = f"0 to {n - 1}" if n else "none yet"
             raise MnistSearchError(f"study {self.name!r} has no trial {number}: it has {held}")
-        return trial
+        return require_sound(self.name, [trial])[0]
 
     def running(self) -> list[FrozenTrial]:
         """The trials that are in training, or were when their dispatcher was killed."""
@@ -94,10 +99,13 @@ class SearchStudy:
 
 
 def candidate_of(trial: FrozenTrial) -> Candidate:
-    """The candidate of a trial. Raises MnistSearchError for a trial that another program made."""
+    """The candidate of a trial. Raises MnistSearchError if it has none, or one that cannot be built."""
     if attributes.CANDIDATE not in trial.user_attrs:
         raise MnistSearchError(f"trial {trial.number} keeps no candidate: it was stopped before it had one")
-    return Candidate.from_dict(trial.user_attrs[attributes.CANDIDATE])
+    try:
+        return Candidate.from_dict(trial.user_attrs[attributes.CANDIDATE])
+    except MnistSearchError as error:
+        raise DamagedStudyError(one_line(f"the candidate of trial {trial.number} is damaged: {error}")) from None
 
 
 def open_study(store: Store, name: str) -> SearchStudy:
@@ -107,8 +115,10 @@ def open_study(store: Store, name: str) -> SearchStudy:
     if name not in names:
         held = f"there are {', '.join(names)}" if names else "there is none yet; `mnist-search run` begins one"
         raise MnistSearchError(f"no study {name!r} in {store.url.render_as_string()}: {held}")
-    study = optuna.load_study(study_name=name, storage=store.optuna)
-    return SearchStudy(store, study, _settings(study))
+    with damage_told(f"study {name!r}"):
+        study = optuna.load_study(study_name=name, storage=store.optuna)
+        attrs = study.user_attrs
+    return SearchStudy(store, study, _settings(name, attrs))
 
 
 def resume_study(store: Store, name: str, given: Mapping[str, Any]) -> SearchStudy:
@@ -141,7 +151,7 @@ def require_room(space: Space, max_params: int) -> None:
 
 def is_begun(store: Store, name: str) -> bool:
     """Whether a study of this name holds anything yet."""
-    for study in store.optuna.get_all_studies():
+    for study in _all_studies(store):
         if study.study_name == name:
             return bool(study.user_attrs) or store.optuna.get_n_trials(attributes.study_id(study)) > 0
     return False
@@ -149,7 +159,12 @@ def is_begun(store: Store, name: str) -> bool:
 
 def study_names(store: Store) -> list[str]:
     """The names of all studies, oldest first."""
-    return [study.study_name for study in store.optuna.get_all_studies()]
+    return [study.study_name for study in _all_studies(store)]
+
+
+def _all_studies(store: Store) -> list[FrozenStudy]:
+    with damage_told("the list of studies"):
+        return store.optuna.get_all_studies()
 
 
 def _with_pruner(study: SearchStudy) -> SearchStudy:
@@ -157,7 +172,10 @@ def _with_pruner(study: SearchStudy) -> SearchStudy:
     return study
 
 
-def _settings(study: optuna.Study) -> StudySettings:
-    if attributes.SETTINGS not in study.user_attrs:
-        raise MnistSearchError(f"study {study.study_name!r} was not made by mnist-search: name another with --study")
-    return StudySettings.from_dict(study.user_attrs[attributes.SETTINGS])
+def _settings(name: str, attrs: Mapping[str, Any]) -> StudySettings:
+    if attributes.SETTINGS not in attrs:
+        raise MnistSearchError(f"study {name!r} was not made by mnist-search: name another with --study")
+    try:
+        return StudySettings.from_dict(attrs[attributes.SETTINGS])
+    except MnistSearchError as error:
+        raise MnistSearchError(one_line(f"study {name!r}: {error}")) from None

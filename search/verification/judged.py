@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from models.errors import MnistSearchError
 from search.study.study import SearchStudy, candidate_of
 from search.verification.nominees import TRIAL_EPOCHS
+from search.verification.soundness import require_sound
 from search.verification.summary import summarise, sustained_of
 from storage.verifications import Verification, verification_runs_of, verifications_of
 
@@ -61,6 +62,7 @@ def runs_of(database: Engine, record: Verification) -> list[dict[str, Any]]:
         return []
     conditions = record.precision or "", record.torch or ""
     kept = verification_runs_of(database, record.candidate_id, record.dataset, conditions=conditions)
+    require_sound(record, kept)
     return sorted(kept, key=lambda run: int(run["seed_number"]))[: record.summary["n_seeds"]]
 
 

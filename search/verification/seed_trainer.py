@@ -11,6 +11,7 @@ from sqlalchemy import Engine as Database
 from search.engines.protocol import Engine
 from search.measures.curves import curve_facts
 from search.verification.seeds import fresh_seeds
+from search.verification.soundness import require_sound_runs
 from search.verification.trainings import Entry, SeedTraining, TrainingListener, train_all
 from storage.patience import Patience
 from storage.verifications import add_verification_run, verification_runs_of
@@ -85,6 +86,7 @@ class SeedTrainer:
         seeds = fresh_seeds(entry.candidate.id, question.split, n_seeds)
         of = entry.candidate.id, question.dataset, question.split
         runs = self._patience.call(lambda: verification_runs_of(self._database, *of, seeds, on))
+        require_sound_runs(entry.label, runs)
         return sorted(runs, key=lambda run: int(run["seed_number"]))
 
     def _facts(self, training: SeedTraining) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz.inputs import COUNTS
+from tests.helpers.many_inputs import COUNTS
 
 _MOST_BYTES = 3 << 30
 """What a test may take beyond what the process has: who asks for more gets a MemoryError."""

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import MnistSearchError
-from tests.fuzz.inputs import tried_on
 from tests.helpers.datasets import TEST_IMAGES, TRAIN_LABELS, idx_bytes, some_images, write_dataset
+from tests.helpers.many_inputs import tried_on
 from trainer.data.find import dataset_at_hand
 from trainer.data.idx import read_idx
 

@@ -18,8 +18,8 @@ from search.space.space import Space
 from search.study.settings import StudySettings
 from search.study.setup import StudyRequest, given_ranges
 from search.study.study import require_room
-from tests.fuzz.inputs import tried_on
-from tests.fuzz.values import changed, texts, values
+from tests.helpers.many_inputs import tried_on
+from tests.helpers.odd_values import changed, texts, values
 
 SUBJECT = "ranges"
 MOST_SECONDS = 30.0

@@ -18,16 +18,16 @@ from models.layer_table import arch_facts, layer_facts
 from models.printable import LONGEST_LINE
 from models.spec.file import dump_spec, load_spec
 from models.spec.reading import MOST_BYTES
-from tests.fuzz.inputs import tried_on
-from tests.fuzz.values import TEXTS, changed, values
+from tests.helpers.many_inputs import tried_on
+from tests.helpers.odd_values import TEXTS, changed, values
 from tests.helpers.strategies import candidates
 
 SUBJECT = "spec files"
 MOST_SECONDS = 5.0
 NAMES = st.sampled_from(["spec.yaml", "spec.json"])
 PIECES = (
-    *("&a ", "*a", "<<: *a", "!!binary ", "!!set ", "!!int ", "!!bool ", "!!timestamp ", "!!float ", "!!python/name:os "),
-    *("? ", "\t", "%TAG ! x", "---", "...", "|", ">", "- ", ": ", "{", "[", "'", '"', "0x", "0o7", "1:60:60", "2020-1-1"),
+    *("&a ", "*a", "<<: *a", "!!binary ", "!!set ", "!!int ", "!!bool ", "!!timestamp ", "!!float ", "!!python/name:os"),
+    *("? ", "\t", "%TAG ! x", "---", "...", "|", ">", "- ", ": ", "{", "[", "'", '"', "0x", "0o7", "1:60:60", "2020-1-"),
 )  # fmt: skip
 HEAD = "gap, conv: {out: 10, kernel: 1, then: []}]\n"
 

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 
 from models.errors import MnistSearchError, WorkFailedError
-from trainer.bundle.forms import FLOAT32, FORMS, Form, missing, run_forms
+from trainer.bundle.forms import FLOAT32, FORMS, PT2_FILE, Form, missing, run_forms
 from trainer.bundle.judged import TOLERANCE
 from trainer.bundle.manifest import MANIFEST_FILE, file_facts, read_manifest
 from trainer.bundle.vectors import Vectors, read_vectors
 from trainer.data.images import Images
+from trainer.formats.pt2_reading import harmless
 
 _INT8_TOLERANCE = 0.05
 """Of int8 logits, as a share of the largest: another processor's kernels may round a few sums otherwise."""
@@ -45,6 +46,8 @@ def check_bundle(folder: Path, find_test: Callable[[str], Images | None]) -> Che
     _refuse(folder, _changed(folder, manifest))
     vectors, test = read_vectors(folder), find_test(manifest["dataset"])
     forms = [form for form in FORMS if _was_measured(form, manifest)]
+    if any(form.file == PT2_FILE for form in forms):
+        harmless(folder / PT2_FILE)  # what was compiled or is called `load_weights.py` can be read; a pickle hides
     not_run = {form: reason for form in forms if (reason := missing(form)) is not None}
     logits = _logits(folder, [form for form in forms if form not in not_run], vectors, test, manifest)
     n = len(vectors.labels)

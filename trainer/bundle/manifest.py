@@ -2,11 +2,15 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from models.errors import MnistSearchError
+from models.printable import one_line
+from models.spec.parsers import parse_json
+from models.spec.reading import read_text
 
 MANIFEST_FILE = "manifest.json"
 _FORMAT = "mnist-search bundle "
@@ -25,14 +29,12 @@ def write_manifest(facts: Mapping[str, Any], folder: Path) -> None:
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The facts of a bundle. Raises MnistSearchError if there are none, or not those that were written."""
     path = folder / MANIFEST_FILE
+    if not os.path.lexists(path):
+        raise MnistSearchError(f"{folder} is no bundle: it has no {MANIFEST_FILE}")
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise MnistSearchError(f"{folder} is no bundle: it has no {MANIFEST_FILE}") from None
-    except OSError as error:
-        raise MnistSearchError(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise MnistSearchError(f"{path} is damaged: {error}") from None
+        facts = parse_json(read_text(path, "another bundle"))
+    except MnistSearchError as error:
+        raise MnistSearchError(one_line(f"{path} is damaged: {error}")) from None
     if not isinstance(facts, dict) or facts.get("format") != BUNDLE_FORMAT:
         raise MnistSearchError(f"{path} is not of a bundle that this version knows ({BUNDLE_FORMAT})")
     rest = {key: value for key, value in facts.items() if key != _CHECKSUM}
@@ -51,22 +53,32 @@ def _text(value: object) -> str:
 
 
 def _is_whole(facts: Mapping[str, Any]) -> bool:
-    """Whether all is there that this program reads, and files are told by names alone."""
-    files, measured = facts.get("files"), facts.get("measured")
-    if any(key not in facts for key in _WANTED) or not isinstance(files, dict) or not isinstance(measured, list):
-        return False
-    are_files = all(Path(name).name == name and {"size_bytes", "sha256"} <= {*of} for name, of in files.items())
-    return are_files and all({"file", "numbers", "accuracy"} <= {*one} for one in measured)
+    """Whether all is there that this program reads, of the types that it has, and files are told by names alone."""
+    return (
+        all(key in facts for key in _WANTED)
+        and isinstance(facts["name"], str)
+        and isinstance(facts["dataset"], str)
+        and isinstance(facts["files"], dict)
+        and all(Path(name).name == name and _has(of, size_bytes=int, sha256=str) for name, of in facts["files"].items())
+        and isinstance(facts["measured"], list)
+        and all(_has(one, file=str, numbers=str, accuracy=(int, float)) for one in facts["measured"])
+        and _has(facts.get("made", {"packages": {}}), packages=dict)
+    )
+
+
+def _has(value: object, **types: type | tuple[type, ...]) -> bool:
+    """Whether it is a mapping that has these keys, with values of these types."""
+    return isinstance(value, Mapping) and all(isinstance(value.get(key), of) for key, of in types.items())
 
 
 def is_bundle(folder: Path) -> bool:
     """Whether a folder holds a bundle of some version, be it damaged, and nothing else: then it may be replaced."""
     try:
-        facts = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+        facts: Any = parse_json(read_text(folder / MANIFEST_FILE, "another bundle"))
         known = {MANIFEST_FILE, *facts["files"]}
         inside = list(folder.iterdir())
         is_ours = facts["format"].startswith(_FORMAT) and isinstance(facts["files"], dict)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (MnistSearchError, OSError, KeyError, TypeError, AttributeError):
         return False
     return is_ours and all(path.name in known and path.is_file() and not path.is_symlink() for path in inside)
 

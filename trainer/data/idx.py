@@ -63,8 +63,8 @@ def _read_bytes(path: Path) -> bytes:
             raise MnistSearchError(
                 f"{path} is too large: {unpacked} has more than {MOST_BYTES >> 20} MiB; fetch it again"
             )
-        return raw
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise MnistSearchError(f"{path} is not a whole gzip file ({error}); fetch it again") from None
     except OSError as error:
         raise MnistSearchError(f"{path} cannot be read: {error.strerror}") from None
+    return raw

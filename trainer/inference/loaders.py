@@ -18,9 +18,11 @@ def open_pt2(path: Path) -> Run:
     """A program of torch.export, such as `model.pt2`."""
     import torch
 
+    from trainer.formats.pt2_reading import read_pt2
+
     # torch 2.11 warns of its own reading.
     with _silenced("torch.export"), warnings.catch_warnings(action="ignore", category=UserWarning):
-        network = torch.export.load(path).module()
+        network = read_pt2(path)
 
     def run(images: np.ndarray) -> np.ndarray:
         with torch.inference_mode():

@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from models.errors import MnistSearchError, WorkFailedError
+from models.spec.parsers import parse_json
+from models.spec.reading import read_text
 from trainer.data.names import class_names
 from trainer.inference.loaders import LOADERS, Run
 
@@ -90,11 +91,17 @@ def open_model(path: Path) -> Model:
 
 def _refuse_changed(file: Path, told: dict[str, Any]) -> None:
     """Raises MnistSearchError if a file, or what it is read with, is not as its bundle's manifest says."""
+    files = told.get("files")
     for name in (file.name, *_BESIDE.get(file.suffix, ())):
-        wanted = told.get("files", {}).get(name)
+        wanted = files.get(name) if isinstance(files, dict) else None
         path = file.with_name(name)
-        if wanted is not None and path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != wanted["sha256"]:
+        if wanted is not None and path.is_file() and not _is_as_told(path, wanted):
             raise MnistSearchError(f"{path} is damaged: its checksum is not that of {_MANIFEST} beside it")
+
+
+def _is_as_told(path: Path, wanted: object) -> bool:
+    checksum = wanted.get("sha256") if isinstance(wanted, dict) else None
+    return hashlib.sha256(path.read_bytes()).hexdigest() == checksum
 
 
 def _not_there(path: Path, file: Path) -> str:
@@ -106,10 +113,11 @@ def _not_there(path: Path, file: Path) -> str:
 def _manifest(path: Path) -> dict[str, Any]:
     """What is told beside a file; nothing where it lies alone, or beside something else of that name."""
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        return told if len(told["classes"]) == 10 else {}
-    except (OSError, ValueError, KeyError, TypeError):
+        told = parse_json(read_text(path, "a bundle"))
+    except MnistSearchError:
         return {}
+    is_ours = isinstance(told, dict) and isinstance(told.get("classes"), list) and len(told["classes"]) == 10
+    return told if is_ours else {}  # type: ignore[return-value]
 
 
 @contextlib.contextmanager

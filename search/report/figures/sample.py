@@ -1,5 +1,6 @@
 """Samples of trials, where all of them would be too many to draw."""
 
+import contextlib
 import random
 from collections.abc import Iterable, Sequence
 
@@ -29,16 +30,18 @@ def as_study(trials: Iterable[FrozenTrial], floor: float = 0.0) -> optuna.Study:
     """Trained trials as a study in memory, which Optuna's plots read, the most accurate last.
 
     Its values are accuracies in percent; those below `floor`, a fraction, are raised to it. The real study would be
-    copied from the database, candidates and all, at each plot.
+    copied from the database, candidates and all, at each plot. What Optuna does not take is left out: trials that
+    another program has added may have other choices for a value of the same name.
     """
     study = optuna.create_study(direction="maximize")
-    study.add_trials(
-        create_trial(
-            state=TrialState.COMPLETE,
-            value=100 * max(trial.value or 0.0, floor),
-            params=trial.params,
-            distributions=trial.distributions,
-        )
-        for trial in sorted(trials, key=lambda trial: trial.value or 0.0)
-    )
+    for trial in sorted(trials, key=lambda trial: trial.value or 0.0):
+        with contextlib.suppress(ValueError):
+            study.add_trial(
+                create_trial(
+                    state=TrialState.COMPLETE,
+                    value=100 * max(trial.value or 0.0, floor),
+                    params=trial.params,
+                    distributions=trial.distributions,
+                )
+            )
     return study

@@ -1,4 +1,4 @@
-"""How many inputs a property is tried on: few in every run of the tests, many by `make fuzz`; and how many they were."""
+"""On how many inputs a property is tried: few in every run of the tests, many by `make fuzz`; and a count of them."""
 
 from collections import Counter
 from collections.abc import Callable
