@@ -28,28 +28,28 @@ class DamagedError(StorageError):
 
 
 def whole(value: object) -> int:
-    """The number in a column. Raises ValueError for what is none: SQLite keeps anything in any column."""
+    """The number in a column. Raises TypeError for what is none: SQLite keeps anything in any column."""
     if type(value) is not int:
-        raise ValueError(f"{value!r:.60} is no whole number")
+        raise TypeError(f"{value!r:.60} is no whole number")
     return value
 
 
 def number(value: object) -> float:
-    """The number in a column. Raises ValueError for what is none."""
+    """The number in a column. Raises TypeError for what is none."""
     if type(value) is not float and type(value) is not int:
-        raise ValueError(f"{value!r:.60} is no number")
+        raise TypeError(f"{value!r:.60} is no number")
     return value
 
 
 def text(value: object) -> str:
-    """The text in a column. Raises ValueError for what is none."""
+    """The text in a column. Raises TypeError for what is none."""
     if not isinstance(value, str):
-        raise ValueError(f"{value!r:.60} is no text")
+        raise TypeError(f"{value!r:.60} is no text")
     return value
 
 
 def mapping(value: object) -> dict[str, Any]:
-    """The mapping in a column of JSON. Raises ValueError for what is none."""
+    """The mapping in a column of JSON. Raises TypeError for what is none."""
     if not isinstance(value, dict):
-        raise ValueError(f"{value!r:.60} is no mapping")
+        raise TypeError(f"{value!r:.60} is no mapping")
     return value

@@ -1,12 +1,13 @@
 """GrowingTrials: the trials of a study, read again and again while it grows."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from optuna.trial import FrozenTrial
 from sqlalchemy import Engine
 
+from storage.damage import DamagedError
 from storage.trials import read_changed
 
 
@@ -17,16 +18,23 @@ class GrowingTrials:
     be asked by several threads.
     """
 
-    def __init__(self, engine: Engine, study_id: int) -> None:
+    def __init__(
+        self, engine: Engine, study_id: int, seen_as: Callable[[FrozenTrial], FrozenTrial] = lambda trial: trial
+    ) -> None:
+        """`seen_as` makes of each trial that was read the one that is given out, with the same number and times."""
         self._engine = engine
         self._study_id = study_id
+        self._seen_as = seen_as
         self._lock = threading.Lock()
         self._trials: list[FrozenTrial] = []
         self.n_deletions = 0
         """How often the study was found to be gone, with another one in its place or none."""
 
     def read(self) -> list[FrozenTrial]:
-        """All trials as they stand now, in the order of their numbers. Who changes the list changes a copy."""
+        """All trials as they stand now, in the order of their numbers. Who changes the list changes a copy.
+
+        Raises DamagedError if numbers are missing.
+        """
         with self._lock:
             again = self._to_read_again()
             changed = self._changed(again)
@@ -34,7 +42,9 @@ class GrowingTrials:
                 self._trials = []
                 self.n_deletions += 1
                 changed = self._changed([])
-            for trial in changed:
+            for trial in map(self._seen_as, changed):
+                if not 0 <= trial.number <= len(self._trials):
+                    raise DamagedError(f"the list of trials is damaged: number {len(self._trials)} is missing")
                 if trial.number == len(self._trials):
                     self._trials.append(trial)
                 elif not self._trials[trial.number].state.is_finished():

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, func, inspect, select, text, update
 from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.orm import Session
 
+from storage.damage import damage_told, whole
 from storage.errors import StorageError
 from storage.migrations import MIGRATIONS, VERSION
 from storage.migrations.exact_text import keep_text_exact
@@ -118,5 +119,8 @@ _LOCKS = {"sqlite": _sqlite_lock, "postgresql": _postgresql_lock, "mysql": _mysq
 def _stored_version(engine: Engine) -> int | None:
     if not inspect(engine).has_table(SchemaVersion.__tablename__):
         return None
-    with Session(engine) as session:
-        return session.scalar(select(SchemaVersion.version))
+    with damage_told("the version of its tables"), Session(engine) as session:
+        found: object = session.scalar(select(SchemaVersion.version))
+        if found is not None and whole(found) < 1:
+            raise ValueError(f"{found}")
+    return None if found is None else whole(found)

@@ -38,8 +38,8 @@ class _Careful(yaml.composer.Composer, yaml.constructor.BaseConstructor):
     """
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            alias = self.peek_event()
+        if self.check_event(yaml.AliasEvent):  # type: ignore[attr-defined]
+            alias = self.peek_event()  # type: ignore[attr-defined]
             place = _place(alias.start_mark)
             raise MnistSearchError(f"the alias *{alias.anchor} is not read: write out what it stands for ({place})")
         return super().compose_node(parent, index)

@@ -1,13 +1,22 @@
 """What a command says that could not do its work, and its exit code."""
 
 from models.errors import MnistSearchError, WorkFailedError
+from models.printable import one_line
 from storage.errors import StorageError, StorageFailedError, StudyLostError
 
 EXIT_FAILED, EXIT_WRONG_USE = 1, 2
 
 
+_LONGEST = 2_000
+
+
 def ending_of(error: Exception) -> tuple[str, int] | None:
     """The line and the exit code of an error; None of one that is a fault of this program, and wants its traceback."""
+    ending = _ending_of(error)
+    return None if ending is None else (one_line(ending[0], _LONGEST), ending[1])
+
+
+def _ending_of(error: Exception) -> tuple[str, int] | None:
     match error:
         case StorageFailedError() | StudyLostError():
             return str(error), EXIT_FAILED
@@ -16,7 +25,7 @@ def ending_of(error: Exception) -> tuple[str, int] | None:
         case WorkFailedError():
             return f"{error}{'; what was finished is kept' if error.keeps_what_is_done else ''}", EXIT_FAILED
     if hasattr(error, "format_message"):  # click's: an unknown option, a value that is no number
-        return f"{' '.join(error.format_message().split())} (see mnist-search --help)", EXIT_WRONG_USE
+        return f"{one_line(error.format_message(), _LONGEST // 2)} (see mnist-search --help)", EXIT_WRONG_USE
     failed = _disk_or_database(error)
     return None if failed is None else (failed, EXIT_FAILED)
 

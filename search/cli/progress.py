@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from optuna.trial import FrozenTrial
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from models.printable import printable
+from search.cli.tables import console
 from search.cli.worker_lines import fewer_slots_text, lost_text, ready_text, team_text
 from search.dispatch.listener import Listener, SearchState, TrialEnded
 from search.measures.words import percent, plural, seconds_text
@@ -27,11 +29,11 @@ _MAX_SHOWN = 8
 @contextmanager
 def progress_listener() -> Iterator[Listener]:
     """The listener that suits stderr."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    on = console(sys.stderr)
+    if not on.is_terminal:
         yield PlainProgress()
         return
-    with Live(console=console, auto_refresh=False, transient=True) as live:
+    with Live(console=on, auto_refresh=False, transient=True) as live:
         yield LiveProgress(live)
 
 
@@ -74,13 +76,13 @@ class LiveProgress(Listener):
         self._drawn = 0.0
 
     def slots_fell(self, state: SearchState, worker: Slots) -> None:
-        self._live.console.print(fewer_slots_text(worker), highlight=False)
+        self._live.console.print(printable(fewer_slots_text(worker)))
 
     def worker_lost(self, state: SearchState, worker: Lost) -> None:
-        self._live.console.print(lost_text(worker), highlight=False)
+        self._live.console.print(printable(lost_text(worker)))
 
     def waiting(self, state: SearchState, text: str) -> None:
-        self._live.console.print(text, highlight=False)
+        self._live.console.print(printable(text))
 
     def changed(self, state: SearchState) -> None:
         if time.monotonic() - self._drawn >= _REDRAW_SECONDS:
@@ -89,7 +91,7 @@ class LiveProgress(Listener):
 
     def ended(self, state: SearchState, trial: TrialEnded) -> None:
         if trial.outcome is Outcome.TRAINED:
-            self._live.console.print(ended_text(trial), highlight=False)
+            self._live.console.print(printable(ended_text(trial)))
         self.changed(state)
 
 
@@ -99,7 +101,7 @@ def render(state: SearchState) -> Group:
     left = f"  {seconds_text(state.seconds_left)} left" if state.seconds_left is not None else ""
     head = Table.grid(padding=(0, 1))
     head.add_row(
-        Text(f"{state.study_name}", style="bold"),
+        Text(printable(state.study_name), style="bold"),
         ProgressBar(state.n_total, state.n_done, width=30),
         f"{state.n_done}/{state.n_total}{left}",
     )

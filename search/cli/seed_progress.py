@@ -5,12 +5,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from models.printable import printable
+from search.cli.tables import console
 from search.cli.worker_lines import fewer_slots_text, lost_text, ready_text
 from search.measures.objective import sustained_accuracy
 from search.measures.words import percent, plural, seconds_text
@@ -24,11 +26,11 @@ _MAX_SHOWN = 8
 @contextmanager
 def seed_progress(sustain: int) -> Iterator[TrainingListener]:
     """The listener that suits stderr."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    on = console(sys.stderr)
+    if not on.is_terminal:
         yield PlainSeedProgress(sustain)
         return
-    with Live(console=console, auto_refresh=False, transient=True) as live:
+    with Live(console=on, auto_refresh=False, transient=True) as live:
         yield LiveSeedProgress(sustain, live)
 
 
@@ -96,7 +98,7 @@ class LiveSeedProgress(PlainSeedProgress):
         self._draw()
 
     def _say(self, text: str) -> None:
-        self._live.console.print(text, highlight=False)
+        self._live.console.print(printable(text))
 
     def _draw(self) -> None:
         table = Table.grid(padding=(0, 2))
@@ -108,7 +110,7 @@ class LiveSeedProgress(PlainSeedProgress):
         for training in list(self._running.values())[:_MAX_SHOWN]:
             epochs, last = training.entry.candidate.recipe.epochs, training.records[-1]
             table.add_row(
-                f"{training.entry.label}, seed {training.seed_number}",
+                f"{printable(training.entry.label)}, seed {training.seed_number}",
                 ProgressBar(epochs, last.epoch, width=24),
                 f"epoch {last.epoch}/{epochs}  {percent(last.eval_accuracy)}",
             )

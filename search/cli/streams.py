@@ -1,7 +1,10 @@
-"""stdout and stderr that outlast their terminal.
+"""stdout and stderr that outlast their terminal, and steer it only by what this program draws.
 
 Whoever writes to a terminal that was closed gets an error, in the middle of whatever was to be told of. A command has
 better things to do then: to hand back what it was at, or to go on, where its user wanted it to (`nohup`, `disown`).
+
+Names of studies and files, and all that a database tells, are other people's texts: what would move the cursor or turn
+the direction of writing is shown as a code, wherever it is printed. A view that rich draws goes through `drawing`.
 """
 
 import errno
@@ -11,6 +14,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO, cast
+
+from models.printable import printable
 
 _is_hung_up = False
 
@@ -34,6 +39,11 @@ def lasting_streams() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
+def drawing(stream: TextIO) -> TextIO:
+    """The same stream for whoever colours and moves the cursor, and sees to it that texts do not."""
+    return cast(TextIO, _LastingStream(stream._stream, draws=True)) if isinstance(stream, _LastingStream) else stream
+
+
 def turn_off(stream: TextIO) -> None:
     """Lets all that is still to be written to a stream go nowhere."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -44,15 +54,17 @@ def turn_off(stream: TextIO) -> None:
 class _LastingStream:
     """A stream whose reader may be gone; in all else it is the stream."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, draws: bool = False) -> None:
         self._stream = stream
+        self._draws = draws
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
+        shown = text if self._draws else "\n".join(map(printable, text.split("\n")))
         try:
-            return self._stream.write(text)
+            return self._stream.write(shown)
         except OSError as error:
             self._forgive(error)
             return len(text)

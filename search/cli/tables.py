@@ -1,11 +1,15 @@
 """Tables and JSON on a terminal."""
 
 import json
+import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
+
+from models.printable import printable
+from search.cli.streams import drawing
 
 
 def print_json(facts: object) -> None:
@@ -16,12 +20,17 @@ def print_json(facts: object) -> None:
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None) -> None:
     """A table on stdout: words to the left, numbers to the right, no colours into a pipe."""
     table = Table(
-        title=title, title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold"
+        title=None if title is None else printable(title),
+        title_justify="left",
+        box=None,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        header_style="bold",
     )
     for name in columns:
         table.add_column(name, justify="left" if name in _WORDS else "right", overflow="fold")
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
+        table.add_row(*(printable(str(cell)) for cell in row))
     console().print(table)
 
 
@@ -32,9 +41,14 @@ def print_markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Non
         print("| " + " | ".join(str(cell) for cell in line) + " |")
 
 
-def console() -> Console:
-    """A console on stdout that neither guesses at colours nor wraps lines at less than 80 columns in a pipe."""
-    return Console(highlight=False, soft_wrap=False)
+def console(on: TextIO | None = None) -> Console:
+    """A console on stdout, or another stream, that takes every text as it stands.
+
+    It neither guesses at colours nor looks for marks in what it prints, nor wraps lines at less than 80 columns in a
+    pipe. Other people's texts have to be `printable`.
+    """
+    file = drawing(sys.stdout if on is None else on)
+    return Console(file=file, highlight=False, markup=False, emoji=False, soft_wrap=False)
 
 
 _WORDS = {"layer", "name", "source", "in", "out", "on", "file", "numbers"}

@@ -141,15 +141,16 @@ def _print_epochs(single: "SingleTraining", to_stdout: bool) -> None:
 @contextmanager
 def _batch_bar() -> Iterator[Callable[[int, int], None] | None]:
     """A bar over the batches of each epoch on a terminal; None elsewhere."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    from search.cli.tables import console
+
+    on = console(sys.stderr)
+    if not on.is_terminal:
         yield None
         return
     columns = (TextColumn("{task.description}"), BarColumn(30), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as progress:
+    with Progress(*columns, console=on, transient=True, redirect_stdout=sys.stdout.isatty()) as progress:
         task = progress.add_task("batches", total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 

@@ -12,6 +12,7 @@ from search.dashboard.view import StudyView
 from search.dashboard.watched import WatchedStudy
 from search.report.page import build_page
 from storage.artifacts import Artifacts
+from storage.errors import StorageError
 from storage.trials import place_of_trial
 
 
@@ -44,11 +45,11 @@ class DashboardArtifacts:
     def _make(self, made: Made) -> bytes:
         try:
             if made.kind is Kind.REPORT:
-                return build_page(self._watched(made.owner_id).study_now(), None).encode()
+                return build_page(self._watched(made.owner_id).study_now(), None).encode(errors="backslashreplace")
             study_id, number = place_of_trial(self._view.store.engine, made.owner_id)
             study = self._watched(study_id).study
             return trial_file(study, study.trial(number), made.kind)
-        except (KeyError, MnistSearchError):
+        except (KeyError, MnistSearchError, StorageError):
             raise ArtifactNotFound(f"there is no artifact {made.artifact_id}") from None
 
     def _watched(self, study_id: int) -> WatchedStudy:

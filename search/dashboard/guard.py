@@ -7,10 +7,10 @@ from typing import Any
 
 from optuna.artifacts.exceptions import ArtifactNotFound
 
+from models.printable import one_line
 from search.dashboard import artifacts
 from search.dashboard.access import Access
 from search.dashboard.hosts import is_from_elsewhere, is_known, known_names
-from search.dashboard.quiet import printable
 from search.dashboard.tokens import require_token
 from search.dashboard.wsgi import PLAIN, READING, Answer, App, ask, short_answer
 
@@ -109,5 +109,5 @@ def _answer_of(app: App, environ: dict[str, Any]) -> Answer:
         return answer
     answer.close()
     text = f"dashboard: {environ['REQUEST_METHOD']} {path}: {type(fault).__name__}: {fault}"
-    print(printable(text), file=sys.stderr, flush=True)
+    print(one_line(text), file=sys.stderr, flush=True)
     return short_answer("500 Internal Server Error", "this failed: the dashboard's terminal says why\n")

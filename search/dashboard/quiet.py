@@ -5,6 +5,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from models.printable import one_line
+
 _LOGGERS = ("waitress", "optuna_dashboard")
 
 
@@ -32,13 +34,8 @@ def quiet() -> Iterator[None]:
             logger.propagate = propagate
 
 
-def printable(text: str) -> str:
-    """One line without control codes: what a stranger sent must not steer a terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
-
-
 class _OneLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         text = (record.getMessage().splitlines() or [""])[0]
         fault = f": {record.exc_info[1]!r}" if record.exc_info else ""
-        return printable(f"dashboard: {text}{fault}")
+        return one_line(f"dashboard: {text}{fault}")

@@ -14,15 +14,19 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from models.errors import MnistSearchError
 from search.dashboard.figures import figure_texts
 from search.dashboard.made_files import curves_path, files_of_trial
+from search.dashboard.markdown import plain
 from search.dashboard.study_note import study_note
 from search.dashboard.told import Told
 from search.dashboard.trial_note import trial_note
 from search.report.verified import verified_trials
 from search.report.winner import Winner, find_winner
 from search.study import attributes
+from search.study.soundness import sound_or_foreign
 from search.study.study import SearchStudy
+from storage.errors import StorageError
 from storage.growing_trials import GrowingTrials
 from storage.verifications import n_finished_verifications
 
@@ -50,13 +54,15 @@ class WatchedStudy:
         self.told = Told()
         """What was said of its ended trials."""
         self._lock = threading.RLock()
-        self._reader = GrowingTrials(study.store.engine, study.study_id)
+        self._reader = GrowingTrials(study.store.engine, study.study_id, sound_or_foreign)
         self._trials: list[FrozenTrial] = []
         self._shown: dict[int, tuple[FrozenTrial, FrozenTrial]] = {}
         self._notes: dict[int, tuple[FrozenTrial, str]] = {}
         self._said: dict[int | None, deque[str]] = {}
         self._verified: dict[int, Mapping[str, Any]] = {}
         self._winner: Winner | None = None
+        self._fault: str | None = None
+        """Why its verifications and its winner cannot be told of."""
         self._every = 1
         self._state = (-1, -1, 0)
         self._page: Page | None = None
@@ -93,7 +99,10 @@ class WatchedStudy:
             if known is None or known[0] is not trial:
                 study = self.study
                 curves = curves_path(study.study_id, trial)
-                text = trial_note(trial, study.name, study.settings, self._verified.get(number), curves)
+                try:
+                    text = trial_note(trial, study.name, study.settings, self._verified.get(number), curves)
+                except MnistSearchError as error:  # its candidate is damaged
+                    text = _fault_note(error)
                 known = self._notes[number] = (trial, text)
                 self._remember(number, text)
             return known[1]
@@ -117,11 +126,19 @@ class WatchedStudy:
             if self._page is None or (state != self._page_state and is_due):
                 began = time.thread_time()
                 self.study.refresh(self._trials)
-                self._page = study_note(self.study, self._winner), figure_texts(self.study, self._winner)
+                self._page = self._made_page()
                 self._page_cost, self._page_at = time.thread_time() - began, time.monotonic()
                 self._page_state = state
                 self._remember(None, self._page[0])
             return self._page
+
+    def _made_page(self) -> Page:
+        try:
+            if self._fault is None:
+                return study_note(self.study, self._winner), figure_texts(self.study, self._winner)
+        except (MnistSearchError, StorageError) as error:
+            return _fault_note(error), []
+        return _fault_note(self._fault), []
 
     def _read(self) -> None:
         """Reads what has changed, and what follows from it."""
@@ -136,10 +153,13 @@ class WatchedStudy:
         if every != self._every:
             self._every = every
             self._shown.clear()
-        if state[1:] != self._state[1:]:
-            self._verified = {one.trial.number: one.summary for one in reversed(verified_trials(self.study))}
-            self._notes.clear()
-        self._winner = find_winner(self.study)
+        try:
+            if state[1:] != self._state[1:]:
+                self._verified = {one.trial.number: one.summary for one in reversed(verified_trials(self.study))}
+                self._notes.clear()
+            self._winner, self._fault = find_winner(self.study), None
+        except (MnistSearchError, StorageError) as error:  # what else is kept of it is damaged
+            self._winner, self._fault = None, str(error)
         self._state = state
 
     @property
@@ -156,6 +176,11 @@ class WatchedStudy:
             has_curve = trial.number % self._every == 0 or not trial.state.is_finished()
             known = self._shown[trial.number] = (trial, _shown(trial, has_curve))
         return known[1]
+
+
+def _fault_note(fault: object) -> str:
+    """What stands in the place of a note of ours: the page itself shows all that it can."""
+    return f"**{plain(str(fault))}.**"
 
 
 def _every(n_trials: int) -> int:

@@ -35,7 +35,7 @@ def write_report(study: SearchStudy, data_dir: Path | None, out: Path) -> int:
 
     It appears under its name whole, or not at all.
     """
-    content = build_page(study, data_dir).encode()
+    content = build_page(study, data_dir).encode(errors="backslashreplace")  # halves of letters, in a name
     part = None
     try:
         with tempfile.NamedTemporaryFile(dir=out.parent, prefix=f".{out.name}.", delete=False) as file:

@@ -1,9 +1,11 @@
 """A bundle kept with its study, as an artifact of Optuna's: whoever has the study has its networks."""
 
 import json
+import re
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 from optuna.artifacts import upload_artifact
 
@@ -12,13 +14,17 @@ from search.study import attributes
 from search.study.study import SearchStudy
 from storage.faults import disk_fault
 
+_OUTSIDE = re.compile(r"[^\w.-]+")
+_LONGEST = 100
+
 
 def attach(study: SearchStudy, folder: Path, name: str) -> str | None:
     """Keeps the bundle in a folder with its study as `NAME.zip`, in the place of an earlier one of that name.
 
     Returns the file's name; None if the study may only be read. Raises MnistSearchError if it cannot be written.
     """
-    store, file_name = study.store, f"{name}.zip"
+    store, name = study.store, file_stem(name)
+    file_name = f"{name}.zip"
     if store.is_copy:
         return None
     try:
@@ -42,5 +48,20 @@ def attach(study: SearchStudy, folder: Path, name: str) -> str | None:
 def _artifact_id(study: SearchStudy, file_name: str) -> str | None:
     """The number of a study's artifact of this name; None if it has none."""
     attrs = study.store.optuna.get_study_system_attrs(study.study_id)
-    kept = (json.loads(text) for key, text in attrs.items() if key.startswith(attributes.ARTIFACT))
-    return next((meta["artifact_id"] for meta in kept if meta and meta["filename"] == file_name), None)
+    kept = (_meta(text) for key, text in attrs.items() if key.startswith(attributes.ARTIFACT))
+    return next((meta["artifact_id"] for meta in kept if meta.get("filename") == file_name), None)
+
+
+def _meta(text: object) -> dict[str, str]:
+    """What Optuna keeps of a file; nothing where it was removed, or somebody wrote something else there."""
+    try:
+        meta: Any = json.loads(text) if isinstance(text, str) else None
+    except ValueError:
+        return {}
+    is_sound = isinstance(meta, dict) and all(isinstance(meta.get(key), str) for key in ("artifact_id", "filename"))
+    return dict(meta) if is_sound else {}
+
+
+def file_stem(name: str) -> str:
+    """A name that may hold anything, as one of a file: it leads into no other folder, and hides nowhere."""
+    return _OUTSIDE.sub("-", name)[:_LONGEST].lstrip(".-") or "bundle"

@@ -1,9 +1,7 @@
 """Which trained network a name stands for: a seed of its verification, or what the search kept."""
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -13,7 +11,7 @@ from models.errors import MnistSearchError
 from search.study import attributes
 from search.study.naming import Named
 from search.study.study import SearchStudy
-from search.study.weights import load_weights
+from search.study.weights import load_weights, state_dict_of
 from search.verification.judged import judged_verifications, median_run, runs_of, summary_of
 from storage.store import Store
 from storage.verifications import Verification, all_verifications, verification_weights
@@ -137,10 +135,9 @@ def _weights_of(
             f"of seed {run['seed_number']} of {what} no network was kept, as older versions did: {again}"
         )
     try:
-        weights: dict[str, torch.Tensor] = torch.load(io.BytesIO(kept), weights_only=True)
-    except (EOFError, RuntimeError, UnpicklingError):
+        return state_dict_of(kept, candidate.arch)
+    except ValueError:
         raise MnistSearchError(f"the network of seed {run['seed_number']} is damaged: {again}") from None
-    return weights
 
 
 def _of_trial(named: Named, study: SearchStudy) -> Chosen:

@@ -84,7 +84,7 @@ _LEAST: dict[str, int] = {
 }  # fmt: skip
 _MOST: dict[str, int] = {
     "stem_depth": 32, "body_depth": 32, "n_expansions": 32, "stem_width": 4096, "transition_width": 4096,
-    "body_width": 4096, "expansion_width": 4096, "hidden_width": 4096, "warmup_epochs": MOST_EPOCHS,
+    "body_width": 4096, "expansion_width": 4096, "hidden_width": 4096, "body_repeats": 32, "warmup_epochs": MOST_EPOCHS,
     "step_count": MOST_EPOCHS, "plateau_patience": MOST_EPOCHS,
 }  # fmt: skip
 """Far beyond any network that is small: every depth is gone through to find the smallest network of a space."""

@@ -111,10 +111,10 @@ def _require_same_ranges(study: SearchStudy, ranges: Mapping[str, str]) -> None:
 def _read_space(path: Path) -> dict[str, str]:
     try:
         data = parse_texts(read_text(path, "a file of ranges"))
-        if not isinstance(data, dict):
-            raise MnistSearchError("not a mapping of ranges, such as `body_width: 4:16`")
     except MnistSearchError as error:
         raise MnistSearchError(one_line(f"{path}: {error}")) from None
+    if not isinstance(data, dict):
+        raise MnistSearchError(f"{path}: not a mapping of ranges, such as `body_width: 4:16`")
     return {str(name): _range_text(value) for name, value in data.items()}
 
 

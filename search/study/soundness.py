@@ -10,7 +10,22 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from models.errors import MnistSearchError
-from models.kinds import AMOUNT, COUNT, FLAG, MAPPING, NOTHING, NUMBER, SHARE, TEXT, WHOLE, Kind, misfits, one_of, shown
+from models.kinds import (
+    AMOUNT,
+    COUNT,
+    FLAG,
+    MAPPING,
+    NOTHING,
+    NUMBER,
+    SHARE,
+    TEXT,
+    WHOLE,
+    Kind,
+    list_of,
+    misfits,
+    one_of,
+    shown,
+)
 from models.printable import one_line
 from search.study import attributes
 from search.study.outcomes import Outcome
@@ -49,7 +64,7 @@ class DamagedStudyError(MnistSearchError):
 
 
 def require_sound(study: str, trials: Sequence[FrozenTrial]) -> Sequence[FrozenTrial]:
-    """The trials as they are. Raises DamagedStudyError, which names the study, the first one at fault, and its fault."""
+    """The trials as they are. Raises DamagedStudyError, which names the study and the first trial at fault."""
     for trial in trials:
         fault = fault_of(trial)
         if fault is not None:
@@ -73,6 +88,7 @@ def without_ours(trial: FrozenTrial) -> FrozenTrial:
     """A trial as its maker's own: its attributes by our names, and numbers that are no accuracies, are left out."""
     foreign = copy.copy(trial)
     foreign.user_attrs = {key: value for key, value in trial.user_attrs.items() if key not in _KINDS}
+    foreign.system_attrs = {key: value for key, value in trial.system_attrs.items() if _system_kind(key) is None}
     foreign.intermediate_values = {}
     return foreign
 
@@ -83,6 +99,10 @@ def fault_of(trial: FrozenTrial) -> str | None:
 
 
 def _faults(trial: FrozenTrial) -> Iterator[str]:
+    for key, value in trial.system_attrs.items():
+        kind = _system_kind(key)
+        if kind is not None and not kind.holds(value):
+            yield f"{key} is {shown(value)}: it must be {kind.text}"
     outcome = trial.user_attrs.get(attributes.OUTCOME)
     is_trained = outcome == Outcome.TRAINED
     yield from misfits(trial.user_attrs, _KINDS, _OF_A_TRAINED if is_trained else ())
@@ -98,6 +118,13 @@ def _faults(trial: FrozenTrial) -> Iterator[str]:
     for name, value in trial.params.items():
         if not _is_within(trial, name, value):
             yield f"{name} is {shown(value)}, which is not in its range"
+
+
+def _system_kind(key: str) -> Kind | None:
+    """What an attribute of Optuna's own must be, since its samplers use it as it stands; None of any other."""
+    if key.startswith(f"{attributes.CONSTRAINTS}:"):
+        return NUMBER
+    return {attributes.CONSTRAINTS: list_of(NUMBER), attributes.FIXED_PARAMS: MAPPING}.get(key)
 
 
 def _is_accuracy(values: Any) -> bool:

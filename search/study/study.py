@@ -18,8 +18,8 @@ from search.space.space import Space
 from search.study import attributes
 from search.study.outcomes import Outcome
 from search.study.samplers import make_pruner, quiet_optuna
-from search.study.soundness import DamagedStudyError, require_sound
 from search.study.settings import StudySettings, require_unchanged
+from search.study.soundness import DamagedStudyError, require_sound
 from search.study.trials import Trials, best_of, smallest_of
 from storage.damage import damage_told
 from storage.store import Store

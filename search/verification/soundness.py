@@ -68,8 +68,12 @@ def require_sound_trainings(label: str, runs: Sequence[Mapping[str, Any]]) -> No
     for run in runs:
         fault = next(misfits(run, _TRAINING, [name for name in _TRAINING if name not in _MAY_LACK]), None)
         if fault is not None:
-            raise MnistSearchError(one_line(f"a training of {label} is damaged: {fault}; put back a copy of the database"))
+            raise MnistSearchError(
+                one_line(f"a training of {label} is damaged: {fault}; put back a copy of the database")
+            )
 
 
 def _damaged(label: str, fault: str) -> MnistSearchError:
-    return MnistSearchError(one_line(f"the verification of {label} is damaged: {fault}; put back a copy of the database"))
+    return MnistSearchError(
+        one_line(f"the verification of {label} is damaged: {fault}; put back a copy of the database")
+    )

@@ -1,5 +1,7 @@
 """A limit of memory for every test, and at the end the number of inputs that were tried."""
 
+import importlib
+import pkgutil
 import resource
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +12,15 @@ from tests.helpers.many_inputs import COUNTS
 
 _MOST_BYTES = 3 << 30
 """What a test may take beyond what the process has: who asks for more gets a MemoryError."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _all_imported() -> None:
+    """Hypothesis draws from the constants of what is imported, and is at a loss when that grows between two draws."""
+    for name in ("models", "trainer", "search", "storage"):
+        for module in pkgutil.walk_packages(importlib.import_module(name).__path__, f"{name}."):
+            if module.name != "trainer.formats.load_weights":
+                importlib.import_module(module.name)
 
 
 @pytest.fixture(autouse=True)

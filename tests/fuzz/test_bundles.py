@@ -1,5 +1,6 @@
 """Bundles of somebody else: whatever is in their files, a model or one line, and nothing of theirs is run."""
 
+import contextlib
 import io
 import json
 import pickle
@@ -18,6 +19,7 @@ from models.errors import MnistSearchError
 from tests.helpers.bundles import copied, digits
 from tests.helpers.many_inputs import tried_on
 from tests.helpers.odd_values import changed, values
+from tests.helpers.outcomes import Line, outcome_of
 from trainer.bundle.check import check_bundle
 from trainer.bundle.manifest import MANIFEST_FILE, file_facts, is_bundle, read_manifest, write_manifest
 from trainer.inference.model import open_model
@@ -29,14 +31,11 @@ GRAPH = "archive/models/model.json"
 EXAMPLES = "archive/data/sample_inputs/model.pt"
 
 
-def outcome(path: Path) -> np.ndarray | str:
+def outcome(path: Path) -> np.ndarray | Line:
     """What a file says of two digits, or the line that says why it does not."""
-    try:
-        return open_model(path).logits(PIXELS)
-    except MnistSearchError as error:
-        assert str(error).isprintable()
-        assert str(path.parent) in str(error)
-        return str(error)
+    found: np.ndarray | Line = outcome_of(lambda: open_model(path).logits(PIXELS))
+    assert not isinstance(found, Line) or str(path.parent) in found
+    return found
 
 
 @pytest.fixture
@@ -122,10 +121,8 @@ def test_torch_by_itself_would_run_it(tmp_path: Path, parts: dict[str, bytes], h
     """Or the test above would hold whatever the reader did."""
     made = tmp_path / "made"
     path = write_pt2(tmp_path / "model.pt2", harmful(parts, how, made))
-    try:
+    with contextlib.suppress(Exception):  # what it does first is what counts
         torch.export.load(path).module()
-    except Exception:  # what it does first is what counts
-        pass
     assert made.exists()
 
 
@@ -137,7 +134,7 @@ def test_a_pt2_file_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path: Path, pa
     assert f"{path} is not opened: unpacked it has more than 256 MiB; " in str(outcome(path))
 
 
-@tried_on(6, 1_500, SUBJECT)
+@tried_on(5, 400, SUBJECT)
 @given(st.data())
 def test_a_pt2_file_in_which_something_is_another(folder: Path, parts: dict[str, bytes], data: st.DataObject) -> None:
     name = data.draw(st.sampled_from([GRAPH, GRAPH, LISTS]))
@@ -145,7 +142,7 @@ def test_a_pt2_file_in_which_something_is_another(folder: Path, parts: dict[str,
     outcome(write_pt2(folder / "model.pt2", {**parts, name: content}))
 
 
-@tried_on(15, 3_000, SUBJECT)
+@tried_on(12, 1_000, SUBJECT)
 @given(st.data())
 def test_a_file_with_something_put_into_it(bundle: Path, folder: Path, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(["model.pt2", "weights.safetensors", "model.onnx", "arch.json"]))
@@ -158,7 +155,7 @@ def test_a_file_with_something_put_into_it(bundle: Path, folder: Path, data: st.
     outcome(folder / ("weights.safetensors" if name == "arch.json" else name))
 
 
-@tried_on(30, 4_000, SUBJECT)
+@tried_on(20, 1_500, SUBJECT)
 @given(st.data())
 def test_the_head_of_a_weights_file(bundle: Path, folder: Path, data: st.DataObject) -> None:
     content = (bundle / "weights.safetensors").read_bytes()
@@ -170,7 +167,7 @@ def test_the_head_of_a_weights_file(bundle: Path, folder: Path, data: st.DataObj
     outcome(folder / "weights.safetensors")
 
 
-@tried_on(20, 3_000, SUBJECT)
+@tried_on(20, 1_500, SUBJECT)
 @given(st.data())
 def test_the_network_beside_a_weights_file(bundle: Path, folder: Path, data: st.DataObject) -> None:
     told = data.draw(changed(json.loads((bundle / "arch.json").read_text())))
@@ -179,7 +176,7 @@ def test_the_network_beside_a_weights_file(bundle: Path, folder: Path, data: st.
     outcome(folder / "weights.safetensors")
 
 
-@tried_on(30, 6_000, SUBJECT)
+@tried_on(20, 1_500, SUBJECT)
 @given(st.data())
 def test_a_manifest_in_which_something_is_another(bundle: Path, folder: Path, data: st.DataObject) -> None:
     """Its checksum made to fit, as somebody would who means harm."""
@@ -192,10 +189,8 @@ def test_a_manifest_in_which_something_is_another(bundle: Path, folder: Path, da
         (folder / MANIFEST_FILE).write_text(json.dumps(made))
     is_bundle(folder)
     outcome(folder / "model.onnx")
-    try:
-        manifest = read_manifest(folder)
-    except MnistSearchError as error:
-        assert str(error).isprintable()
+    manifest = outcome_of(read_manifest, folder)
+    if isinstance(manifest, Line):
         return
     for name, facts in manifest["files"].items():
         assert (folder / name).parent == folder

@@ -26,8 +26,9 @@ SUBJECT = "spec files"
 MOST_SECONDS = 5.0
 NAMES = st.sampled_from(["spec.yaml", "spec.json"])
 PIECES = (
-    *("&a ", "*a", "<<: *a", "!!binary ", "!!set ", "!!int ", "!!bool ", "!!timestamp ", "!!float ", "!!python/name:os"),
-    *("? ", "\t", "%TAG ! x", "---", "...", "|", ">", "- ", ": ", "{", "[", "'", '"', "0x", "0o7", "1:60:60", "2020-1-"),
+    *("&a ", "*a", "<<: *a", "!!binary ", "!!set ", "!!int ", "!!bool ", "!!timestamp ", "!!float "),
+    *("!!python/name:os", "!!binary é"),
+    *("? ", "\t", "%TAG ! x", "---", "...", "|", ">", "- ", ": ", "{", "[", "'", '"', "0x", "0o7", "1:60:60", "2020-1"),
 )  # fmt: skip
 HEAD = "gap, conv: {out: 10, kernel: 1, then: []}]\n"
 

@@ -7,19 +7,15 @@ from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, Phase, settings
 
-PROFILE = "fuzz"
-"""The profile of long runs, in which the inputs are others each time."""
+SHARES = {"fuzz": 1.0, "fuzz-tenth": 0.1}
+"""Profiles of hypothesis for long runs, in which the inputs are others each time, and their share of the many inputs."""
 COUNTS: Counter[str] = Counter()
 """Inputs tried in this process, by subject."""
 
-settings.register_profile(PROFILE, print_blob=True)
+for _name in SHARES:
+    settings.register_profile(_name, print_blob=True)
 
 Test = TypeVar("Test", bound=Callable[..., None])
-
-
-def is_long() -> bool:
-    """Whether this is a run on many inputs."""
-    return settings.get_current_profile_name() == PROFILE
 
 
 def tried_on(few: int, many: int, subject: str) -> Callable[[Test], Test]:
@@ -27,6 +23,7 @@ def tried_on(few: int, many: int, subject: str) -> Callable[[Test], Test]:
 
     The few are always the same: what a run of all tests says of a commit does not depend on luck.
     """
+    share = SHARES.get(settings.get_current_profile_name())
 
     def limited(test: Test) -> Test:
         handle: Any = test.hypothesis  # type: ignore[attr-defined]
@@ -39,8 +36,8 @@ def tried_on(few: int, many: int, subject: str) -> Callable[[Test], Test]:
 
         handle.inner_test = counted
         return settings(
-            max_examples=many if is_long() else few,
-            derandomize=not is_long(),
+            max_examples=few if share is None else max(few, round(share * many)),
+            derandomize=share is None,
             deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),

@@ -48,7 +48,7 @@ def changed(draw: DrawFn, value: Any, others: SearchStrategy[Any] | None = None)
             del copy[key]
         case "more" if isinstance(copy, dict):
             copy[draw(texts)] = draw(others)
-        case "more":
+        case "more" if isinstance(copy, list):
             copy.insert(key, draw(others))
         case "moved":
             copy[key] = copy[draw(st.sampled_from(keys))]
