@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers.many_inputs import tried_on
-from tests.helpers.odd_values import ESCAPES
 from tests.helpers.outcomes import command
 from tests.helpers.somebodys import ATTRIBUTES, FILE, change_a_cell, change_json, change_the_schema, make_database
 
