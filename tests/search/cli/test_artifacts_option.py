@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from search.study.outcomes import Outcome
+from search.study.study import open_study
+from search.study.weights import load_weights
+from storage.store import Store
 from tests.helpers.cli import QUICK, call
 
 RUN = ["run", "--trials", "1", *QUICK]
@@ -27,7 +31,10 @@ def test_it_is_said_once(searched_elsewhere: Path, own_folder: Path, capsys: pyt
     assert code == 0, err
     assert "files:" not in err
     assert len([path for path in searched_elsewhere.iterdir() if not path.name.startswith(".")]) == 2
-    assert call(["export", "best", "--out", "bundle"], capsys)[0] == 0
+    store = Store("sqlite:///mnist-search.db")
+    study = open_study(store, "digits")
+    assert all(load_weights(study, trial) for trial in study.trials(Outcome.TRAINED))
+    store.close()
 
 
 def test_another_place_is_refused(
