@@ -60,8 +60,8 @@ def test_a_second_dispatcher_is_refused_with_the_owner_and_the_ways_out(store: S
     me = this_process()
     assert re.fullmatch(
         rf"process {me.pid} on {re.escape(me.host)} works on this study \(last sign of life {JUST_NOW} s ago\): stop "
-        r"it first, or wait until it has been silent for 1[12]\d s more, or take the study over at once with --take-over, "
-        "or name another study with --study",
+        r"it first, or wait until it has been silent for 1[12]\d s more, or take the study over at once with "
+        "--take-over, or name another study with --study",
         busy(store, study_id),
     )
     first.end()
