@@ -36,19 +36,20 @@ from tests.helpers.clusters import Nodes, connected_cluster
 from trainer.data.digits import load_digits
 from trainer.data.images import TrainingData
 from trainer.training.train import Training
-from trainer.workers.messages import Answer, EpochDone, Finished, Job, Lost, Ready
+from trainer.workers.messages import Answer, Broken, EpochDone, Finished, Job, Lost, Ready
 
 RESULTS = Path(__file__).parent / "results" / "engines.md"
 _ARCH = ArchSpec((Conv(1, then=()), MaxPool(), Gap(), Conv(10, 1, then=())))
-_LONG = 100_000
+_LONG = 10_000
+"""Epochs: minutes, which is longer than anything takes to be back."""
 
 Opened = Callable[[int], Team]
 """An engine of so many workers."""
 
 
-def job(number: int, epochs: int = 1) -> Job:
+def job(number: int, epochs: int = 1, batch_size: int = 16) -> Job:
     """A training of next to nothing."""
-    return Job(number, Candidate(_ARCH, Recipe(epochs=epochs, batch_size=16)).to_dict(), number)
+    return Job(number, Candidate(_ARCH, Recipe(epochs=epochs, batch_size=batch_size)).to_dict(), number)
 
 
 def data() -> TrainingData:
@@ -62,10 +63,12 @@ def alone_seconds(n_jobs: int) -> float:
     torch.set_num_threads(1)
     images, candidate = data(), Candidate.from_dict(job(0).candidate)
     list(Training(candidate, images, 0))  # the first one loads what all need
-    began = time.perf_counter()
+    taken = []
     for seed in range(n_jobs):
+        began = time.perf_counter()
         list(Training(candidate, images, seed))
-    return (time.perf_counter() - began) / n_jobs
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken)
 
 
 def ready(team: Team) -> None:
@@ -74,9 +77,16 @@ def ready(team: Team) -> None:
     while n_ready < team.n_workers:
         n_ready += sum(isinstance(one, Ready) for one in team.poll(1))
     for number in range(team.n_workers):
-        team.submit(job(-1 - number))
+        team.submit(job(number))
     while n_done < team.n_workers:
-        n_done += sum(isinstance(one, Finished) for one in team.poll(1))
+        n_done += _n_finished(team)
+
+
+def _n_finished(team: Team) -> int:
+    """How many have ended since. Nobody shall wait for a job that broke."""
+    answers = team.poll(1)
+    assert not any(isinstance(one, Broken | Lost) for one in answers), answers
+    return sum(isinstance(one, Finished) for one in answers)
 
 
 def seconds_of_one(team: Team, n_jobs: int) -> float:
@@ -85,7 +95,7 @@ def seconds_of_one(team: Team, n_jobs: int) -> float:
     for number in range(n_jobs):
         began = time.perf_counter()
         team.submit(job(number))
-        while not any(isinstance(one, Finished) for one in team.poll(1)):
+        while not _n_finished(team):
             pass
         taken.append(time.perf_counter() - began)
     return statistics.median(taken)
@@ -99,14 +109,14 @@ def seconds_of_many(team: Team, n_jobs: int) -> float:
         while team.n_free > 0 and n_given < n_jobs:
             team.submit(job(n_given))
             n_given += 1
-        n_done += sum(isinstance(one, Finished) for one in team.poll(1))
+        n_done += _n_finished(team)
     return (time.perf_counter() - began) / n_jobs
 
 
 def loss_seconds(team: Team, harm: Callable[[Worker], None]) -> tuple[float, float, float]:
     """From the harm until it is known, until the job has its next epoch, and until there is a new worker."""
     ready(team)
-    team.submit(job(0, _LONG))
+    team.submit(job(0, _LONG, batch_size=2))
     while not any(isinstance(one, EpochDone) for one in team.poll(1)):
         pass
     [worker] = [worker for worker in team._workers if worker.jobs]
@@ -188,6 +198,7 @@ def cost_rows(n_jobs: int, counts: Sequence[int], cluster: Nodes) -> list[tuple[
             with nodes_of(cluster, 1, each=n), closing(opened(n)) as team:
                 ready(team)
                 found.append((seconds_of_one(team, n_jobs), seconds_of_many(team, n_jobs)))
+        print(n, alone, found, flush=True)
         name = f"{n} worker{'s' * (n > 1)}"
         (one, many), (ray_one, ray_many) = found
         rows.append((f"{name}: a job, from submit to Finished", ms(one), ms(ray_one)))
@@ -221,6 +232,7 @@ def ms(seconds: float) -> str:
 def triple(measure: Callable[[], tuple[float, float, float]], n_rounds: int) -> str:
     """The median of each of three numbers of seconds."""
     rounds = [measure() for _ in range(n_rounds)]
+    print(rounds, flush=True)
     return ", ".join(f"{statistics.median(each):.1f}" for each in zip(*rounds, strict=True)) + " s"
 
 

@@ -35,6 +35,7 @@ _PASSWORD = re.compile(r"(://[^/@]*?:).*(@)")
 def parse(url: str) -> URL:
     """A storage URL, as it was written. Raises StorageError when it is malformed, or names no database."""
     try:
+        url.encode()  # a file's name that is not UTF-8 has no URL
         parsed = make_url(url)
         with_driver(parsed).get_dialect()
     except (ArgumentError, ValueError, NoSuchModuleError):
@@ -44,6 +45,8 @@ def parse(url: str) -> URL:
         raise _not_a_storage(url)
     if kind == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise StorageError(f"{url!r} names no file: write sqlite:///FILE.db")
+    if kind == "sqlite" and (parsed.host or parsed.query):
+        raise StorageError(f"{url!r} says more than a file: write sqlite:///FILE.db, or sqlite:////FOLDER/FILE.db")
     if kind != "sqlite" and not parsed.database:
         raise StorageError(
             f"{parsed.render_as_string()!r} names no database: write {parsed.drivername}://USER@HOST/DATABASE"

@@ -109,6 +109,8 @@ What = Annotated[
 ]
 
 MAX_SLOTS = 256
+MAX_WORKERS = 1_024
+_DIGITS = 10
 STORAGE_DEFAULT = "sqlite:///mnist-search.db"
 
 
@@ -123,9 +125,12 @@ def n_workers(text: str) -> int | None:
 
     if text == "auto":
         return None
-    if not text.isdecimal() or int(text) < 1:
+    n = _number(text)
+    if n < 1:
         raise MnistSearchError(f"--workers {text}: use auto, or a number of at least 1")
-    return int(text)
+    if n > MAX_WORKERS:
+        raise MnistSearchError(f"--workers {text}: a machine runs {MAX_WORKERS:,} at most")
+    return n
 
 
 def n_slots(text: str) -> int | None:
@@ -134,9 +139,10 @@ def n_slots(text: str) -> int | None:
 
     if text == "auto":
         return None
-    if not text.isdecimal() or not 1 <= int(text) <= MAX_SLOTS:
+    n = _number(text)
+    if not 1 <= n <= MAX_SLOTS:
         raise MnistSearchError(f"--slots {text}: use auto, or a number from 1 to {MAX_SLOTS}")
-    return int(text)
+    return n
 
 
 def place(
@@ -157,3 +163,8 @@ def place(
         if value is not None:
             raise MnistSearchError(f"{name} is for --engine ray: add that, or leave it out")
     return here(device, n_workers)
+
+
+def _number(text: str) -> int:
+    """A whole number as it was typed; 0 of what is none, and of more digits than matter the first ones."""
+    return int(text[:_DIGITS]) if text.isdecimal() else 0

@@ -52,7 +52,7 @@ def command(
         Path | None, typer.Option("--out", metavar="DIR", help="Export the trained network into this folder.")
     ] = None,
     no_int8: NoInt8 = False,
-    threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads.")] = 1,
+    threads: Annotated[int, typer.Option("--threads", min=1, max=1_024, help="CPU threads.")] = 1,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     dataset: options.DatasetName = None,

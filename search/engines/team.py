@@ -96,7 +96,7 @@ class Team(ABC):
             worker.bury()
 
     def _hand_out(self) -> None:
-        """Gives workers the jobs that wait, as far as there is room for them."""
+        """Gives workers the jobs that wait, as far as there is room; those that are ready come first."""
         for given in list(self._waiting):
             fit = [
                 worker
@@ -105,7 +105,7 @@ class Team(ABC):
             ]
             if fit:
                 self._waiting.remove(given)
-                max(fit, key=lambda worker: worker.n_free).give(given)
+                max(fit, key=lambda worker: (worker.is_ready, worker.n_free)).give(given)
 
     def _said(self, timeout_seconds: float) -> Iterator[tuple[Worker, list[Message] | None]]:
         """What workers of today have said since, waiting for the first of it."""

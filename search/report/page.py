@@ -37,6 +37,9 @@ def write_report(study: SearchStudy, data_dir: Path | None, out: Path) -> int:
     """
     content = build_page(study, data_dir).encode(errors="backslashreplace")  # halves of letters, in a name
     part = None
+    if os.path.exists(out) and not (os.path.isfile(out) or os.path.isdir(out)):
+        # It would be replaced by a file: no /dev/full any more, for whoever may write there.
+        raise MnistSearchError(f"{out} is a device or a pipe: name a file with --out")
     try:
         with tempfile.NamedTemporaryFile(dir=out.parent, prefix=f".{out.name}.", delete=False) as file:
             part = Path(file.name)
