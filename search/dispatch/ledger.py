@@ -250,7 +250,7 @@ class Ledger:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / file_name
             path.write_bytes(content)
-            files = self._store.artifacts().with_patience(self._patiently)
+            files = self._patiently(self._store.artifacts).with_patience(self._patiently)
             artifact_id = upload_artifact(artifact_store=files, file_path=str(path), study_or_trial=trial.shadow)
         for key, value in self._mirror.frozen(trial.shadow).system_attrs.items():
             if key not in before:
