@@ -1,9 +1,5 @@
 """A database of somebody else, whose attributes say anything: every command that reads it ends in words."""
 
-import contextlib
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers.many_inputs import tried_on
-from tests.helpers.odd_values import ESCAPES
 from tests.helpers.outcomes import command
-from tests.helpers.somebodys import ATTRIBUTES, FILE, change_a_cell, change_json, change_the_schema, make_database
+from tests.helpers.somebodys import ATTRIBUTES, FILE, change_a_cell, change_json, change_the_schema, given_to, make_database
 
 SUBJECT = "stored attributes"
 READING = (
@@ -28,14 +23,6 @@ HARM = ("<script>alert(1)", "<img src=x onerror", "<b>bold</b>")
 @pytest.fixture(scope="module")
 def database(searched: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return make_database(searched, tmp_path_factory.mktemp("somebodys"))
-
-
-@contextmanager
-def given_to(folder: Path, database: bytes) -> Iterator[Path]:
-    """A working folder that holds this database: a new one each time, since SQLite knows files by their paths."""
-    with tempfile.TemporaryDirectory(dir=folder) as fresh, contextlib.chdir(fresh):
-        (Path(fresh) / FILE).write_bytes(database)
-        yield Path(fresh)
 
 
 def read_by(words: list[str], folder: Path) -> None:
