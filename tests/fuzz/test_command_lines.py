@@ -29,9 +29,41 @@ REFUSED = {
     "run": [["--trials", "0"], ["--device", "tpu"], ["--workers", "0"], ["--dataset", "cifar"], ["--set", "lr"]],
     "export": [["--seed", "0"], ["--seed", "9", "--dataset", "cifar"]],
 }
-NUMBERS = ("0", "1", "-1", "5", "1e9", "nan", "inf", "-inf", "0x1", "٣", "1_0", str(2**31), str(2**63), str(10**30), "9" * 5000)
+NUMBERS = (
+    "0",
+    "1",
+    "-1",
+    "5",
+    "1e9",
+    "nan",
+    "inf",
+    "-inf",
+    "0x1",
+    "٣",
+    "1_0",
+    str(2**31),
+    str(2**63),
+    str(10**30),
+    "9" * 5000,
+)
 WORDS = (
-    *("best", "smallest", "0", "99", "a-step5", "digits", "mnist", "auto", "cpu", "tpe", "test", "json", "--", "-", "-x"),
+    *(
+        "best",
+        "smallest",
+        "0",
+        "99",
+        "a-step5",
+        "digits",
+        "mnist",
+        "auto",
+        "cpu",
+        "tpe",
+        "test",
+        "json",
+        "--",
+        "-",
+        "-x",
+    ),
     *("sqlite:///mnist-search.db", "sqlite:///none.db", "sqlite://", "spec.yaml", "space.yaml", ".", "..", "/dev/null"),
     *("body_width=4:8", "lr=0.1", "presets", "file:///tmp", "s3://", "127.0.0.1", "localhost"),
 )
@@ -39,7 +71,9 @@ WORDS = (
 
 def _argv(text: str) -> bool:
     """Whether a shell can hand it over: no byte of zero, and what is not UTF-8 as Python reads it."""
-    return "\0" not in text and not any(0xD800 <= ord(letter) < 0xDC80 or 0xDCFF < ord(letter) < 0xE000 for letter in text)
+    return "\0" not in text and not any(
+        0xD800 <= ord(letter) < 0xDC80 or 0xDCFF < ord(letter) < 0xE000 for letter in text
+    )
 
 
 words = st.sampled_from([*WORDS, *NUMBERS, *filter(_argv, TEXTS), "\udcff"]) | st.text(max_size=8).filter(_argv)

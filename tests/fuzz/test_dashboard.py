@@ -100,7 +100,7 @@ def test_only_the_trial_at_fault_is_without_its_words(database: bytes, own_folde
 def test_a_damaged_verification_is_said_in_the_place_of_the_study_s_note(database: bytes, own_folder: Path) -> None:
     with given_to(own_folder, database) as folder:
         with opened(folder / FILE) as connection:
-            connection.execute("UPDATE verifications SET summary = '{\"n_seeds\": \"five\"}'")
+            connection.execute('UPDATE verifications SET summary = \'{"n_seeds": "five"}\'')
         said = look(folder)
     assert "is damaged: n\\_seeds is 'five': it must be a whole number of at least 1;" in said["note"]["body"]
     assert all(MARK in trial["note"]["body"] for trial in said["trials"])

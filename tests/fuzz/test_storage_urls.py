@@ -25,7 +25,7 @@ places = st.sampled_from([
     *("[::1]", "[::1", "127.0.0.1:1", ":1"),
 ]) | texts  # fmt: skip
 paths = st.sampled_from([
-    *("", "x.db", "/x.db", ":memory:", "../x.db", "none/x.db", "file:x?uri=true", "x.db?timeout=abc", "x.db?mode=ro", "?"),
+    *("", "x.db", "/x.db", ":memory:", "../x.db", "none/x.db", "file:x?uri=true", "x.db?timeout=abc", "?"),
     *("x.db?detect_types=99999999999", "%00", "%2e%2e/x", "x.db#part", "a" * 300, "d/" * 500),
 ]) | texts  # fmt: skip
 urls = st.one_of(

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from tests.helpers.many_inputs import tried_on
 from tests.helpers.outcomes import command
-from tests.helpers.somebodys import ATTRIBUTES, FILE, change_a_cell, change_json, change_the_schema, given_to, make_database
+from tests.helpers.somebodys import (
+    ATTRIBUTES,
+    FILE,
+    change_a_cell,
+    change_json,
+    change_the_schema,
+    given_to,
+    make_database,
+)
 
 SUBJECT = "stored attributes"
 READING = (

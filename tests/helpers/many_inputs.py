@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from hypothesis import HealthCheck, Phase, settings
 
 SHARES = {"fuzz": 1.0, "fuzz-tenth": 0.1}
-"""Profiles of hypothesis for long runs, in which the inputs are others each time, and their share of the many inputs."""
+"""Profiles of hypothesis for long runs, whose inputs are others each time, and their share of the many inputs."""
 COUNTS: Counter[str] = Counter()
 """Inputs tried in this process, by subject."""
 
