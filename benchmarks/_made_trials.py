@@ -51,7 +51,7 @@ def _ended(
 ) -> FrozenTrial:
     outcome = _outcome(settings, number, candidate)
     sustained = 0.97 + 0.02 * rng.random()
-    n_epochs = {Outcome.REJECTED: 0, Outcome.PRUNED: 3, Outcome.TRAINED: settings.epochs}[outcome]
+    n_epochs = {Outcome.REJECTED: 0, Outcome.PRUNED: min(3, settings.epochs), Outcome.TRAINED: settings.epochs}[outcome]
     reports = {epoch: sustained - 0.01 * (settings.epochs - epoch) for epoch in range(1, n_epochs + 1)}
     made = create_trial(
         state=TrialState.COMPLETE if outcome is Outcome.TRAINED else TrialState.PRUNED,

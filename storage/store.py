@@ -49,6 +49,8 @@ class Store:
         """Whether what is written here is lost."""
         self.optuna = _open(self._copied() if self.is_copy else self.url, self.url)
         self.engine: Engine = self.optuna.engine
+        if kind_of(self.url) != "sqlite":  # a command closes nothing at its end
+            weakref.finalize(self, _give_back, self.engine, os.getpid())
         tell_faults(self.engine, self.url)
         try:
             while_others_create(lambda: ensure_schema(self.engine))
@@ -92,6 +94,12 @@ class Store:
         self._remove_copy = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         copy_database(source, Path(folder) / "copy.db")
         return self.url.set(database=f"{folder}/copy.db")
+
+
+def _give_back(engine: Engine, pid: int) -> None:
+    """Closes connections that nobody uses any more; those of a process that this one is a copy of are not ours."""
+    if os.getpid() == pid:
+        engine.dispose()
 
 
 class _OptunaStorage(RDBStorage):

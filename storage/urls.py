@@ -98,7 +98,14 @@ def engine_options(url: URL) -> dict[str, Any]:
         "max_overflow": 18,  # opened for a moment, when many look at a dashboard
         "isolation_level": "READ COMMITTED",
         "connect_args": arguments,
+        "pool_events": [(_allow_long_statements, "connect")],
     }
+
+
+def _allow_long_statements(connection: Any, _record: object) -> None:
+    """PyMySQL has one limit for a server's greeting and for its answers: short before the connection is made."""
+    if hasattr(connection, "_read_timeout"):
+        connection._read_timeout = _SILENCE_SECONDS
 
 
 def _connect_arguments(url: URL) -> dict[str, Any]:
@@ -113,6 +120,7 @@ def _connect_arguments(url: URL) -> dict[str, Any]:
             "tcp_user_timeout": _SILENCE_SECONDS * 1000,
         }
     if driver in ("pymysql", "mysqldb"):
-        silence = {"read_timeout": _SILENCE_SECONDS, "write_timeout": _SILENCE_SECONDS}
-        return {"connect_timeout": CONNECT_TIMEOUT_SECONDS, **silence, "sql_mode": "TRADITIONAL"}
+        greeting = CONNECT_TIMEOUT_SECONDS if driver == "pymysql" else _SILENCE_SECONDS
+        limits = {"read_timeout": greeting, "write_timeout": _SILENCE_SECONDS}
+        return {"connect_timeout": CONNECT_TIMEOUT_SECONDS, **limits, "sql_mode": "TRADITIONAL"}
     return {}

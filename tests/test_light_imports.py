@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-OF_THE_SEARCH = {"optuna", "sqlalchemy", "rich", "typer", "yaml", "sklearn", "torchvision", "fvcore"}
+OF_THE_SEARCH = {"optuna", "sqlalchemy", "rich", "typer", "yaml", "sklearn", "torchvision", "fvcore", "ray"}
 
 TRAINERS = """
 import json, sys
-import trainer.workers.worker, trainer.data.images, trainer.data.split, trainer.formats.trained
+import trainer.workers.worker, trainer.workers.remote, trainer.data.images, trainer.data.split, trainer.formats.trained
 worker = sorted(sys.modules)
 import trainer.bench.__main__, trainer.bench.run, trainer.bench.text
 print(json.dumps([worker, sorted(sys.modules)]))
@@ -48,6 +48,15 @@ def test_a_spawned_worker_imports_nothing_through_the_script_that_started_it() -
     program = "import sys, search.cli; print(sorted({'optuna', 'sqlalchemy', 'typer', 'torch'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_ray_is_imported_by_nobody_who_did_not_ask_for_it() -> None:
+    program = (
+        "import sys, search.engines.opening, search.engines.places, search.cli.run, search.verification.verifier; "
+        "print(search.engines.places.here('cpu', 1).devices, 'ray' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "['cpu'] False\n"
 
 
 def test_who_only_looks_does_not_wait_for_torch(own_folder: Path, searched: Path) -> None:

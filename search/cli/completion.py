@@ -8,6 +8,7 @@ import glob
 from collections.abc import Callable
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+ENGINES = ("local", "ray")
 PRECISIONS = ("auto", "float32", "bfloat16")
 DATASETS = ("auto", "mnist", "fashion-mnist", "kmnist", "digits")
 SPLITS = ("holdout", "test")

@@ -2,12 +2,15 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from search.cli import completion
 from search.cli.completion import one_of
+
+if TYPE_CHECKING:
+    from search.engines.places import Place
 
 Storage = Annotated[
     str,
@@ -70,6 +73,31 @@ Slots = Annotated[
         "--slots", help="Trainings at once in each worker: a number, or auto (1 on a CPU, measured on a GPU)."
     ),
 ]
+Engine = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        metavar="NAME",
+        autocompletion=one_of(completion.ENGINES),
+        help="What runs the workers: local (this machine), or ray (a Ray cluster).",
+    ),
+]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--ray-address",
+        metavar="ADDRESS",
+        help="Where the Ray cluster is: host:port, or auto. Default: one is started, on this machine alone.",
+    ),
+]
+GpusPerWorker = Annotated[
+    float | None,
+    typer.Option(
+        "--gpus-per-worker",
+        metavar="SHARE",
+        help="What Ray gives each worker of a GPU, from 0 to 1. Default: 1, or 0 with --device cpu.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 What = Annotated[
     str,
@@ -115,6 +143,26 @@ def n_slots(text: str) -> int | None:
     if not 1 <= n <= MAX_SLOTS:
         raise MnistSearchError(f"--slots {text}: use auto, or a number from 1 to {MAX_SLOTS}")
     return n
+
+
+def place(
+    engine: str, device: str, n_workers: int | None, ray_address: str | None, gpus_per_worker: float | None
+) -> "Place":
+    """Where `--engine` and the options that go with it say that workers run; a Ray cluster is connected to.
+
+    Raises MnistSearchError for what cannot be, or is not there.
+    """
+    from models.errors import MnistSearchError
+    from search.engines.places import here, on_ray
+
+    if engine not in completion.ENGINES:
+        raise MnistSearchError(f"unknown engine {engine!r}: use {' or '.join(completion.ENGINES)}")
+    if engine == "ray":
+        return on_ray(device, n_workers, ray_address, gpus_per_worker)
+    for name, value in (("--ray-address", ray_address), ("--gpus-per-worker", gpus_per_worker)):
+        if value is not None:
+            raise MnistSearchError(f"{name} is for --engine ray: add that, or leave it out")
+    return here(device, n_workers)
 
 
 def _number(text: str) -> int:

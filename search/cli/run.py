@@ -62,6 +62,9 @@ def command(
     slots: options.Slots = "auto",
     device: options.Device = "auto",
     precision: options.Precision = "auto",
+    engine: options.Engine = "local",
+    ray_address: options.RayAddress = None,
+    gpus_per_worker: options.GpusPerWorker = None,
     timeout: Annotated[
         float | None,
         typer.Option("--timeout", metavar="SECONDS", help="Stop after this long; the same command goes on."),
@@ -134,14 +137,13 @@ def command(
     from search.study.warm_start import queue
     from storage.patience import PATIENCE_SECONDS
     from storage.sessions import StudySession
-    from trainer.hardware.device import resolve_device, worker_devices
     from trainer.training.precision import check_precision, choose_precision
     from trainer.training.provenance import provenance
 
     _check_limits(trials, timeout, patience)
     n_workers, n_slots = options.n_workers(workers), options.n_slots(slots)
-    resolved = resolve_device(device)
     check_precision(precision)
+    place = options.place(engine, device, n_workers, ray_address, gpus_per_worker)
     access = Access(token=chosen_token(os.environ.get(TOKEN_VARIABLE) or None)) if dashboard else None
     settings = {
         "max_params": max_params, "target": target, "sustain": sustain, "epochs": epochs, "sampler": sampler,
@@ -163,22 +165,22 @@ def command(
     if prepared.files_notice is not None:
         print(prepared.files_notice, file=sys.stderr)
     # One format for a whole study, whose candidates are compared: measured on a network of the kind it searches.
-    chosen = choose_precision(precision, resolved, get_preset("a-step5").candidate)
+    chosen = choose_precision(precision, place.device, get_preset("a-step5").candidate)
     print(f"precision: {chosen}", file=sys.stderr)
     session = StudySession(prepared.study.store.engine, prepared.study.study_id, take_over)
     try:
         queue(prepared.study, prepared.warm_start)
         limits = Limits(trials, timeout, stop_at_target, PATIENCE_SECONDS if patience is None else patience)
-        on = provenance(resolved, chosen)
+        on = provenance(place.device, chosen, place.described)
         with ExitStack() as stack:
             beside = stack.enter_context(dashboard_beside(storage, prepared.study.name, access)) if access else None
-            engine = stack.enter_context(
-                open_engine(prepared.data, worker_devices(resolved, n_workers), chosen.dtype, n_slots)
+            team = stack.enter_context(
+                open_engine(prepared.data, place.devices, chosen.dtype, n_slots, place.engine, **place.how)
             )
             if beside is not None:
                 print(beside.line(), file=sys.stderr, flush=True)
             listener = stack.enter_context(progress_listener())
-            dispatcher = Dispatcher(prepared.study, engine, limits, session, listener, on)
+            dispatcher = Dispatcher(prepared.study, team, limits, session, listener, on)
             with interruptible(dispatcher.stop) as interrupted:
                 state = dispatcher.run()
     finally:

@@ -56,6 +56,9 @@ def command(
     slots: options.Slots = "auto",
     device: options.Device = "auto",
     precision: options.Precision = "auto",
+    engine: options.Engine = "local",
+    ray_address: options.RayAddress = None,
+    gpus_per_worker: options.GpusPerWorker = None,
     dataset: options.DatasetName = None,
     data_dir: options.DataDir = None,
     storage: options.Storage = options.STORAGE_DEFAULT,
@@ -73,7 +76,6 @@ def command(
     from search.verification.verifier import Machine, Verifier
     from storage.store import Store
     from trainer.data.find import AUTO, data_folder, find_dataset
-    from trainer.hardware.device import resolve_device, worker_devices
     from trainer.training.precision import choose_precision
     from trainer.training.provenance import provenance
 
@@ -86,11 +88,11 @@ def command(
     n_epochs = nominees[0].candidate.recipe.epochs
     goal = goal_of(named, dataset_name, "test", n_epochs, {"target": target, "sustain": sustain})
     found = find_dataset(dataset_name, data_folder(data_dir))
-    resolved = resolve_device(device)
+    place = options.place(engine, device, n_workers, ray_address, gpus_per_worker)
     _say(f"data: {found.notice}")
-    chosen = choose_precision(precision, resolved, nominees[0].candidate)
+    chosen = choose_precision(precision, place.device, nominees[0].candidate)
     _say(f"precision: {chosen}")
-    machine = Machine(worker_devices(resolved, n_workers), chosen, provenance(resolved, chosen), n_slots)
+    machine = Machine(place, chosen, provenance(place.device, chosen, place.described), n_slots)
     with seed_progress(goal.sustain) as listener:
         verifier = Verifier(store, found.dataset, machine, goal.target, goal.sustain, listener)
         with interruptible(verifier.stop):
@@ -108,6 +110,9 @@ def command(
     else:
         where = {
             "precision": chosen.name,
+            "engine": None if engine == "local" else engine,
+            "ray-address": ray_address,
+            "gpus-per-worker": None if gpus_per_worker is None else f"{gpus_per_worker:g}",
             "data-dir": None if data_dir is None else str(data_dir),
             "storage": options.storage_said(storage),
         }

@@ -1,5 +1,6 @@
 """Where workers run: on this machine, or on a Ray cluster; on what, and how many of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,10 +40,8 @@ def on_ray(device: str, n_workers: int | None, address: str | None, gpus_per_wor
     _check(device, gpus_per_worker)
     connect(address, max(usable_cores(), n_workers or 0))
     found = nodes()
-    is_on_gpu = device == "cuda" or (device == "auto" and any(node.get("GPU") for node in found))
+    is_on_gpu = device == "cuda" or (device == "auto" and gpus_per_worker != 0 and any(map(_has_gpu, found)))
     needs = Needs(gpus=float(is_on_gpu) if gpus_per_worker is None else gpus_per_worker)
-    if is_on_gpu and not needs.gpus:
-        raise MnistSearchError("--gpus-per-worker 0: a worker on a GPU needs a share of it; or use --device cpu")
     n = n_workers or sum(needs.n_in(node) for node in found)
     if n == 0:
         raise MnistSearchError(
@@ -53,8 +52,14 @@ def on_ray(device: str, n_workers: int | None, address: str | None, gpus_per_wor
     return Place(name, [name] * n, "ray", {"needs": needs}, f"{name} of a Ray cluster of {holdings()}")
 
 
+def _has_gpu(node: Mapping[str, float]) -> bool:
+    return node.get("GPU", 0) > 0
+
+
 def _check(device: str, gpus_per_worker: float | None) -> None:
     if device not in DEVICES or device == "mps":
         raise MnistSearchError(f"no device {device!r} with --engine ray: use auto, cpu or cuda")
     if gpus_per_worker is not None and not 0 <= gpus_per_worker <= 1:
         raise MnistSearchError(f"--gpus-per-worker {gpus_per_worker:g}: use a number from 0 to 1, such as 0.25")
+    if device == "cuda" and gpus_per_worker == 0:
+        raise MnistSearchError("--gpus-per-worker 0: a worker on a GPU needs a share of it; or use --device cpu")

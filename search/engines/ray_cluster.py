@@ -6,7 +6,11 @@ Ray is imported by whoever asks for it, and for nobody else.
 import importlib
 import importlib.util
 import os
+import secrets
+import signal
 import socket
+import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
@@ -14,6 +18,7 @@ from typing import Any
 
 from models.errors import MnistSearchError
 from search.measures.words import plural
+from trainer.workers.processes import interrupts_held_back
 
 AUTO = "auto"
 _CONNECT_SECONDS = 5.0
@@ -81,16 +86,21 @@ def holdings() -> str:
 def prepare_ray(is_alone: bool) -> ModuleType:
     """Ray, told before it is imported to keep to itself."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    if is_alone:
+    if is_alone and "ray" not in sys.modules:
         # Ray then listens on 127.0.0.1 alone, as it does by default on systems on which it knows no clusters; and
         # whoever else is on this machine needs a token, without which it would run any code they sent.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        if os.environ.setdefault("RAY_AUTH_MODE", "token") == "token":
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     return importlib.import_module("ray")
 
 
 def _init(ray: ModuleType, address: str, **how: Any) -> None:
-    ray.init(address=address, log_to_driver=False, logging_level="ERROR", **how)
+    on_term = signal.getsignal(signal.SIGTERM)
+    with interrupts_held_back():  # of a Ray that is started here as well: the dispatcher decides
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR", **how)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_term)  # Ray has put one of its own there
     # What Ray says of nodes that die comes by another way, onto stdout, twenty lines each: the engine says it in one.
     ray._private.worker._worker_logs_enabled = False
 

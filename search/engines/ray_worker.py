@@ -1,17 +1,19 @@
 """RayWorker: a worker in an actor of Ray, on whatever machine Ray has room for it."""
 
 import contextlib
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Thread
 
 import ray
 import torch
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import ActorUnavailableError, RayError, RayTaskError
 
 from search.engines.ray_cluster import Needs
 from search.engines.worker import Inbox, Worker
 from trainer.training.train import Training
-from trainer.workers.messages import Job, Stop
+from trainer.workers.messages import Job, Message, Ready, Stop
 from trainer.workers.remote import RemoteWorker
 from trainer.workers.settings import WorkerSettings
 
@@ -37,6 +39,7 @@ class RayWorker(Worker):
         self.is_pending = True
         self._inbox = inbox
         self._end = "its worker ended"
+        self._asked_at = time.monotonic()
         asked = {"num_cpus": needs.cpus, "num_gpus": needs.gpus, "max_restarts": 0}
         self.actor = ray.remote(**asked, concurrency_groups={_HEARING: 1})(RemoteWorker).remote()
         work = self.actor.work.options(num_returns="streaming")
@@ -61,19 +64,23 @@ class RayWorker(Worker):
     def _listen(self) -> None:
         try:
             for said in self._said:
-                self._inbox.put((self, ray.get(said)))
+                self._inbox.put((self, [self._timed(message) for message in ray.get(said)]))
         except RayError as error:
             self._end = _in_words(error)
         finally:
             self._inbox.put((self, None))
+
+    def _timed(self, message: Message) -> Message:
+        """A worker does not know how long Ray took to find a place for it."""
+        since = time.monotonic() - self._asked_at
+        return replace(message, start_seconds=since) if isinstance(message, Ready) else message
 
 
 def _in_words(error: RayError) -> str:
     """Why an actor ended, in one line. Ray says it in a page."""
     if isinstance(error, RayTaskError):
         return f"its worker ended: {type(error.cause).__name__}: {' '.join(str(error.cause).split())}"
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if isinstance(error, RayActorError):
-        # The fields of the actor come before the reason.
-        lines = [line for line in lines[-1:] if line]
-    return f"its worker ended: {' '.join(lines)[:300]}" if lines else "its worker ended"
+    if isinstance(error, ActorUnavailableError):
+        return "its worker is out of reach"
+    last = str(error).strip().splitlines()[-1:]  # the fields of the actor come before the reason
+    return f"its worker ended: {' '.join(last)[:200]}"

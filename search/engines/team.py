@@ -74,8 +74,7 @@ class Team(ABC):
                 worker.last_words = reason
                 worker.kill()
                 self._replace(worker, answers)
-            if self._hangs.is_nobody_here(self._workers):
-                raise EngineError(self._why_nobody())
+            self._require_somebody()
         except EngineError as error:
             if not answers:
                 raise
@@ -97,7 +96,7 @@ class Team(ABC):
             worker.bury()
 
     def _hand_out(self) -> None:
-        """Gives workers the jobs that wait, as far as there is room for them."""
+        """Gives workers the jobs that wait, as far as there is room; those that are ready come first."""
         for given in list(self._waiting):
             fit = [
                 worker
@@ -106,7 +105,7 @@ class Team(ABC):
             ]
             if fit:
                 self._waiting.remove(given)
-                max(fit, key=lambda worker: worker.n_free).give(given)
+                max(fit, key=lambda worker: (worker.is_ready, worker.n_free)).give(given)
 
     def _said(self, timeout_seconds: float) -> Iterator[tuple[Worker, list[Message] | None]]:
         """What workers of today have said since, waiting for the first of it."""
@@ -117,6 +116,10 @@ class Team(ABC):
         self._hangs.listened(timeout_seconds)
         said += [self._inbox.get_nowait() for _ in range(self._inbox.qsize())]
         return ((worker, messages) for worker, messages in said if worker in self._workers)
+
+    def _require_somebody(self) -> None:
+        if self._hangs.is_nobody_here(self._workers):
+            raise EngineError(self._why_nobody())
 
     def _listen(self, worker: Worker, messages: list[Message] | None, answers: list[Answer]) -> None:
         """Takes in what a worker has said; one that is gone, or is about to, is replaced."""

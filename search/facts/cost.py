@@ -38,7 +38,8 @@ def _epochs_saved(study: SearchStudy) -> int:
 
 def _to_target(study: SearchStudy) -> dict[str, float | None]:
     reached = [t for t in study.trials(Outcome.TRAINED) if (t.value or 0.0) >= study.settings.target]
-    first = min(reached, key=lambda t: float(t.user_attrs[attributes.ACTIVE_SECONDS]), default=None)
+    timed = [t for t in reached if attributes.ACTIVE_SECONDS in t.user_attrs]
+    first = min(timed, key=lambda t: float(t.user_attrs[attributes.ACTIVE_SECONDS]), default=None)
     attrs = first.user_attrs if first is not None else {}
     return {
         "seconds_to_target": attrs.get(attributes.ACTIVE_SECONDS),

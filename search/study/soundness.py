@@ -56,7 +56,7 @@ _KINDS: Mapping[str, Kind] = {
     attributes.ACTIVE_CORE_SECONDS: AMOUNT | NOTHING,
     attributes.WEIGHTS: TEXT,
 }
-_OF_A_TRAINED = (attributes.PARAMS, attributes.ACTIVE_SECONDS)
+_OF_A_TRAINED = (attributes.PARAMS,)
 
 
 class DamagedStudyError(MnistSearchError):
@@ -108,13 +108,16 @@ def _faults(trial: FrozenTrial) -> Iterator[str]:
     yield from misfits(trial.user_attrs, _KINDS, _OF_A_TRAINED if is_trained else ())
     if outcome is None and not trial.user_attrs.keys() & _KINDS.keys():
         return  # another program's, whose values may be anything
-    if is_trained and not (trial.state is TrialState.COMPLETE and _is_accuracy(trial.values)):
+    # Of one that ends while it is read the state is the old one, and all that is read behind it may be new.
+    is_over = trial.state.is_finished()
+    if is_trained and is_over and not (trial.state is TrialState.COMPLETE and _is_accuracy(trial.values)):
         yield f"it was trained, and is {trial.state.name} with the value {shown(trial.values)}"
     for epoch, accuracy in trial.intermediate_values.items():
         if not (COUNT.holds(epoch) and SHARE.holds(accuracy)):
             yield f"it reports {shown(accuracy)} for epoch {shown(epoch)}"
+    asked = trial.system_attrs.get(attributes.FIXED_PARAMS)  # Optuna lets a value be queued that no range has
     for name, value in trial.params.items():
-        if not _is_within(trial, name, value):
+        if not _is_within(trial, name, value) and not (isinstance(asked, dict) and name in asked):
             yield f"{name} is {shown(value)}, which is not in its range"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from search.engines.opening import open_engine
+from search.engines.places import Place
 from search.engines.protocol import Engine
 from search.verification.nominees import Nominee
 from search.verification.race import Round, run_race
@@ -27,9 +28,9 @@ from trainer.training.precision import Precision
 
 @dataclass(frozen=True)
 class Machine:
-    """On what it trains: the device of each worker, the number format, and the line that is kept with every run."""
+    """On what it trains: where workers run, the number format, and the line that is kept with every run."""
 
-    devices: list[str]
+    place: Place
     precision: Precision
     trained_on: str
     slots: int | None = None
@@ -132,7 +133,8 @@ class Verifier:
 
     def _engine(self, split: str) -> AbstractContextManager[Engine]:
         on = self._machine
-        return open_engine(split_data(self._dataset, split), on.devices, on.precision.dtype, on.slots)
+        data, place = split_data(self._dataset, split), on.place
+        return open_engine(data, place.devices, on.precision.dtype, on.slots, place.engine, **place.how)
 
     def _record(self, nominee: Nominee) -> Verification:
         entry, study = nominee.entry, nominee.study

@@ -15,7 +15,9 @@ from benchmarks.reliability.kills import Plan, summary
 
 
 def trial(number: int, outcome: str | None, n_epochs: int, candidate: str = "", seconds: float = 1.0) -> StoredTrial:
-    epochs = dict.fromkeys(range(1, n_epochs + 1), (0.5, 0.9, 0.4, 0.8, 0.1, seconds, seconds))
+    epochs: dict[int, tuple[float, ...]] = dict.fromkeys(
+        range(1, n_epochs + 1), (0.5, 0.9, 0.4, 0.8, 0.1, seconds, seconds)
+    )
     state = "COMPLETE" if outcome == "trained" else "FAIL" if outcome else "RUNNING"
     return StoredTrial(number, state, outcome, candidate or f"c{number}", 0.8 if outcome == "trained" else None, epochs)
 

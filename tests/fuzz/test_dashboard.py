@@ -1,4 +1,4 @@
-"""The dashboard on a database of somebody else: the page is there, whatever the attributes say, and shows what it can."""
+"""The dashboard on a database of somebody else: the page is there and shows what it can, whatever attributes say."""
 
 import json
 from contextlib import closing
@@ -20,7 +20,7 @@ from search.study.soundness import _KINDS
 from storage.store import Store
 from tests.helpers.apps import call_app, get_json
 from tests.helpers.many_inputs import tried_on
-from tests.helpers.odd_values import changed, values
+from tests.helpers.odd_values import values
 from tests.helpers.somebodys import FILE, JSON_COLUMNS, change_json, given_to, make_database, opened
 
 SUBJECT = "attributes that the dashboard shows"

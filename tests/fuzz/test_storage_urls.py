@@ -17,12 +17,12 @@ from tests.helpers.outcomes import Line, outcome_of
 SUBJECT = "URLs"
 SECRET = "s3cr3t"
 schemes = st.sampled_from([
-    *("sqlite", "sqlite+pysqlite", "sqlite+aiosqlite", "postgresql", "postgresql+psycopg", "postgres", "mysql", "mariadb"),
-    *("mysql+pymysql", "mysql+nope", "oracle", "mssql", "http", "file", "s3", "SQLITE", "", "sqlite+", "+"),
+    *("sqlite", "sqlite+pysqlite", "sqlite+aiosqlite", "postgresql", "postgresql+psycopg", "postgres", "mysql"),
+    *("mariadb", "mysql+pymysql", "mysql+nope", "oracle", "mssql", "http", "file", "s3", "SQLITE", "", "sqlite+", "+"),
 ]) | texts  # fmt: skip
 places = st.sampled_from([
-    *("", "h", f"u:{SECRET}@h", f"u:{SECRET}@h:5432", f"u:{SECRET}@h:port", f"u:{SECRET}@h:99999999", f":{SECRET}@", "@@"),
-    *("[::1]", "[::1", "127.0.0.1:1", ":1"),
+    *("", "h", f"u:{SECRET}@h", f"u:{SECRET}@h:5432", f"u:{SECRET}@h:port", f"u:{SECRET}@h:99999999"),
+    *(f":{SECRET}@", "@@", "[::1]", "[::1", "127.0.0.1:1", ":1"),
 ]) | texts  # fmt: skip
 paths = st.sampled_from([
     *("", "x.db", "/x.db", ":memory:", "../x.db", "none/x.db", "file:x?uri=true", "x.db?timeout=abc", "?"),

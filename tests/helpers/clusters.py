@@ -1,10 +1,15 @@
 """A real Ray cluster of several nodes on this machine, each with a raylet and an object store of its own."""
 
+import contextlib
+import os
+import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from search.engines.ray_cluster import connect, prepare_ray
+from tests.helpers.running import descendants
 
 
 class Nodes:
@@ -26,8 +31,24 @@ class Nodes:
         return self._cluster.add_node(**resources)
 
     def kill(self, node: Any) -> None:
-        """Ends a node as a power cut does: nobody in it says goodbye."""
+        """Ends all processes of a node at once."""
+        for pid in _pids_of(node):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self._cluster.remove_node(node, allow_graceful=False)
+
+    def remove(self, node: Any) -> None:
+        """Kills a node, and returns when the others know it."""
+        import ray
+
+        self.kill(node)
+        while any(one["Alive"] for one in ray.nodes() if one["NodeID"] == node.node_id):
+            time.sleep(0.1)
+
+    def silence(self, node: Any) -> None:
+        """Makes a node one that is cut off from the network: its connections stay, and nobody speaks."""
+        for pid in _pids_of(node):
+            os.kill(pid, signal.SIGSTOP)
 
     def shut_down(self) -> None:
         """Ends all nodes."""
@@ -35,6 +56,12 @@ class Nodes:
 
         ray.shutdown()
         self._cluster.shutdown()
+
+
+def _pids_of(node: Any) -> list[int]:
+    """A node's processes, its workers included."""
+    own = [process.process.pid for processes in node.all_processes.values() for process in processes]
+    return own + [pid for each in own for pid in descendants(each)]
 
 
 @contextmanager

@@ -29,9 +29,12 @@ class Reply:
 
 
 @contextmanager
-def serving(folder: Path, study: str | None = None, access: Access | None = None) -> Iterator[Dashboard]:
-    """A dashboard on the database of a folder, in a thread, on a port that is free."""
-    dashboard = Dashboard(f"sqlite:///{folder / 'mnist-search.db'}", study, access or Access(), port=0)
+def serving(
+    folder: Path, study: str | None = None, access: Access | None = None, storage: str | None = None
+) -> Iterator[Dashboard]:
+    """A dashboard on the database of a folder, or on another, in a thread, on a port that is free."""
+    url = storage or f"sqlite:///{folder / 'mnist-search.db'}"
+    dashboard = Dashboard(url, study, access or Access(), port=0)
     thread = threading.Thread(target=dashboard.serve)
     thread.start()
     try:

@@ -48,9 +48,14 @@ class Server(ABC):
     def programs(cls) -> list[str]:
         """The paths of the programs that make and run it; fewer than two if it is not installed."""
 
+    @staticmethod
     @abstractmethod
-    def url(self, database: str) -> str:
+    def url_at(port: int, database: str) -> str:
         """As a user writes it, without a driver."""
+
+    @abstractmethod
+    def end_connections(self, database: str) -> None:
+        """Ends all connections to a database."""
 
     @abstractmethod
     def _making(self) -> list[str]: ...
@@ -66,6 +71,10 @@ class Server(ABC):
     @abstractmethod
     def _ending(self) -> signal.Signals:
         """Ends it at once, with nothing left behind."""
+
+    def url(self, database: str) -> str:
+        """The URL of one of its databases."""
+        return self.url_at(self.port, database)
 
     def make(self) -> None:
         """Makes the folder's content, once."""
@@ -174,8 +183,14 @@ class PostgreSQL(Server):
     def programs(cls) -> list[str]:
         return _found(["initdb", "postgres"], ["/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin"])
 
-    def url(self, database: str) -> str:
-        return f"postgresql://tests@127.0.0.1:{self.port}/{database}"
+    @staticmethod
+    def url_at(port: int, database: str) -> str:
+        return f"postgresql://tests@127.0.0.1:{port}/{database}"
+
+    def end_connections(self, database: str) -> None:
+        query = text("SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE datname = :database")
+        with self.connected() as connection:
+            connection.execute(query, {"database": database})
 
     def drop(self, url: str) -> None:
         with self.connected() as connection:
@@ -209,8 +224,15 @@ class MariaDB(Server):
         folders = ["/usr/sbin", "/usr/bin", "/usr/local/sbin"]
         return _found(["mariadb-install-db", "mariadbd"], folders) or _found(["mysqld", "mysqld"], folders)
 
-    def url(self, database: str) -> str:
-        return f"mysql://root@127.0.0.1:{self.port}/{database}"
+    @staticmethod
+    def url_at(port: int, database: str) -> str:
+        return f"mysql://root@127.0.0.1:{port}/{database}"
+
+    def end_connections(self, database: str) -> None:
+        query = text("SELECT id FROM information_schema.processlist WHERE db = :database")
+        with self.connected() as connection:
+            for number in connection.scalars(query, {"database": database}).all():
+                connection.execute(text(f"KILL {number}"))
 
     def _making(self) -> list[str]:
         program, server = self.programs()

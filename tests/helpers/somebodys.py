@@ -42,22 +42,9 @@ def make_database(searched: Path, folder: Path) -> bytes:
     best = study.best()
     assert best is not None
     add_verification(study, best.number, [0.991, 0.992, 0.993, 0.99, 0.992])
-    facts = {
-        "candidate": CANDIDATES[0].id,
-        "dataset": "digits",
-        "split": "test",
-        "seed": 1,
-        "target": 0.99,
-        "sustain": 1,
-    }
-    measured = {
-        "sustained_accuracy": 0.98,
-        "best_accuracy": 0.99,
-        "gap": 0.001,
-        "held": False,
-        "seconds": 2.0,
-        "epochs": 3,
-    }
+    facts = {"candidate": CANDIDATES[0].id, "dataset": "digits", "split": "test", "seed": 1, "target": 0.99}
+    facts |= {"sustain": 1, "epochs": 3}
+    measured = {"sustained_accuracy": 0.98, "best_accuracy": 0.99, "gap": 0.001, "held": False, "seconds": 2.0}
     add_run(store.engine, "a-preset", {**facts, **measured})
     begin(study)
     study.optuna.enqueue_trial({"lr": 0.1}, user_attrs={"warm_start": "mine"})
@@ -125,9 +112,8 @@ def change_the_schema(path: Path, data: st.DataObject) -> None:
         table = data.draw(st.sampled_from(tables), label="table")
         columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
         column = data.draw(st.sampled_from(columns), label="column")
-        how = data.draw(
-            st.sampled_from(("drop", "empty", "rename", "view", "column gone", "column renamed")), label="how"
-        )
+        ways = ("drop", "empty", "rename", "view", "column gone", "column renamed")
+        how = data.draw(st.sampled_from(ways), label="how")
         statements = {
             "drop": [f"DROP TABLE {table}"],
             "empty": [f"DELETE FROM {table}"],

@@ -108,6 +108,37 @@ def train_all_of(engine: Engine, jobs: Sequence[Job], seconds: float = 120) -> l
 
 
 @dataclass(frozen=True)
+class Unhurried:
+    """Makes trainings that wait so many seconds behind each batch, so that they can be caught in the middle."""
+
+    notes: Path
+    """A folder in which each batch of every seed is noted."""
+    seconds: float
+
+    def n_batches(self, seed: int) -> int:
+        """How many batches were trained with this seed, those in vain included."""
+        return (self.notes / f"batches-{seed}").stat().st_size
+
+    def __call__(
+        self,
+        candidate: Candidate,
+        data: TrainingData,
+        seed: int,
+        device: str,
+        dtype: torch.dtype,
+        on_batch: Callable[[int, int], None],
+        runner: Runner,
+    ) -> Training:
+        def wait(number: int, n: int) -> None:
+            with (self.notes / f"batches-{seed}").open("ab") as note:
+                note.write(b".")
+            time.sleep(self.seconds)
+            on_batch(number, n)
+
+        return Training(candidate, data, seed, device, dtype, wait, runner)
+
+
+@dataclass(frozen=True)
 class Harmful:
     """Makes trainings, of which the one with this seed does harm in its second epoch, so many times at most."""
 

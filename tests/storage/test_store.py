@@ -200,11 +200,6 @@ def test_nothing_is_stored_yet(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_password_is_not_shown() -> None:
-    shown = refusal("postgresql+pg8000://me:secret@localhost/x")
-    assert shown.startswith("postgresql+pg8000://me:***@localhost/x needs a driver that is not installed: ")
-
-
 def open_at_once(urls: list[str], barrier: Any, answers: Any) -> None:
     for url in urls:
         barrier.wait()

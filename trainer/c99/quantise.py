@@ -1,9 +1,9 @@
 """Quantisation after the training: a folded network, and images to learn its ranges from, to an IntegerNetwork.
 
 A real value is `scale * (q - zero) + excess`. The excess, one value a channel, is what a whole zero cannot say: that
-of the pixels (255 times their mean is not whole) and that of an offset behind a ReLU. It is no less known for that, and
-goes into the bias of the next convolution. So does what the rounding of weights shifts a sum by on average (Nagel et
-al., Data-Free Quantization Through Weight Equalization and Bias Correction, ICCV 2019).
+of the pixels (255 times their mean is not whole) and that of an offset behind an activation. It is no less known for
+that, and goes into the bias of the next convolution. So does what the rounding of weights shifts a sum by on average
+(Nagel et al., Data-Free Quantization Through Weight Equalization and Bias Correction, ICCV 2019).
 """
 
 import math
@@ -31,6 +31,7 @@ _LARGEST_WEIGHT = 127
 _N_INPUTS = 256
 _LARGEST_SUM = 2**29  # that of the weights and the bias, each; what is rounded comes to it, and an int32 ends at 2**31
 _LARGEST_BEFORE = 2.0**29  # of a sum's step to SiLU's: what such a factor would make of one is far beyond the largest
+_LARGEST_SLOPE = 2 ** (31 - SLOPE_BITS)
 _LARGEST_LOGIT = 2**20  # a mean adds up to 28 x 28 of them in an int32
 _LARGEST_FACTOR = 2.0**16  # of a sum's step to an output's, so that their product with a sum stays in an int64
 
@@ -48,7 +49,7 @@ class _Grid:
 def quantise(network: FoldedNetwork, pixels: torch.Tensor) -> IntegerNetwork:
     """The network in whole numbers, its ranges from images (N, 28, 28) uint8; a thousand are enough.
 
-    Raises MnistSearchError without images, and for weights that are not finite.
+    Raises MnistSearchError without images, for weights that are not finite, and for a slope of 128 or more.
     """
     check_finite(network)
     if pixels.dtype != torch.uint8 or pixels.shape[1:] != (28, 28) or not len(pixels):
@@ -137,6 +138,8 @@ def _conv(step: ConvStep, grid: _Grid, source: Activation, target: Activation) -
 
 
 def _slope(step: ConvStep) -> int:
+    if abs(step.slope) >= _LARGEST_SLOPE:
+        raise MnistSearchError(f"a slope of {step.slope:.3g} is too steep for int8: leave int8 out (--no-int8)")
     return round(step.slope * (1 << SLOPE_BITS))
 
 

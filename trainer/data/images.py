@@ -78,7 +78,8 @@ class TrainingData:
     def to_arrays(self) -> "Arrays":
         """The same data as plain arrays of numpy, which other processes can map instead of copying."""
         parts = (self.train.pixels, self.train.labels, self.evaluation.pixels, self.evaluation.labels)
-        return Arrays(*(part.cpu().numpy() for part in parts), self.mean, self.std)
+        pixels, labels, eval_pixels, eval_labels = (part.cpu().numpy() for part in parts)
+        return Arrays(pixels, labels, eval_pixels, eval_labels, self.mean, self.std)
 
     @classmethod
     def of_arrays(cls, arrays: "Arrays") -> "TrainingData":

@@ -1,7 +1,7 @@
 """Folded: a trained network as the few steps that are left of it at inference.
 
 BatchNorm's running statistics are constants by then. One that follows its convolution at once goes into the weights and
-the bias; one behind a ReLU cannot, and is a factor and an offset a channel. Dropout is gone.
+the bias; one behind an activation cannot, and is a factor and an offset a channel. Dropout is gone.
 
 Notation: shapes are (C, H, W) of one image; O, I, k are output channels, input channels of a group, and the kernel.
 """

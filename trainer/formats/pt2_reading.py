@@ -26,7 +26,7 @@ MOST_BYTES = 1 << 28
 _PLAIN = re.compile(r"archive_format|archive_version|byteorder|\.data/(?:version|serialization_id)")
 _NUMBERS = re.compile(r"data/(?:weights/weight|constants/tensor)_\d+")
 _LISTS = re.compile(r"data/(?:weights/model_weights|constants/model_constants)_config\.json")
-_GRAPH = "models/model.json"
+_GRAPH = "/".join(("models", "model.json"))
 _EXAMPLES = "data/sample_inputs/model.pt"
 """A pickle that nothing needs: an empty one is put in its place."""
 

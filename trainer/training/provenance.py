@@ -8,8 +8,13 @@ from trainer.fused.network import has_kernels
 from trainer.training.precision import Precision
 
 
-def provenance(device: str, precision: Precision) -> str:
-    """Device, number format and why it is that one, whether the fused kernels are used, and the versions."""
+def provenance(device: str, precision: Precision, elsewhere: str | None = None) -> str:
+    """Device, number format and why it is that one, whether the fused kernels are used, and the versions.
+
+    `elsewhere` says where it ran, if not on this machine.
+    """
+    if elsewhere is not None:
+        return f"{elsewhere}, {precision}, torch {torch.__version__}, mnist-search {_version()}"
     name = torch.cuda.get_device_name() if device.startswith("cuda") else device
     fused = ", fused kernels" if device == "cpu" and has_kernels() else ""
     return f"{name}, {precision}{fused}, torch {torch.__version__}, mnist-search {_version()}"

@@ -35,7 +35,7 @@ class Ready:
     """The worker has its data and waits for jobs."""
 
     start_seconds: float
-    """From the start of its process."""
+    """From the start of its process, or from when somebody else was asked for one."""
     memory_bytes: int
     """Its peak resident memory so far, the data it shares with the others included."""
     slots: int = 1

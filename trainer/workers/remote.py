@@ -20,7 +20,7 @@ from trainer.workers.worker import serve
 
 
 class RemoteWorker:
-    """The life of a worker process in a thread: `work` is called once, and `hear` whenever there is something to say."""
+    """The life of a worker in a thread: `work` is called once, `hear` whenever there is something to be told."""
 
     def __init__(self) -> None:
         self._ours, self._theirs = Pipe()
@@ -58,7 +58,7 @@ class RemoteWorker:
         self, line: Connection, arrays: Arrays, settings: WorkerSettings, make_training: Callable[..., Training]
     ) -> None:
         try:
-            # All of it in this thread: torch's number of threads is one of each.
+            # All of it in this thread: torch may keep a number of threads for each that calls it.
             serve(line, TrainingData.of_arrays(arrays), settings, time.time(), make_training)
         except DeviceLostError:
             pass  # it has said so

@@ -11,6 +11,7 @@ import pytest
 
 from models.presets import PRESETS
 from search.cli import completion
+from search.engines.opening import ENGINES
 from search.facts.comparison import SORT_KEYS
 from search.study import naming, samplers, warm_start
 from tests.helpers.cli import COMMAND
@@ -165,6 +166,7 @@ def test_it_is_quick(tmp_path: Path) -> None:
 def test_the_values_offered_are_those_that_are_taken() -> None:
     assert completion.DEVICES == DEVICES
     assert completion.PRECISIONS == PRECISIONS
+    assert tuple(ENGINES) == completion.ENGINES
     assert completion.DATASETS == DATASETS
     assert completion.SPLITS == SPLITS
     assert (completion.SAMPLERS, completion.PRUNERS) == (samplers.SAMPLERS, samplers.PRUNERS)

@@ -106,7 +106,7 @@ def test_of_very_many_a_sample_is_drawn_with_all_that_none_beats(store: Store, m
     monkeypatch.setattr("search.report.figures.sample.N_RANDOM", 4)
     study = empty_study(store)
     rng = random.Random(0)
-    accuracies = {n: 0.9 + 0.01 * n for n in range(len(CANDIDATES) - 1)}  # larger ones are better: all at the front
+    accuracies = {n: 0.9 + 0.005 * n for n in range(len(CANDIDATES) - 1)}  # larger ones are better: all at the front
     drawn = [(n, accuracies[n] - 0.001 * rng.random() - 0.0001) for n in accuracies for _ in range(2)]
     order = [*drawn, *((n, accuracy) for n, accuracy in accuracies.items())]
     rng.shuffle(order)

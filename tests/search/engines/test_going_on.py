@@ -11,7 +11,7 @@ from tests.helpers.engines import harmed
 from tests.helpers.inline import small_digits
 from tests.helpers.workers import Harmful, alone, ends_of, made_job, network_alone, records_of, train_all_of
 from trainer.data.images import TrainingData
-from trainer.workers.messages import Finished
+from trainer.workers.messages import Answer, Finished, Lost, Ready
 
 RECIPES: list[dict[str, Any]] = [
     {"schedule": schedule(), "dropout": 0.3, "ema_decay": 0.9, "rotation_degrees": 10.0}
@@ -41,6 +41,20 @@ def test_all_that_were_in_a_killed_worker_end_bit_for_bit_as_if_nothing_had_been
     # The last one was killed in the first batch of its second epoch; those before it had ended theirs, two at most.
     assert harmful.n_batches(jobs[-1].seed) == 5 * N_BATCHES + 1
     assert [harmful.n_batches(job.seed) for job in jobs[:-1]] == [5 * N_BATCHES] * (len(jobs) - 1)
+
+
+def test_it_goes_on_where_somebody_is_ready_and_does_not_wait_for_the_worker_in_place_of_its_own(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    job = made_job(0, 1000)
+    with closing(harmed(Harmful(tmp_path, job.seed, 1, "kill"), data, 1, ["cpu", "cpu"])) as engine:
+        heard = list[Answer]()
+        while sum(isinstance(one, Ready) for one in heard) < 2:
+            heard += engine.poll(60)
+        engine.submit(job)
+        while not any(isinstance(one, Lost) for one in heard):
+            heard += engine.poll(60)
+        assert [set(worker.jobs) for worker in engine._workers] == [set(), {0}]
 
 
 @pytest.mark.parametrize("how", ["raise", "lose"])

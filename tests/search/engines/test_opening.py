@@ -12,9 +12,11 @@ from trainer.data.images import TrainingData
 class Noting(InlineEngine):
     """Notes what it was opened with, and whether it was closed."""
 
-    def __init__(self, data: TrainingData, devices: list[str], dtype: torch.dtype, slots: int | None) -> None:
+    def __init__(
+        self, data: TrainingData, devices: list[str], dtype: torch.dtype, slots: int | None, what: str = ""
+    ) -> None:
         super().__init__(data)
-        self.opened_with = data, devices, dtype, slots
+        self.opened_with = data, devices, dtype, slots, what
         self.n_closed = 0
 
     def close(self) -> None:
@@ -29,7 +31,7 @@ def data() -> TrainingData:
 
 def test_an_unknown_engine_is_refused(data: TrainingData) -> None:
     with (
-        pytest.raises(MnistSearchError, match=r"^unknown engine 'cluster': use local$"),
+        pytest.raises(MnistSearchError, match=r"^unknown engine 'cluster': use local or ray$"),
         open_engine(data, ["cpu"], torch.float32, name="cluster"),
     ):
         raise AssertionError("opened")
@@ -39,9 +41,9 @@ def test_an_engine_is_opened_with_what_is_given_and_closed_at_the_end(
     data: TrainingData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(ENGINES, "noting", Noting)
-    with open_engine(data, ["cpu", "cpu"], torch.bfloat16, 3, "noting") as engine:
+    with open_engine(data, ["cpu", "cpu"], torch.bfloat16, 3, "noting", what="else") as engine:
         assert isinstance(engine, Noting)
-        assert engine.opened_with == (data, ["cpu", "cpu"], torch.bfloat16, 3)
+        assert engine.opened_with == (data, ["cpu", "cpu"], torch.bfloat16, 3, "else")
         assert engine.n_closed == 0
     assert engine.n_closed == 1
 

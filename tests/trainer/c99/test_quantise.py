@@ -82,6 +82,8 @@ EXTREMES: dict[str, dict[str, object]] = {
     "a large bias": {"bias": np.array([1e6, -1e6, 0, 1], np.float32)},
     "channels of every size": {"weight": np.ones((4, 1, 3, 3), np.float32) * SIZES[:, None, None, None]},
     "a factor of zero": {"affine": Affine(np.zeros(4, np.float32), np.array([1, -2, 3, 0], np.float32))},
+    "a steep slope": {"slope": -100.0},
+    "a SiLU of large sums": {"slope": 1.0, "has_silu": True, "bias": np.array([1e4, -1e4, 0, 1], np.float32)},
     "an offset far away": {"affine": Affine(np.ones(4, np.float32), np.array([1e4, 0, 0, -1e4], np.float32))},
 }
 
@@ -95,6 +97,11 @@ def test_extreme_weights_overflow_nothing(name: str) -> None:
     ours, theirs = integer.logits(pixels), float_logits(network, pixels)
     assert np.array_equal(ours[:6], reference_logits(integer, pixels[:6].numpy()))
     assert np.abs(ours * integer.logit_scale - theirs).max() < 0.01 * np.abs(theirs).max()
+
+
+def test_a_slope_that_has_no_room_is_refused() -> None:
+    with pytest.raises(MnistSearchError, match=r"^a slope of 200 is too steep for int8: leave int8 out \(--no-int8\)$"):
+        quantise(changed(single(), 0, slope=200.0), some_pixels())
 
 
 def real_bias(conv: IntegerConv, scale: float) -> np.ndarray:
