@@ -45,7 +45,7 @@ def attach(study: SearchStudy, folder: Path, name: str) -> str | None:
 
 
 def _is_written_over(artifacts: Artifacts, artifact_id: str, path: Path) -> bool:
-    """Whether the content of an artifact is now that of the file; not if what a database says is no artifact's number."""
+    """Whether an artifact now has the content of the file; not if what the database names is no artifact."""
     try:
         with path.open("rb") as content:
             artifacts.write(artifact_id, content)

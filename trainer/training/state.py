@@ -9,7 +9,6 @@ from models.arch import MOST_PARAMS
 from models.saved_tensors import load_saved
 from trainer.training.rates import PlateauState
 
-
 _MOST_BYTES = 16 * MOST_PARAMS
 """Weights, their average, and two values of the optimiser for each, of the largest network in float32."""
 
