@@ -58,7 +58,7 @@ def _files(said: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.usefixtures("own_folder")
-@tried_on(6, 600, SUBJECT)
+@tried_on(4, 300, SUBJECT)
 @given(st.data())
 def test_any_attribute_of_ours(database: bytes, own_folder: Path, data: st.DataObject) -> None:
     with given_to(own_folder, database) as folder:
@@ -67,7 +67,7 @@ def test_any_attribute_of_ours(database: bytes, own_folder: Path, data: st.DataO
 
 
 @pytest.mark.usefixtures("own_folder")
-@tried_on(6, 600, SUBJECT)
+@tried_on(4, 300, SUBJECT)
 @given(st.sampled_from(sorted(_KINDS)), values(4), st.integers(1, 6))
 def test_a_foreign_program_that_uses_a_name_of_ours(
     database: bytes, own_folder: Path, name: str, value: Any, trial_id: int

@@ -48,7 +48,7 @@ def opened(text: str) -> URL:
 
 
 @pytest.mark.usefixtures("own_folder")
-@tried_on(40, 4_000, SUBJECT)
+@tried_on(30, 2_500, SUBJECT)
 @given(urls)
 def test_storages(text: str) -> None:
     found = outcome_of(opened, text)

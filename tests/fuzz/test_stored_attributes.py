@@ -41,7 +41,7 @@ def read_by(words: list[str], folder: Path) -> None:
         assert not any(harm in page for harm in HARM)
 
 
-@tried_on(25, 2_500, SUBJECT)
+@tried_on(25, 2_000, SUBJECT)
 @given(st.data(), st.integers(1, 2), st.lists(st.sampled_from(READING), min_size=1, max_size=2))
 def test_values_of_json(
     database: bytes, own_folder: Path, data: st.DataObject, n_changes: int, words: list[list[str]]
@@ -62,7 +62,7 @@ def test_a_search_that_is_to_go_on(database: bytes, own_folder: Path, data: st.D
         command(RESUMING)
 
 
-@tried_on(15, 1_500, "cells and tables of a database")
+@tried_on(15, 1_000, "cells and tables of a database")
 @given(st.data(), st.sampled_from(READING))
 def test_any_cell(database: bytes, own_folder: Path, data: st.DataObject, words: list[str]) -> None:
     with given_to(own_folder, database) as folder:
@@ -70,7 +70,7 @@ def test_any_cell(database: bytes, own_folder: Path, data: st.DataObject, words:
         read_by(words, folder)
 
 
-@tried_on(15, 1_000, "cells and tables of a database")
+@tried_on(15, 800, "cells and tables of a database")
 @given(st.data(), st.sampled_from([*READING, RESUMING]))
 def test_any_table(database: bytes, own_folder: Path, data: st.DataObject, words: list[str]) -> None:
     with given_to(own_folder, database) as folder:
@@ -78,7 +78,7 @@ def test_any_table(database: bytes, own_folder: Path, data: st.DataObject, words
         read_by(words, folder)
 
 
-@tried_on(10, 1_000, "cells and tables of a database")
+@tried_on(10, 600, "cells and tables of a database")
 @given(st.data(), st.sampled_from(READING))
 def test_any_bytes_of_the_file(database: bytes, own_folder: Path, data: st.DataObject, words: list[str]) -> None:
     content = bytearray(database)
