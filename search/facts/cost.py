@@ -5,10 +5,9 @@ from typing import Any
 from search.study import attributes
 from search.study.outcomes import Outcome
 from search.study.study import SearchStudy
-from search.verification.judged import judge
+from search.verification.judged import judge, records_of
 from storage.epochs import core_seconds_of, n_epochs_of
 from storage.sessions import active_seconds
-from storage.verifications import verifications_of
 
 
 def cost_facts(study: SearchStudy) -> dict[str, Any]:
@@ -51,7 +50,7 @@ def _to_target(study: SearchStudy) -> dict[str, float | None]:
 def _to_verified(study: SearchStudy) -> dict[str, float | None]:
     """The search until the verification that succeeded first began, and all verifications up to its end."""
     seconds = core_seconds = 0.0
-    for one in verifications_of(study.store.engine, study.study_id):
+    for one in records_of(study):
         seconds += one.seconds
         core_seconds += one.core_seconds
         judged = judge(study, one)

@@ -4,8 +4,8 @@ from typing import Any
 
 from search.study import attributes
 from search.study.study import SearchStudy
-from search.verification.judged import Judged, judge
-from storage.verifications import Verification, verifications_of
+from search.verification.judged import Judged, judge, records_of
+from storage.verifications import Verification
 
 
 def verified_trials(study: SearchStudy) -> list[Judged]:
@@ -14,7 +14,7 @@ def verified_trials(study: SearchStudy) -> list[Judged]:
     They are judged by the study's own target. A verification that asked for a mean over other last epochs than the
     study does is left out.
     """
-    asked = [one for one in verifications_of(study.store.engine, study.study_id) if _asks_the_same(study, one)]
+    asked = [one for one in records_of(study) if _asks_the_same(study, one)]
     judged = (judge(study, one, study.settings.target) for one in asked)
     latest = {(one.trial.number, one.record.candidate_id): one for one in judged if one is not None}
     return sorted(latest.values(), key=_rank)

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from optuna.artifacts import upload_artifact
+from optuna.artifacts.exceptions import ArtifactNotFound
 
 from models.errors import MnistSearchError
 from search.study import attributes
 from search.study.study import SearchStudy
+from storage.artifacts import Artifacts
 from storage.faults import disk_fault
 
 _OUTSIDE = re.compile(r"[^\w.-]+")
@@ -34,15 +36,22 @@ def attach(study: SearchStudy, folder: Path, name: str) -> str | None:
                 for member in sorted(folder.iterdir()):
                     file.write(member, f"{name}/{member.name}")
             earlier = _artifact_id(study, file_name)
-            if earlier is None:
+            if earlier is None or not _is_written_over(store.artifacts(), earlier, path):
                 upload_artifact(artifact_store=store.artifacts(), file_path=str(path), study_or_trial=study.optuna)
-            else:
-                with path.open("rb") as content:
-                    store.artifacts().write(earlier, content)
     except OSError as error:
         refused = MnistSearchError(f"the bundle cannot be kept with its study: {error.strerror or error}")
         raise disk_fault(error) or refused from None
     return file_name
+
+
+def _is_written_over(artifacts: Artifacts, artifact_id: str, path: Path) -> bool:
+    """Whether an artifact now has the content of the file; not if what the database names is no artifact."""
+    try:
+        with path.open("rb") as content:
+            artifacts.write(artifact_id, content)
+    except ArtifactNotFound:
+        return False
+    return True
 
 
 def _artifact_id(study: SearchStudy, file_name: str) -> str | None:

@@ -12,9 +12,9 @@ from search.study import attributes
 from search.study.naming import Named
 from search.study.study import SearchStudy
 from search.study.weights import load_weights, state_dict_of
-from search.verification.judged import judged_verifications, median_run, runs_of, summary_of
+from search.verification.judged import all_records, judged_verifications, median_run, runs_of, summary_of
 from storage.store import Store
-from storage.verifications import Verification, all_verifications, verification_weights
+from storage.verifications import Verification, verification_weights
 
 ASKED_FOR = "asked for by --seed"
 
@@ -71,7 +71,7 @@ def _last_verification(what: str, named: Named, store: Store, dataset: str | Non
     if named.study is not None and named.trial is not None:
         of_study = [one for one in judged_verifications(named.study) if one.trial.number == named.trial.number]
         return Verified(of_study[-1].record, of_study[-1].runs, of_study[-1].summary) if of_study else None
-    found = [record for record in all_verifications(store.engine) if _is_of(record, named.candidate)]
+    found = [record for record in all_records(store.engine) if _is_of(record, named.candidate)]
     datasets = list(dict.fromkeys(record.dataset for record in found))
     if dataset is None and len(datasets) > 1:
         raise MnistSearchError(f"{what} was verified on {' and on '.join(datasets)}: name one of them with --dataset")

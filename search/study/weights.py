@@ -1,8 +1,6 @@
 """The weights of trained candidates, kept as artifacts of their trials."""
 
-import io
-import zipfile
-from pickle import UnpicklingError
+from collections.abc import Mapping
 
 import torch
 from optuna.artifacts.exceptions import ArtifactNotFound
@@ -11,18 +9,14 @@ from optuna.trial import FrozenTrial
 from models.arch import MOST_PARAMS, ArchSpec
 from models.build import build
 from models.errors import MnistSearchError
+from models.saved_tensors import load_saved
 from search.study import attributes
 from search.study.outcomes import outcome_of
 from search.study.study import SearchStudy, candidate_of
 from storage.errors import StorageError
 
-_DAMAGED = (
-    *(OSError, EOFError, RuntimeError, UnpicklingError, zipfile.BadZipFile),
-    *(ValueError, LookupError, TypeError, AttributeError, NotImplementedError),
-)
-"""What comes of a file that was cut off by a full disk or a power cut, or is no state dict at all."""
-_MOST = 8 * MOST_PARAMS
-"""Bytes: float32 and what goes with it, of the largest network."""
+_MOST_BYTES = 8 * MOST_PARAMS
+"""Float32 and what goes with it, of the largest network."""
 
 
 def load_weights(study: SearchStudy, trial: FrozenTrial) -> dict[str, torch.Tensor]:
@@ -52,19 +46,15 @@ def _loaded(study: SearchStudy, trial: FrozenTrial, artifact: str) -> dict[str, 
 
 
 def state_dict_of(content: bytes, arch: ArchSpec) -> dict[str, torch.Tensor]:
-    """The weights of a network in a file by torch.save, none of which is run: tensors are all that is read.
-
-    Raises ValueError for what is damaged, unpacks to more than any network has, or holds another network's weights.
-    """
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            n_bytes = sum(part.file_size for part in archive.infolist())
-        weights = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True) if n_bytes <= _MOST else {}
-        shapes = {name: tensor.shape for name, tensor in weights.items()}
-    except _DAMAGED as error:
-        raise ValueError(f"no weights: {type(error).__name__}") from error
+    """The weights of a network in a file by torch.save. Raises ValueError for what is damaged or of another network."""
+    weights = load_saved(content, _MOST_BYTES)
+    shapes = _shapes(weights) if isinstance(weights, dict) else {}
     with torch.device("meta"):
-        wanted = {name: tensor.shape for name, tensor in build(arch).state_dict().items()}
+        wanted = _shapes(build(arch).state_dict())
     if shapes != wanted:
         raise ValueError("the weights of another network")
     return dict(weights)
+
+
+def _shapes(weights: Mapping[str, object]) -> dict[str, object]:
+    return {name: tensor.shape if isinstance(tensor, torch.Tensor) else None for name, tensor in weights.items()}

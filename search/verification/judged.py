@@ -10,9 +10,9 @@ from sqlalchemy import Engine
 from models.errors import MnistSearchError
 from search.study.study import SearchStudy, candidate_of
 from search.verification.nominees import TRIAL_EPOCHS
-from search.verification.soundness import require_sound
+from search.verification.soundness import require_sound, require_sound_runs
 from search.verification.summary import summarise, sustained_of
-from storage.verifications import Verification, verification_runs_of, verifications_of
+from storage.verifications import Verification, all_verifications, verification_runs_of, verifications_of
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,21 @@ class Judged:
 
 def judged_verifications(study: SearchStudy) -> list[Judged]:
     """The finished verifications of a study's trials, oldest first, each by the target that it was asked for."""
-    found = (judge(study, record) for record in verifications_of(study.store.engine, study.study_id))
+    found = (judge(study, record) for record in records_of(study))
     return [one for one in found if one is not None]
+
+
+def records_of(study: SearchStudy) -> list[Verification]:
+    """The verifications of a study's trials, oldest first, the unfinished ones included.
+
+    Raises MnistSearchError for what this program did not write.
+    """
+    return [require_sound(record) for record in verifications_of(study.store.engine, study.study_id)]
+
+
+def all_records(database: Engine) -> list[Verification]:
+    """All verifications, whatever found their candidates. Raises as `records_of` does."""
+    return [require_sound(record) for record in all_verifications(database)]
 
 
 def judge(study: SearchStudy, record: Verification, target: float | None = None) -> Judged | None:
@@ -62,7 +75,7 @@ def runs_of(database: Engine, record: Verification) -> list[dict[str, Any]]:
         return []
     conditions = record.precision or "", record.torch or ""
     kept = verification_runs_of(database, record.candidate_id, record.dataset, conditions=conditions)
-    require_sound(record, kept)
+    require_sound_runs(record.label, kept)
     return sorted(kept, key=lambda run: int(run["seed_number"]))[: record.summary["n_seeds"]]
 
 

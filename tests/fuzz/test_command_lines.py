@@ -104,14 +104,14 @@ def here(with_a_study: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.usefixtures("here")
-@tried_on(80, 6_000, SUBJECT)
+@tried_on(60, 5_000, SUBJECT)
 @given(lines())
 def test_options_of_commands(line: list[str]) -> None:
     command(line, codes=(0, 1, 2))
 
 
 @pytest.mark.usefixtures("here")
-@tried_on(30, 2_000, SUBJECT)
+@tried_on(20, 1_500, SUBJECT)
 @given(st.lists(words, max_size=4))
 def test_any_words(line: list[str]) -> None:
     if not (line and line[0] in COMMANDS):

@@ -1,9 +1,5 @@
 """A database of somebody else, whose attributes say anything: every command that reads it ends in words."""
 
-import contextlib
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,7 +8,15 @@ from hypothesis import strategies as st
 
 from tests.helpers.many_inputs import tried_on
 from tests.helpers.outcomes import command
-from tests.helpers.somebodys import ATTRIBUTES, FILE, change_a_cell, change_json, change_the_schema, make_database
+from tests.helpers.somebodys import (
+    ATTRIBUTES,
+    FILE,
+    change_a_cell,
+    change_json,
+    change_the_schema,
+    given_to,
+    make_database,
+)
 
 SUBJECT = "stored attributes"
 READING = (
@@ -29,14 +33,6 @@ def database(searched: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return make_database(searched, tmp_path_factory.mktemp("somebodys"))
 
 
-@contextmanager
-def given_to(folder: Path, database: bytes) -> Iterator[Path]:
-    """A working folder that holds this database: a new one each time, since SQLite knows files by their paths."""
-    with tempfile.TemporaryDirectory(dir=folder) as fresh, contextlib.chdir(fresh):
-        (Path(fresh) / FILE).write_bytes(database)
-        yield Path(fresh)
-
-
 def read_by(words: list[str], folder: Path) -> None:
     """Runs a command; a page that it writes holds nothing of somebody else's as a part of the page."""
     command(words, codes=(0, 1, 2))
@@ -45,7 +41,7 @@ def read_by(words: list[str], folder: Path) -> None:
         assert not any(harm in page for harm in HARM)
 
 
-@tried_on(25, 2_500, SUBJECT)
+@tried_on(25, 2_000, SUBJECT)
 @given(st.data(), st.integers(1, 2), st.lists(st.sampled_from(READING), min_size=1, max_size=2))
 def test_values_of_json(
     database: bytes, own_folder: Path, data: st.DataObject, n_changes: int, words: list[list[str]]
@@ -66,7 +62,7 @@ def test_a_search_that_is_to_go_on(database: bytes, own_folder: Path, data: st.D
         command(RESUMING)
 
 
-@tried_on(15, 1_500, "cells and tables of a database")
+@tried_on(15, 1_000, "cells and tables of a database")
 @given(st.data(), st.sampled_from(READING))
 def test_any_cell(database: bytes, own_folder: Path, data: st.DataObject, words: list[str]) -> None:
     with given_to(own_folder, database) as folder:
@@ -74,7 +70,7 @@ def test_any_cell(database: bytes, own_folder: Path, data: st.DataObject, words:
         read_by(words, folder)
 
 
-@tried_on(15, 1_000, "cells and tables of a database")
+@tried_on(15, 800, "cells and tables of a database")
 @given(st.data(), st.sampled_from([*READING, RESUMING]))
 def test_any_table(database: bytes, own_folder: Path, data: st.DataObject, words: list[str]) -> None:
     with given_to(own_folder, database) as folder:
@@ -82,7 +78,7 @@ def test_any_table(database: bytes, own_folder: Path, data: st.DataObject, words
         read_by(words, folder)
 
 
-@tried_on(10, 1_000, "cells and tables of a database")
+@tried_on(10, 600, "cells and tables of a database")
 @given(st.data(), st.sampled_from(READING))
 def test_any_bytes_of_the_file(database: bytes, own_folder: Path, data: st.DataObject, words: list[str]) -> None:
     content = bytearray(database)

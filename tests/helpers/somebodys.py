@@ -1,8 +1,10 @@
 """A database of somebody else: a real small study that was verified, in which anything is then written over."""
 
+import contextlib
 import json
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -49,6 +51,14 @@ def make_database(searched: Path, folder: Path) -> bytes:
     store.optuna.create_new_trial(study.study_id)
     store.close()
     return (folder / FILE).read_bytes()
+
+
+@contextmanager
+def given_to(folder: Path, database: bytes) -> Iterator[Path]:
+    """A working folder that holds this database: a new one each time, since SQLite knows files by their paths."""
+    with tempfile.TemporaryDirectory(dir=folder) as fresh, contextlib.chdir(fresh):
+        (Path(fresh) / FILE).write_bytes(database)
+        yield Path(fresh)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from functools import cache
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -12,6 +13,11 @@ MAX_PIXELS = 100_000_000
 WORKING_SIDE = 640
 """The longer side of what is worked on: a digit that takes a tenth of a photograph still has some 60 pixels."""
 
+_FORMATS = (
+    *("PNG", "JPEG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "AVIF", "JPEG2000", "PPM", "TGA", "ICO", "PCX"),
+    *("SGI", "XBM", "DDS", "MSP", "SUN", "QOI", "IM"),
+)
+"""Those of pixels, which Pillow decodes itself: it would hand an EPS drawing, which is a program, to Ghostscript."""
 _MIN_SIDE = 5
 _REDUCIBLE = ("L", "LA", "RGB", "RGBA", "CMYK", "F", "I", "YCbCr", "LAB", "HSV", "RGBX", "La", "RGBa")
 
@@ -23,7 +29,7 @@ def open_picture(raw: bytes, name: str) -> Image.Image:
     """
     try:
         # Pillow's own limit is twice as high, and below that a warning on stderr; ours stands below.
-        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(raw)) as image:
+        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(raw), formats=_formats()) as image:
             _check_size(image.size, name)
             image.draft(None, (WORKING_SIDE, WORKING_SIDE))  # a JPEG is decoded at the size that is needed
             image.load()
@@ -40,6 +46,13 @@ def open_picture(raw: bytes, name: str) -> Image.Image:
     # Pillow's readers raise OSError, SyntaxError, ValueError, EOFError, struct.error and others for a damaged file.
     except Exception as error:
         raise MnistSearchError(f"{name} is a damaged picture ({_one_line(error)}): save it again") from None
+
+
+@cache
+def _formats() -> list[str]:
+    """The formats that this release of Pillow reads."""
+    Image.init()
+    return [name for name in _FORMATS if name in Image.OPEN]
 
 
 def _check_size(size: tuple[int, int], name: str) -> None:

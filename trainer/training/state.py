@@ -2,11 +2,15 @@
 
 import io
 from dataclasses import asdict, dataclass
-from pickle import UnpicklingError
 
 import torch
 
+from models.arch import MOST_PARAMS
+from models.saved_tensors import load_saved
 from trainer.training.rates import PlateauState
+
+_MOST_BYTES = 16 * MOST_PARAMS
+"""Weights, their average, and two values of the optimiser for each, of the largest network in float32."""
 
 
 class StateError(ValueError):
@@ -39,7 +43,7 @@ class TrainingState:
     def from_bytes(cls, content: bytes) -> "TrainingState":
         """The state that `to_bytes` wrote. Nothing in the file is executed. Raises StateError if it is none."""
         try:
-            kept = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+            kept = load_saved(content, _MOST_BYTES)
             return cls(
                 int(kept["epoch"]),
                 kept["weights"],
@@ -47,5 +51,5 @@ class TrainingState:
                 tuple(kept["optimizer"]),
                 PlateauState(**kept["plateau"]),
             )
-        except (UnpicklingError, RuntimeError, EOFError, LookupError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise StateError(f"this is no state of a training: {type(error).__name__}") from error
