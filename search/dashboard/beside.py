@@ -11,7 +11,7 @@ from search.dashboard.access import Access
 from storage.errors import StorageError
 from trainer.workers.processes import die_with_parent, ignore_group_signals, interrupts_held_back
 
-_START_SECONDS = 20.0
+_START_SECONDS = 60.0
 _END_SECONDS = 5.0
 _NICENESS = 10
 

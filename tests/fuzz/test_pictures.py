@@ -65,7 +65,10 @@ def test_a_file_with_something_put_into_it(data: st.DataObject) -> None:
 
 
 @tried_on(20, 2_000, SUBJECT)
-@given(st.sampled_from([content[:12] for content in WHOLE.values()] + [b"%!PS-Adobe-3.0 EPSF\n", b"8BPS", b""]), st.binary(max_size=60))
+@given(
+    st.sampled_from([content[:12] for content in WHOLE.values()] + [b"%!PS-Adobe-3.0 EPSF\n", b"8BPS", b""]),
+    st.binary(max_size=60),
+)
 def test_any_bytes_after_the_beginning_of_a_picture(start: bytes, rest: bytes) -> None:
     outcome(start + rest)
 

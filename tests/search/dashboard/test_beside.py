@@ -76,4 +76,4 @@ def test_one_that_takes_too_long_is_given_up(folder: Path, monkeypatch: pytest.M
     with dashboard_beside(f"sqlite:///{folder / 'mnist-search.db'}", "digits", Access()) as running:
         assert running.line(0.01) == "dashboard: did not start (not up after 0 s); the search goes on without it"
         assert not running._process.is_alive()
-    assert beside._START_SECONDS == 20
+    assert beside._START_SECONDS == 60, "or a busy machine goes without it"
