@@ -45,7 +45,8 @@ def outcome(content: bytes, framing: str = "mnist", as_is: bool = False) -> np.n
     if isinstance(found, Line):
         assert found.startswith("x")
     else:
-        assert (found.shape, found.dtype) == ((28, 28), np.uint8)
+        assert found.shape == (28, 28)
+        assert found.dtype == np.uint8
     return found
 
 
