@@ -138,7 +138,7 @@ class Harm:
 @pytest.mark.parametrize("state", [
     Harm(), {"1_conv.weight": Harm()}, [], {}, {"1_conv.weight": torch.zeros(1)}, NETWORK, {1: 2},
     {name: tensor[..., :1] for name, tensor in NETWORK.state_dict().items()},
-], ids=str)  # fmt: skip
+], ids=["program", "program within", "list", "empty", "too few", "network", "number", "other shapes"])  # fmt: skip
 def test_weights_that_are_a_program_or_of_another_network_are_none(state: object) -> None:
     with pytest.raises(ValueError, match=r"^(no file of tensors \(\w+\)|the weights of another network)$"):
         state_dict_of(saved(state), PLAIN)
