@@ -75,7 +75,7 @@ def leave_waiting_to_patience(engine: Engine) -> None:
 
     For whoever writes with patience; all others get a minute from the store. Servers are left as they are.
     """
-    if engine.dialect.name == "sqlite":
+    if engine.dialect.name == "sqlite" and not event.contains(engine, "connect", _wait_briefly):
         event.listen(engine, "connect", _wait_briefly)
         engine.dispose()  # connections that were made before
 

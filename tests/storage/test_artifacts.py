@@ -21,7 +21,7 @@ from tests.helpers.databases import new_study, url_of
 @pytest.fixture(autouse=True)
 def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the default of a server is."""
-    folder = tmp_path / "work"
+    folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
     return folder
@@ -201,7 +201,7 @@ class TestBesideAnSqliteFile:
     def test_another_place_is_refused_when_files_are_beside_it(self, store: Store, tmp_path: Path) -> None:
         keep_a_file(store, tmp_path)
         assert refusal(store, "elsewhere").startswith(
-            f"--artifacts {tmp_path}/work/elsewhere: this database keeps its files in {store.artifact_folder}, and 1 of"
+            f"--artifacts {tmp_path}/here/elsewhere: this database keeps its files in {store.artifact_folder}, and 1 of"
         )
 
     @pytest.mark.parametrize("number", ["../s.db", "..", ".", "", "/etc/passwd", "a/b", "a\\b", "a\0b", ".hidden", "é"])

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -39,6 +40,7 @@ class Hearing(Listener):
 def hasty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """A store that is told of a lock at once."""
     monkeypatch.setattr("storage.urls.BUSY_TIMEOUT_SECONDS", 0)
+    monkeypatch.setattr("storage.patience.BRIEF_SECONDS", 0)
     store = Store(f"sqlite:///{tmp_path / 's.db'}")
     yield store
     store.close()
@@ -122,6 +124,32 @@ def test_a_lock_that_does_not_pass_ends_the_search_and_the_next_one_goes_on(
     run(resumed, again, 3, Listener())
     assert again.jobs[0].state != b""
     assert values(resumed) == undisturbed
+
+
+def test_who_waits_for_a_lock_hears_a_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite by itself would wait for a minute, and hear nothing."""
+    monkeypatch.setattr("storage.patience.BRIEF_SECONDS", 0.2)
+    store = Store(f"sqlite:///{tmp_path / 's.db'}")
+    study, locks = begin(store, epochs=3), list[Any]()
+
+    class Stopping(Listener):
+        def waiting(self, state: SearchState, text: str) -> None:
+            dispatcher.stop()
+
+    def lock(job: Job, record: EpochRecord) -> None:
+        if not locks:
+            locks.append(locked(store))
+            locks[-1].__enter__()
+
+    session = StudySession(store.engine, study.study_id)
+    dispatcher = Dispatcher(study, InlineEngine(small_digits(), lock), Limits(3), session, Stopping())
+    began = time.monotonic()
+    with pytest.raises(StorageFailedError, match=r"^the database is locked by another program "):
+        dispatcher.run()
+    assert time.monotonic() - began < 10
+    locks[0].__exit__(None, None, None)
+    session.end()
+    store.close()
 
 
 @pytest.mark.parametrize(

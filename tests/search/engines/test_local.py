@@ -114,6 +114,17 @@ def test_a_training_that_raises_is_run_once_more_and_no_worker_is_lost(
     assert records_of(heard, 1) == alone(jobs[1], data)
 
 
+def test_a_worker_of_one_slot_in_which_a_training_raises_is_replaced(data: TrainingData, tmp_path: Path) -> None:
+    jobs = [made_job(0), made_job(1)]
+    with closing(harmed(Harmful(tmp_path, jobs[0].seed, 1, "raise"), data, 1)) as engine:
+        heard = train_all_of(engine, jobs)
+    [lost] = [one for one in heard if isinstance(one, Lost)]
+    assert lost.reason == "a training broke in it: RuntimeError: of ours"
+    assert ends_of(heard) == {0: Finished, 1: Finished}
+    for job in jobs:
+        assert records_of(heard, job.number) == alone(job, data)
+
+
 def test_nothing_is_said_of_a_job_that_is_stopped_and_its_slot_is_free(data: TrainingData) -> None:
     endless, jobs = made_job(0, 1000), [made_job(1), made_job(2)]
     with closing(LocalEngine(data, ["cpu"], torch.float32, 2)) as engine:
