@@ -5,9 +5,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 TRIALS ?= 200
 ARGS ?=
+PROFILE ?= fuzz
 DATA ?= $(MNIST_SEARCH_DATA)
 
-.PHONY: search test check lint proofs gpu wheel clean
+.PHONY: search test check lint proofs fuzz gpu wheel clean
 
 search: $(VENV)/installed       ## search for small networks (TRIALS=200, more options in ARGS)
 	$(BIN)/mnist-search run --trials $(TRIALS) $(ARGS)
@@ -24,6 +25,9 @@ lint: $(VENV)/installed-dev     ## style and types
 
 proofs: $(VENV)/installed-dev   ## the slow tests: full trainings and soaks, minutes each
 	$(BIN)/python -m pytest -m slow
+
+fuzz: $(VENV)/installed-dev     ## odd and hostile inputs by the thousand, other ones each time (PROFILE=fuzz-tenth: a tenth of them)
+	$(BIN)/python -m pytest tests/fuzz --hypothesis-profile=$(PROFILE)
 
 gpu: $(VENV)/installed-dev      ## on a GPU: its tests, then its benchmark into benchmarks/results/gpu.md (DATA=folder with MNIST)
 	$(BIN)/python -m pytest -m gpu

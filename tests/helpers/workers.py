@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -108,12 +109,11 @@ def train_all_of(engine: Engine, jobs: Sequence[Job], seconds: float = 120) -> l
 
 
 @dataclass(frozen=True)
-class Unhurried:
-    """Makes trainings that wait so many seconds behind each batch, so that they can be caught in the middle."""
+class _Noting:
+    """Makes trainings that note each of their batches, and then do something behind it."""
 
     notes: Path
-    """A folder in which each batch of every seed is noted."""
-    seconds: float
+    """A folder in which each batch of every seed is noted, whatever becomes of the process."""
 
     def n_batches(self, seed: int) -> int:
         """How many batches were trained with this seed, those in vain included."""
@@ -129,21 +129,35 @@ class Unhurried:
         on_batch: Callable[[int, int], None],
         runner: Runner,
     ) -> Training:
-        def wait(number: int, n: int) -> None:
-            with (self.notes / f"batches-{seed}").open("ab") as note:
-                note.write(b".")
-            time.sleep(self.seconds)
+        n_done = count(1)
+
+        def note(number: int, n: int) -> None:
+            with (self.notes / f"batches-{seed}").open("ab") as file:
+                file.write(b".")
+            self._behind(seed, next(n_done), n)
             on_batch(number, n)
 
-        return Training(candidate, data, seed, device, dtype, wait, runner)
+        return Training(candidate, data, seed, device, dtype, note, runner)
+
+    def _behind(self, seed: int, n_done: int, n: int) -> None:
+        """What is done behind a batch, when so many were done in this run, of an epoch of n."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class Harmful:
+class Unhurried(_Noting):
+    """Makes trainings that wait so many seconds behind each batch, so that they can be caught in the middle."""
+
+    seconds: float
+
+    def _behind(self, seed: int, n_done: int, n: int) -> None:
+        time.sleep(self.seconds)
+
+
+@dataclass(frozen=True)
+class Harmful(_Noting):
     """Makes trainings, of which the one with this seed does harm in its second epoch, so many times at most."""
 
-    notes: Path
-    """A folder in which each harm is noted, and each batch of every seed, whatever becomes of the process."""
     seed: int
     n_times: int
     how: str
@@ -155,32 +169,9 @@ class Harmful:
         """How often it has done harm."""
         return len(list(self.notes.glob("harm-*")))
 
-    def n_batches(self, seed: int) -> int:
-        """How many batches were trained with this seed, those in vain included."""
-        return (self.notes / f"batches-{seed}").stat().st_size
-
-    def __call__(
-        self,
-        candidate: Candidate,
-        data: TrainingData,
-        seed: int,
-        device: str,
-        dtype: torch.dtype,
-        on_batch: Callable[[int, int], None],
-        runner: Runner,
-    ) -> Training:
-        n_batches = 0
-
-        def harm(number: int, n: int) -> None:
-            nonlocal n_batches
-            n_batches += 1
-            with (self.notes / f"batches-{seed}").open("ab") as note:
-                note.write(b".")
-            if seed == self.seed and n_batches == n + 1:
-                self._harm()
-            on_batch(number, n)
-
-        return Training(candidate, data, seed, device, dtype, harm, runner)
+    def _behind(self, seed: int, n_done: int, n: int) -> None:
+        if seed == self.seed and n_done == n + 1:
+            self._harm()
 
     def _harm(self) -> None:
         if self.n_harms >= self.n_times or (self.how == "capture" and os.environ.get(SWITCH) == "0"):
