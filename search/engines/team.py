@@ -155,16 +155,16 @@ class Team(ABC):
                 return [message] if worker.jobs.pop(number, None) is not None else []
             case Broken(number, reason):
                 self._losses.sign_of_life()
-                given = worker.jobs.pop(number, None)
-                if given is None:
+                if number not in worker.jobs:
                     return []
                 if worker.n_slots == 1:
                     # It may be the worker that is to blame, as one without memory is, and would break whatever it is
                     # given: the second run has a fresh one, at the price of a start. With several slots it is a GPU's,
                     # which says by itself when it is of no more use, and has others to train.
-                    worker.last_words = f"a training broke in it: {reason}"
+                    worker.last_words = reason
                     worker.kill()
-                return self._failed(given, reason)
+                    return []
+                return self._failed(worker.jobs.pop(number), reason)
 
     def _replace(self, worker: Worker, answers: list[Answer]) -> None:
         """Starts a worker in the place of one that is gone, whose jobs are run once more."""

@@ -119,7 +119,7 @@ def test_a_worker_of_one_slot_in_which_a_training_raises_is_replaced(data: Train
     with closing(harmed(Harmful(tmp_path, jobs[0].seed, 1, "raise"), data, 1)) as engine:
         heard = train_all_of(engine, jobs)
     [lost] = [one for one in heard if isinstance(one, Lost)]
-    assert lost.reason == "a training broke in it: RuntimeError: of ours"
+    assert (lost.reason, lost.n_jobs) == ("RuntimeError: of ours", 1)
     assert ends_of(heard) == {0: Finished, 1: Finished}
     for job in jobs:
         assert records_of(heard, job.number) == alone(job, data)

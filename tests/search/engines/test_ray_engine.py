@@ -120,7 +120,7 @@ def test_shares_of_a_gpu_are_given_out_and_who_finds_no_room_comes_when_there_is
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("how", "n_lost"), [("kill", 1), ("stop", 1), ("lose", 1), ("raise", 0)])
+@pytest.mark.parametrize(("how", "n_lost"), [("kill", 1), ("stop", 1), ("lose", 1), ("raise", 1)])
 def test_what_becomes_of_a_worker_costs_its_training_nothing_but_time(
     data: TrainingData, cluster: Nodes, tmp_path: Path, how: str, n_lost: int
 ) -> None:
