@@ -124,8 +124,8 @@ def _kind_of_fault(error: Exception) -> tuple[str, str, bool]:
     from boto3.exceptions import S3UploadFailedError
     from botocore import exceptions as botocore
 
-    if isinstance(error, S3UploadFailedError) and error.__context__ is not None:
-        return _kind_of_fault(error.__context__)  # type: ignore[arg-type]
+    if isinstance(error, S3UploadFailedError) and isinstance(error.__context__, Exception):
+        return _kind_of_fault(error.__context__)
     no_credentials = botocore.NoCredentialsError, botocore.PartialCredentialsError, botocore.CredentialRetrievalError
     if isinstance(error, no_credentials):
         return _NO_CREDENTIALS
