@@ -11,7 +11,7 @@ import argparse
 import datetime
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -58,6 +58,7 @@ def parts(data_dir: Path | None) -> dict[str, tuple[float, Callable[[Setting], l
         "processes": (40, processes.processes),
         "equal": (30, alternatives.equal_networks),
         "triton": (30, alternatives.between_convolutions),
+        "to-the-end": (30, candidates.to_the_end),
     }
 
 
@@ -69,16 +70,13 @@ def main() -> int:
     except MnistSearchError as error:
         print(f"benchmarks.gpu: {error}", file=sys.stderr)
         return 2
-    rows = [
-        row
-        for name, (needed, part) in parts(options.data_dir).items()
-        if not options.only or name in options.only
-        for row in rows_of(name, needed, part, setting)
-    ]
-    page = f"{_head(setting)}\n\n{markdown_table(_COLUMNS, [row.cells() for row in rows])}"
-    if options.out is not None:
-        options.out.write_text(page)
-    print(page)
+    rows: list[Row] = []
+    for name, (needed, part) in parts(options.data_dir).items():
+        if not options.only or name in options.only:
+            rows += rows_of(name, needed, part, setting)
+            if options.out is not None:  # after each part: what is measured outlives a machine that is taken away
+                options.out.write_text(_page(rows, setting))
+    print(_page(rows, setting))
     return int(any(row.is_met is False and row.is_check for row in rows))
 
 
@@ -114,6 +112,10 @@ def _setting(options: argparse.Namespace, device: str) -> Setting:
     return Setting(place, data, options.trial, options.seconds, partial(print, file=sys.stderr, flush=True))
 
 
+def _page(rows: Sequence[Row], setting: Setting) -> str:
+    return f"{_head(setting)}\n\n{markdown_table(_COLUMNS, [row.cells() for row in rows])}"
+
+
 def _head(setting: Setting) -> str:
     day = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
     note = " A trial on noise: no number means anything." if setting.is_trial else ""
@@ -121,8 +123,8 @@ def _head(setting: Setting) -> str:
 
 
 def _folder(text: str) -> Path | None:
-    """None of what `make gpu` gives where no folder was named."""
-    return Path(text) if text else None
+    """None of what `make gpu` gives where no folder was named. A search is run in a folder of its own: a whole path."""
+    return Path(text).resolve() if text else None
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,9 +3,10 @@
 And `verify`'s ten seeds of one network. What needs optuna is in `whole_search.py`.
 """
 
+import math
 import time
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from random import Random
 from statistics import median
@@ -23,22 +24,34 @@ from trainer.workers.messages import Broken, Diverged, EpochDone, Finished, Job,
 
 
 def candidates(setting: Setting) -> list[Row]:
-    """Three rows, of one engine."""
+    """Ten seeds of one network, and candidates with pruning."""
     n, short, long, seeds = (4, 2, 3, 3) if setting.is_trial else (200, 8, 15, 10)
-    slots = setting.n_slots if setting.n_slots > 1 or not setting.is_trial else 2
-    with closing(LocalEngine(setting.data, [_place(setting.device)], torch.float32, slots)) as engine:
-        _until_ready(engine)
+    with _engine(setting) as engine:
         ten = _run(engine, [_of_verify(long)] * seeds)
         pruned = _run(engine, drawn(n, short), prunes=True)
-        rows = [
-            _row(f"{seeds} seeds of one network, {long} epochs", ten, 30, setting),
-            _row(f"{n} candidates of {short} epochs, pruned", pruned, 300, setting),
-        ]
-        if setting.seconds_left > 1.5 * pruned.seconds * long / short or setting.is_trial:
-            rows.append(_row(f"{n} candidates of {long} epochs", _run(engine, drawn(n, long)), 600, setting))
-        else:
-            rows.append(Row(f"{n} candidates of {long} epochs", "not run: no time was left"))
-    return rows
+    return [
+        _row(f"{seeds} seeds of one network, {long} epochs", ten, 30, setting),
+        _row(f"{n} candidates of {short} epochs, pruned", pruned, 300, setting),
+    ]
+
+
+def to_the_end(setting: Setting) -> list[Row]:
+    """Candidates without pruning, as far as there is time: what was done by then is counted."""
+    n, epochs = (4, 3) if setting.is_trial else (200, 15)
+    with _engine(setting) as engine:
+        outcome = _run(engine, drawn(n, epochs), seconds=setting.seconds_left)
+    row = _row(f"{n} candidates of {epochs} epochs", outcome, 600, setting)
+    return [row if outcome.n_left == 0 else replace(row, is_met=None, measured=f"not all: {row.measured}")]
+
+
+@contextmanager
+def _engine(setting: Setting) -> Iterator[LocalEngine]:
+    """Ready: starting a worker is no part of what is timed here; the whole search's row has it."""
+    slots = setting.n_slots if setting.n_slots > 1 or not setting.is_trial else 2
+    with closing(LocalEngine(setting.data, [_place(setting.device)], torch.float32, slots)) as engine:
+        while not any(isinstance(answer, Ready) for answer in engine.poll(1)):
+            pass
+        yield engine
 
 
 def drawn(n: int, epochs: int) -> list[Candidate]:
@@ -73,17 +86,20 @@ class _Outcome:
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self.n_epochs = self.n_finished = self.n_pruned = self.n_diverged = 0
+        self.n_epochs = self.n_finished = self.n_pruned = self.n_diverged = self.n_left = 0
         self.best = 0.0
         self.faults: list[str] = []
 
 
-def _run(engine: LocalEngine, wanted: Sequence[Candidate], prunes: bool = False) -> _Outcome:
-    """Trains all of them; with `prunes`, stops what is below the median of its epoch once ten have come so far."""
+def _run(engine: LocalEngine, wanted: Sequence[Candidate], prunes: bool = False, seconds: float = math.inf) -> _Outcome:
+    """Trains all of them, or as many as there is time for.
+
+    With `prunes`, stops what is below the median of its epoch once ten have come so far.
+    """
     start, outcome = time.perf_counter(), _Outcome()
     waiting, running = list(enumerate(wanted)), set[int]()
     seen: dict[int, list[float]] = {}
-    while waiting or running:
+    while (waiting or running) and time.perf_counter() - start < seconds:
         while waiting and engine.n_free > 0:
             number, candidate = waiting.pop(0)
             running.add(number)
@@ -111,6 +127,7 @@ def _run(engine: LocalEngine, wanted: Sequence[Candidate], prunes: bool = False)
                 case Broken(number, reason):
                     running.remove(number)
                     outcome.faults.append(reason)
+    outcome.n_left = len(waiting) + len(running)
     outcome.seconds = time.perf_counter() - start
     return outcome
 
@@ -124,12 +141,6 @@ def _row(what: str, outcome: _Outcome, limit: float, setting: Setting) -> Row:
         text += f", {len(outcome.faults)} failed ({outcome.faults[0]})"
     is_met = outcome.seconds < limit and not outcome.faults
     return Row(what, text, f"under {limit:.0f} s", is_met, floor_of(outcome.n_epochs, setting))
-
-
-def _until_ready(engine: LocalEngine) -> None:
-    """Starting a worker is no part of what is timed here; the whole search's row has it."""
-    while not any(isinstance(answer, Ready) for answer in engine.poll(1)):
-        pass
 
 
 def _of_verify(epochs: int) -> Candidate:
