@@ -21,7 +21,10 @@ BATCH = PRESET.candidate.recipe.batch_size
 def beside_the_sources(setting: Setting) -> list[Row]:
     """The bench that users have: the sources' loop, one slot, all slots."""
     request = BenchRequest(
-        setting.device, "float32", rounds=1 if setting.is_trial else 3, images=256 if setting.is_trial else None
+        setting.device.partition(":")[0],
+        "float32",
+        rounds=1 if setting.is_trial else 3,
+        images=256 if setting.is_trial else None,
     )
     facts = run_bench(request, setting.say)
     [device] = facts["devices"]
@@ -89,12 +92,13 @@ def by_steps_a_graph(setting: Setting) -> list[Row]:
 
 
 def by_layout(setting: Setting) -> list[Row]:
-    """Activations with the channels last, as on a CPU, and first."""
+    """Activations with the channels last, as on a CPU, and first, as on a GPU."""
     n_images = (2 if setting.is_trial else 96) * BATCH
     data = noise_data(n_images).to(setting.device)
     texts = []
     for layout in (torch.channels_last, torch.contiguous_format):
-        with patch.object(trainer.training.train, "MEMORY_FORMAT", layout):
+        kind = setting.device.partition(":")[0]
+        with patch.dict(trainer.training.train.MEMORY_FORMATS, {kind: layout}):
             trainings = [Training(PRESET.candidate, data, i, setting.device) for i in range(setting.n_slots)]
         texts.append(f"{str(layout).removeprefix('torch.')}: {_rate(trainings, n_images):,.0f}")
     return [Row(f"images/s by layout, {setting.n_slots} at once", ", ".join(texts))]

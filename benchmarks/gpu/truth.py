@@ -13,9 +13,10 @@ from trainer.training.records import EpochRecord
 from trainer.training.side_by_side import train_side_by_side
 from trainer.training.train import Training
 
-_FIRST_STEPS = 5
-_ROUNDING = 1e-3
-"""Relative: float32 sums in another order, through some steps of a training."""
+_FIRST_STEPS = 3
+_ROUNDING = 1e-4
+"""Relative: float32 sums in another order, through some steps of a training. Each step makes the difference ten times
+as large or more: on an H200 it was 2e-8 after two steps, 7e-6 after three, and 1e-3 after five."""
 
 
 def truth(setting: Setting) -> list[Row]:

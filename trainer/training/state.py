@@ -26,7 +26,7 @@ class TrainingState:
 
     epoch: int
     weights: torch.Tensor
-    """All floating-point values of the network, as `flatten` lays them out."""
+    """All floating-point values of the network, as `flatten` lays them out where channels are last."""
     average: torch.Tensor | None
     """Those of the moving average, if there is one."""
     optimizer: tuple[torch.Tensor, ...]

@@ -121,6 +121,7 @@ def test_there_is_a_part_for_every_promise() -> None:
 @pytest.mark.gpu
 @needs_gpu
 def test_a_gpu_trains_what_a_cpu_does_and_a_slot_is_its_own() -> None:
+    prepare_device("cuda")
     rows = truth(Setting("cuda:0", noise_data(7000), is_trial=False))
     assert {row.what: row.is_met for row in rows if row.is_met is False} == {}
 

@@ -16,7 +16,7 @@ from trainer.data.images import TrainingData
 from trainer.training.records import EpochRecord
 from trainer.training.runner import AtOnce, Work
 from trainer.training.state import TrainingState
-from trainer.training.train import Training
+from trainer.training.train import MEMORY_FORMATS, Training
 
 PLATEAU = {"plateau": replace(FAST, schedule=Plateau(0.5, 0), lr=1.0)}
 
@@ -37,6 +37,28 @@ def test_a_restored_training_goes_on_bit_for_bit(data: TrainingData, recipe: Rec
         assert timeless(list(going_on)) == timeless(records[n:])
         assert same_weights(going_on, whole)
         assert going_on.is_over
+
+
+@pytest.mark.parametrize("moves", ["from a GPU's layout", "to it"])
+def test_a_state_is_the_same_on_every_device(data: TrainingData, moves: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the channels come first the values lie elsewhere: the other device has the same network all the same."""
+    layouts = [torch.contiguous_format, torch.channels_last]
+    trainings = []
+    for layout in layouts if moves == "from a GPU's layout" else reversed(layouts):
+        monkeypatch.setitem(MEMORY_FORMATS, "cpu", layout)
+        trainings.append(Training(Candidate(WITH_BN, recipes()["all"]), data, 5))
+    here, there = trainings
+    here.start_epoch()
+    here.end_epoch()
+    there.restore(here.state())
+    assert same_weights(here, there)
+    ours, theirs = here.state(), there.state()
+    torch.testing.assert_close((ours.weights, ours.optimizer), (theirs.weights, theirs.optimizer), rtol=0, atol=0)
+    torch.testing.assert_close(ours.average, theirs.average, rtol=0, atol=0)
+    of_here, of_there = here.logits(data.evaluation.pixels), there.logits(data.evaluation.pixels)
+    torch.testing.assert_close(of_here, of_there, rtol=1e-4, atol=1e-4)
+    first, second = here.train_epoch(), there.train_epoch()
+    assert first == pytest.approx(second, rel=1e-2)
 
 
 def test_a_state_is_a_copy(data: TrainingData) -> None:
