@@ -19,6 +19,7 @@ from search.dispatch.listener import Listener, SearchState, TrialEnded
 from search.measures.words import percent, plural, seconds_text
 from search.study import attributes
 from search.study.outcomes import Outcome
+from search.study.settings import SMALLEST
 from trainer.workers.messages import Lost, Ready, Slots
 
 _REDRAW_SECONDS = 0.5
@@ -61,6 +62,8 @@ class PlainProgress(Listener):
 
     def ended(self, state: SearchState, trial: TrialEnded) -> None:
         best = f", best {percent(state.best.value)}" if state.best else ""
+        if state.find == SMALLEST:
+            best = f", fewer than {state.budget:,} wanted now"
         left = f", {seconds_text(state.seconds_left)} left" if state.seconds_left is not None else ""
         _print(f"{state.n_done}/{state.n_total} {ended_text(trial)}{best}{left}")
 
@@ -113,7 +116,10 @@ def render(state: SearchState) -> Group:
     lines: list[RenderableType] = [head]
     if state.n_slots > state.n_workers:
         lines.append(Text(team_text(state.n_workers, state.n_slots)))
-    lines += [Text(outcomes), Text(f"best      {_winner(state.best)}")]
+    lines.append(Text(outcomes))
+    if state.find == SMALLEST:
+        lines.append(Text(f"budget    fewer than {state.budget:,} parameters from now on"))
+    lines.append(Text(f"best      {_winner(state.best)}"))
     if state.smallest is not None:
         lines.append(Text(f"smallest  {_winner(state.smallest)} at {percent(state.target)} or above"))
     running = Table.grid(padding=(0, 2))

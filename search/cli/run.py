@@ -22,6 +22,8 @@ def command(
     trials: run_options.Trials = 200,
     max_params: run_options.MaxParams = None,
     target: run_options.Target = None,
+    find: run_options.Find = None,
+    margin: run_options.Margin = None,
     sustain: run_options.Sustain = None,
     epochs: run_options.Epochs = None,
     sampler: run_options.Sampler = None,
@@ -67,8 +69,9 @@ def command(
     place = options.place(engine, device, n_workers, ray_address, gpus_per_worker)
     access = Access(token=chosen_token(os.environ.get(TOKEN_VARIABLE) or None)) if dashboard else None
     settings = {
-        "max_params": max_params, "target": target, "sustain": sustain, "epochs": epochs, "sampler": sampler,
-        "pruner": pruner, "seed": seed, "split": split, "deterministic": deterministic or None, "window": window,
+        "max_params": max_params, "target": target, "find": find, "margin": margin, "sustain": sustain,
+        "epochs": epochs, "sampler": sampler, "pruner": pruner, "seed": seed, "split": split,
+        "deterministic": deterministic or None, "window": window,
     }  # fmt: skip
     ranges, first = tuple(set_ranges or ()), tuple(warm_start or ())
     prepared = prepare(StudyRequest(storage, study, dataset, data_dir, settings, space, ranges, first, artifacts))
@@ -80,6 +83,8 @@ def command(
     if state.n_done_before >= trials:
         n = plural(state.n_done_before, "candidate")
         print(f"study {prepared.study.name} has its {n}; ask for more with --trials", file=sys.stderr)
+    if state.exhausted:
+        print(f"the search is over: {state.exhausted}", file=sys.stderr)
     print_status(prepared.study, as_json=json)
     return EXIT_INTERRUPTED if is_interrupted else 0
 

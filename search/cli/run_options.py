@@ -16,6 +16,21 @@ MaxParams = Annotated[
     int | None, typer.Option("--max-params", help="Budget: fewer trainable parameters than this. Default: 10000.")
 ]
 Target = Annotated[float | None, typer.Option("--target", help="Accuracy to reach. Default: 0.994.")]
+Find = Annotated[
+    str | None,
+    typer.Option(
+        "--find",
+        autocompletion=one_of(completion.FINDS),
+        help="What to look for: accuracy within the budget, or the smallest network at the target. Default: accuracy.",
+    ),
+]
+Margin = Annotated[
+    float | None,
+    typer.Option(
+        "--margin",
+        help="With --find smallest: by how much one training must clear the target to count. Default: 0.0006.",
+    ),
+]
 Sustain = Annotated[
     int | None,
     typer.Option("--sustain", help="How many last epochs decide, by their mean. Default: 3, or fewer if --epochs is."),

@@ -11,6 +11,9 @@ from search.measures.words import command_text, percent, plural, seconds_text
 if TYPE_CHECKING:
     from search.study.study import SearchStudy
 
+_MOST_OF_FRONT = 9
+"""Networks of the front that are shown, from the most accurate down."""
+
 EXAMPLE = "Example: mnist-search status --study mnist --json"
 
 
@@ -45,11 +48,10 @@ def _lines(facts: dict[str, Any], storage: str | None) -> list[str]:
     counts = ", ".join(f"{facts[outcome]} {outcome}" for outcome in REPORTED)
     lines = [
         f"study      {facts['study']}: {facts['dataset']}, fewer than {facts['max_params']:,} parameters, "
-        f"{plural(facts['epochs'], 'epoch')}",
+        f"{plural(facts['epochs'], 'epoch')}" + (", the smallest wanted" if facts["find"] == "smallest" else ""),
         f"trials     {facts['n_past_gate']} past the gate",
         f"           {counts}",
-        f"best       {_winner(facts['best'])}",
-        f"smallest   {_winner(facts['smallest'])}" + (f" at {percent(facts['target'])}" if facts["smallest"] else ""),
+        *_answers(facts),
         f"target     {percent(facts['target'])} sustained over {plural(facts['sustain'], 'epoch')}: "
         + _reached(facts, "target", "reached", "not reached yet"),
         f"           {_reached(facts, 'verified', 'verified', 'not verified yet')}",
@@ -67,6 +69,22 @@ def _lines(facts: dict[str, Any], storage: str | None) -> list[str]:
     lines += [f"{state:10} {_running(trial)}" for trial in facts["running"]]
     lines += [f"to go on   {_running(trial)}" for trial in facts["interrupted"]]
     return lines
+
+
+def _answers(facts: dict[str, Any]) -> Iterable[str]:
+    """What was found: the best and the smallest; in a search for the smallest the whole front, and the budget now."""
+    from search.study.settings import SMALLEST
+
+    best = f"best       {_winner(facts['best'])}"
+    smallest = f"smallest   {_winner(facts['smallest'])}"
+    if facts["smallest"]:
+        smallest += f" at {percent(facts['target'])}"
+    if facts["find"] != SMALLEST:
+        return [best, smallest]
+    front = [f"{percent(one['sustained_accuracy'])} with {one['params']:,}" for one in reversed(facts["front"])]
+    shown = textwrap.wrap(", ".join(front[:_MOST_OF_FRONT]), 80 - 11) or ["none yet"]
+    budget = f"budget     fewer than {facts['budget']:,} parameters from now on"
+    return [smallest, budget, *(f"{'' if n else 'front':11}{line}" for n, line in enumerate(shown))]
 
 
 def _latest(verifications: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:

@@ -12,6 +12,7 @@ from search.report.winner import Winner
 from search.study import attributes
 from search.study.outcomes import REPORTED, Outcome
 from search.study.study import SearchStudy
+from search.study.trials import front_of
 
 _MOST_BARS = 25
 _HEIGHT = 450
@@ -41,12 +42,7 @@ def _as_shown_there(drawing: Drawing) -> str:
 
 def _telling(trained: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """Those that are drawn where all would be too many: a sample, and all that no smaller network beats."""
-    smallest_first = sorted(trained, key=lambda trial: (trial.user_attrs[attributes.PARAMS], -(trial.value or 0.0)))
-    front, best = set[int](), -1.0
-    for trial in smallest_first:
-        if (trial.value or 0.0) > best:
-            front.add(trial.number)
-            best = trial.value or 0.0
+    front = {trial.number for trial in front_of(trained)}
     chosen = front | {trial.number for trial in thinned(trained)}
     return [trial for trial in trained if trial.number in chosen]
 

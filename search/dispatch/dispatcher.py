@@ -9,6 +9,7 @@ import numpy as np
 from optuna.exceptions import UpdateFinishedTrialError
 
 from models.errors import MnistSearchError, WorkFailedError
+from search.dispatch.gate import outgrown_reason
 from search.dispatch.intake import Intake
 from search.dispatch.ledger import Clock, Course, Ledger
 from search.dispatch.listener import Listener, RunningTrial, SearchState, TrialEnded
@@ -119,9 +120,9 @@ class Dispatcher:
     def run(self) -> SearchState:
         """Searches, and returns how it stands at the end.
 
-        Raises MnistSearchError if no candidate is to be had any more, SearchFailedError if trainings keep breaking,
-        StudyLostError if another dispatcher took the study over, and StorageFailedError if the database fails for
-        longer than it is waited for.
+        Raises MnistSearchError if no candidate is to be had any more, under a budget that was never lowered;
+        SearchFailedError if trainings keep breaking, StudyLostError if another dispatcher took the study over, and
+        StorageFailedError if the database fails for longer than it is waited for.
         """
         self._listener.started(self._state)
         try:
@@ -144,7 +145,9 @@ class Dispatcher:
             self._study.refresh()
             self._listener.stopped(self._state)
         if self._exhausted is not None:
-            raise self._exhausted
+            if self._state.budget == self._study.settings.max_params:
+                raise self._exhausted
+            self._state.exhausted = str(self._exhausted)  # what was looked for is found: nothing smaller is to be had
         return self._state
 
     def _is_ending(self) -> bool:
@@ -181,6 +184,7 @@ class Dispatcher:
         self._state.counts[Outcome.REJECTED] = self._intake.n_rejected
         if trial is not None:
             self._submit(trial)
+            self._stop_outgrown()  # one that goes on may have been drawn under a larger budget
 
     def _submit(self, trial: LiveTrial) -> None:
         self._running[trial.number] = _Running(trial)
@@ -202,8 +206,23 @@ class Dispatcher:
         try:
             for answer in answers:
                 self._handle(answer)
+            self._stop_outgrown()
         finally:  # also where an answer ends the search: those before it are kept
             self._write()
+
+    def _stop_outgrown(self) -> None:
+        """Stops what is over the budget by now, where each network that clears the target lowers it.
+
+        Not in a deterministic study: which epoch that would be is a matter of luck.
+        """
+        budget = self._state.budget = self._intake.budget
+        if self._study.settings.deterministic:
+            return
+        outgrown = [one for one in self._running.values() if one.trial.candidate.arch.params >= budget]
+        for running in outgrown:
+            number, params = running.trial.number, running.trial.candidate.arch.params
+            self._engine.stop(number)
+            self._end(running, Outcome.PRUNED, outgrown_reason(params, budget))
 
     def _write(self) -> None:
         """Writes what is kept in memory, and then tells of the trials that ended: nothing is claimed that is not so."""
@@ -329,6 +348,8 @@ class Dispatcher:
             n_done=n_done,
             best=self._study.best(),
             smallest=self._study.smallest(),
+            find=settings.find,
+            budget=self._intake.budget,
         )
         state.n_done_before = n_done
         return state

@@ -26,3 +26,8 @@ def mark_budget(trial: optuna.Trial, candidate: Candidate, max_params: int) -> b
 def rejection_reason(n_params: int, max_params: int) -> str:
     """Why the gate rejected a network of this size."""
     return f"{n_params:,} parameters, the budget is fewer than {max_params:,}"
+
+
+def outgrown_reason(n_params: int, max_params: int) -> str:
+    """Why a candidate is no longer trained that was within the budget when it was drawn."""
+    return f"{n_params:,} parameters: another network cleared the target, and fewer than {max_params:,} are wanted now"

@@ -39,6 +39,11 @@ class Intake:
         """Whether a draw need not wait for trainings to end."""
         return self._mirror.may_ask()
 
+    @property
+    def budget(self) -> int:
+        """Parameters that the next candidate must have fewer of."""
+        return self._mirror.budget()
+
     def draw(self) -> LiveTrial | None:
         """A trial whose candidate passed the gate and is new; None if this draw was a miss: ask again.
 
@@ -58,9 +63,11 @@ class Intake:
             self._n_misses += 1
             self._ledger.refuse(shadow, f"what was queued cannot be drawn: {error}")
             return None
+        self._mirror.sized(shadow, candidate.arch.params)
         is_past_gate = attributes.CANDIDATE in shadow.user_attrs
-        if not is_past_gate and not mark_budget(shadow, candidate, self._study.settings.max_params):
-            self._reject(shadow, candidate)
+        budget = self.budget
+        if not is_past_gate and not mark_budget(shadow, candidate, budget):
+            self._reject(shadow, candidate, budget)
         elif candidate.id in self._known:
             self._n_misses += 1
             self._ledger.miss(shadow, candidate, Outcome.DUPLICATE, "an equal candidate has already ended")
@@ -77,12 +84,12 @@ class Intake:
         given = given or attrs.get(attributes.GIVEN)
         return Candidate.from_dict(given) if given else self._study.space.sample(shadow, self._study.settings.epochs)
 
-    def _reject(self, shadow: optuna.Trial, candidate: Candidate) -> None:
+    def _reject(self, shadow: optuna.Trial, candidate: Candidate, budget: int) -> None:
         n_params = candidate.arch.params
         self.n_rejected += 1
         self._n_misses += 1
         self._smallest_miss = min(self._smallest_miss or n_params, n_params)
-        reason = rejection_reason(n_params, self._study.settings.max_params)
+        reason = rejection_reason(n_params, budget)
         self._ledger.miss(shadow, candidate, Outcome.REJECTED, reason)
 
     def _exhausted(self) -> str:
@@ -90,7 +97,7 @@ class Intake:
             return f"{MAX_MISSES} draws in a row repeated earlier candidates: the space is exhausted; widen a range"
         name = self._study.space.range_to_narrow()
         return (
-            f"{MAX_MISSES} draws in a row gave no new candidate under {self._study.settings.max_params:,} parameters "
+            f"{MAX_MISSES} draws in a row gave no new candidate under {self.budget:,} parameters "
             f"(the smallest rejected has {self._smallest_miss:,}): narrow {name}, now "
             f"{self._study.space.ranges[name].text()}, in another --study"
         )

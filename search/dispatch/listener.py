@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from optuna.trial import FrozenTrial
 
 from search.study.outcomes import Outcome
+from search.study.settings import ACCURACY
 from trainer.workers.messages import Lost, Ready, Slots
 
 
@@ -37,6 +38,12 @@ class SearchState:
     session_seconds: float = 0.0
     best: FrozenTrial | None = None
     smallest: FrozenTrial | None = None
+    find: str = ACCURACY
+    """What is looked for: the study's setting."""
+    budget: int = 0
+    """Parameters that the next candidate must have fewer of."""
+    exhausted: str = ""
+    """Why no smaller candidate is to be had, where a search for the smallest ended with that."""
     running: dict[int, RunningTrial] = field(default_factory=dict)
 
     @property

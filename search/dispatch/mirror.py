@@ -13,10 +13,13 @@ import optuna
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.dispatch.window import Window, WindowedPruner, WindowedSampler
+from search.dispatch.budget import Budget
+from search.dispatch.seen import See, SeeingPruner, SeeingSampler, seen
+from search.dispatch.window import Window, hiding
 from search.study import attributes
 from search.study.outcomes import PASSED_GATE, outcome_of
 from search.study.samplers import make_sampler, telling
+from search.study.settings import SMALLEST
 from search.study.study import SearchStudy
 from storage.trials import n_trials, read_trial
 
@@ -35,10 +38,10 @@ class StudyMirror:
     def __init__(self, study: SearchStudy) -> None:
         self._study = study
         self._memory = optuna.create_study(direction="maximize", pruner=study.optuna.pruner)
-        self._window: Window | None = None
-        if study.settings.deterministic:
-            self._window = Window(study.settings.window)
-            self._memory.pruner = WindowedPruner(study.optuna.pruner, self._window)
+        self._window = Window(study.settings.window) if study.settings.deterministic else None
+        self._budget = Budget(study.settings) if study.settings.find == SMALLEST else None
+        if self._window is not None or self._budget is not None:
+            self._memory.pruner = SeeingPruner(study.optuna.pruner, self._seen_by_pruner)
         self._rows: dict[int, Row] = {}
         self._n_known = 0
         self._take_in(study.snapshot.all)
@@ -64,7 +67,34 @@ class StudyMirror:
         """
         settings = self._study.settings
         sampler = make_sampler(settings.sampler, settings.seed, len(self._memory.get_trials(deepcopy=False)))
-        return sampler if self._window is None else WindowedSampler(sampler, self._window.hidden_from_next())
+        if self._window is None and self._budget is None:
+            return sampler
+        return SeeingSampler(sampler, self._seen_by_draw)
+
+    def _seen_by_draw(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
+        if self._window is not None:
+            trials = hiding(self._window.hidden_from_next())(trials)
+        return trials if self._budget is None else self._budget.restated(trials)
+
+    def _seen_by_pruner(self, number: int) -> See:
+        def see(trials: list[FrozenTrial]) -> list[FrozenTrial]:
+            if self._window is not None:
+                trials = hiding(self._window.hidden_from(number))(trials)
+            return trials if self._budget is None else self._budget.within(trials)
+
+        return see
+
+    def budget(self) -> int:
+        """Parameters that the next candidate must have fewer of, as far as its draw knows."""
+        if self._budget is None:
+            return self._study.settings.max_params
+        trials = self._memory.get_trials(deepcopy=False)
+        return self._budget.after(trials if self._window is None else hiding(self._window.hidden_from_next())(trials))
+
+    def sized(self, shadow: optuna.Trial, params: int) -> None:
+        """Notes the size of the network of a draw."""
+        if self._budget is not None:
+            self._budget.sized(shadow.number, params)
 
     def passed(self, shadow: optuna.Trial) -> None:
         """Notes that the candidate of a draw is to be trained."""
@@ -92,9 +122,8 @@ class StudyMirror:
 
     def median(self, shadow: optuna.Trial, epoch: int) -> float | None:
         """What Optuna's median pruner compares with: the median of the trained in this epoch; None without any."""
-        hidden = self._window.hidden_from(shadow.number) if self._window is not None else set()
-        trained = self._memory.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        trained = [trial for trial in trained if trial.number not in hidden]
+        study = seen(self._memory, self._seen_by_pruner(shadow.number))
+        trained = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         reported = [trial.intermediate_values[epoch] for trial in trained if epoch in trial.intermediate_values]
         return float(np.nanpercentile(reported, 50)) if reported else None
 
@@ -115,9 +144,13 @@ class StudyMirror:
         first = len(self._memory.get_trials(deepcopy=False))
         sampled = {trial.number for trial in telling([trial for trial in trials if _is_seen_by_tpe(trial)])}
         for number, trial in enumerate(trials, first):
-            # A deterministic study keeps all, since what is telling changes with each trial that comes to it.
-            self._add(_lightened(trial, trial.number in sampled or self._window is not None))
+            # Where trials are seen otherwise than they are kept, which of them are telling changes with each new one.
+            self._add(
+                _lightened(trial, trial.number in sampled or self._memory.pruner is not self._study.optuna.pruner)
+            )
             self._rows[number] = Row(attributes.trial_id(trial), trial.number)
+            if self._budget is not None and attributes.PARAMS in trial.user_attrs:
+                self._budget.sized(number, trial.user_attrs[attributes.PARAMS])
             if self._window is not None and _is_past_gate(trial):
                 self._window.drawn(number)
         self._n_known += len(trials)

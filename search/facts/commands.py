@@ -1,6 +1,7 @@
 """The command that makes a study again."""
 
 from search.measures.words import command_text
+from search.study.settings import SMALLEST
 from search.study.study import SearchStudy
 from search.study.warm_start import given_names
 
@@ -14,6 +15,10 @@ def search_command(study: SearchStudy) -> str:
         "--target", f"{s.target:g}", "--sustain", str(s.sustain), "--sampler", s.sampler, "--pruner", s.pruner,
         "--seed", str(s.seed),
     ]  # fmt: skip
+    if s.find == SMALLEST:
+        parts += ["--find", s.find, "--margin", f"{s.margin:g}"]
+    if s.deterministic:
+        parts += ["--deterministic", "--window", str(s.window)]
     ranges = study.space.to_dict()  # also those it lacked when it was stored: their defaults are others by now
     parts += [word for name, text in ranges.items() for word in ("--set", f"{name}={text.replace(', ', ',')}")]
     parts += [word for name in given_names(study) for word in ("--warm-start", name)]

@@ -7,7 +7,7 @@ from search.facts.study_facts import study_facts
 from search.study.outcomes import PASSED_GATE, Outcome, outcome_of
 from search.study.study import SearchStudy
 
-_MUST_AGREE = ("dataset", "split", "max_params", "target", "sustain", "epochs")
+_MUST_AGREE = ("dataset", "split", "max_params", "find", "target", "sustain", "epochs")
 _SHOWN = (
     *("study", "sampler", "pruner", "n_past_gate", "trained", "pruned", "rejected"),
     *("seconds", "core_seconds", "seconds_to_target", "core_seconds_to_target", "epochs_trained", "epochs_saved"),

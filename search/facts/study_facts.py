@@ -21,6 +21,8 @@ def study_facts(study: SearchStudy) -> dict[str, Any]:
     return {
         "study": study.name,
         **{name: getattr(settings, name) for name in ("dataset", "split", "max_params", "target", "sustain", "epochs")},
+        "find": settings.find,
+        "budget": study.budget(),
         "sampler": settings.sampler,
         "pruner": settings.pruner,
         "seed": settings.seed,
@@ -28,6 +30,7 @@ def study_facts(study: SearchStudy) -> dict[str, Any]:
         **study.counts(),
         "best": trial_facts(best) if best else None,
         "smallest": trial_facts(smallest) if smallest else None,
+        "front": [trial_facts(trial) for trial in study.front()],
         **cost_facts(study),
         "verifications": [_proof_facts(one) for one in judged_verifications(study)],
         "is_running": is_open(store.engine, study.study_id),

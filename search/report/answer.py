@@ -7,7 +7,7 @@ from search.measures.phrases import dataset_name, interval, judges, spread
 from search.measures.verdict import Verdict
 from search.measures.words import percent, plural, points
 from search.report.winner import Winner
-from search.study.settings import StudySettings
+from search.study.settings import SMALLEST, StudySettings
 from search.study.study import SearchStudy
 
 
@@ -39,8 +39,12 @@ def target_text(settings: StudySettings, winner: Winner) -> str:
     return (
         f"{percent(settings.target)} on {dataset_name(settings.dataset)}, as the mean of the last "
         f"{plural(settings.sustain, 'epoch')}, with fewer than {settings.max_params:,} parameters, "
-        f"in {plural(winner.candidate.recipe.epochs, 'epoch')}."
+        f"in {plural(winner.candidate.recipe.epochs, 'epoch')}{_aim(settings)}."
     )
+
+
+def _aim(settings: StudySettings) -> str:
+    return "; and of those the fewest" if settings.find == SMALLEST else ""
 
 
 def results_text(settings: StudySettings, winner: Winner) -> str:

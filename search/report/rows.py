@@ -51,6 +51,12 @@ def outcome_rows(study: SearchStudy) -> Rows:
     )
 
 
+def front_rows(front: Sequence[dict[str, Any]]) -> Rows:
+    """The networks that no smaller one beats, from the smallest up; as `study_facts` tells of them."""
+    cells = [(one["name"], count_text(one["params"]), percent(one["sustained_accuracy"])) for one in front]
+    return Rows(("network", "parameters", "sustained, one training"), cells)
+
+
 def cost_rows(facts: dict[str, Any]) -> Rows:
     """What the search took, until when; `facts` are those of `search/facts/cost.py`."""
     cells = [

@@ -56,7 +56,7 @@ def _found(named: Named) -> dict[str, Any]:
     if study is None or trial is None:
         return {"as": "preset" if named.preset else "file", "name": named.label}
     settings, counts = study.settings, study.counts()
-    shown = ("dataset", "split", "max_params", "target", "sustain", "epochs", "sampler", "pruner", "seed")
+    shown = ("dataset", "split", "max_params", "find", "target", "sustain", "epochs", "sampler", "pruner", "seed")
     return {
         "as": "trial",
         "study": study.name,

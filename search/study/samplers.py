@@ -95,7 +95,9 @@ def telling(trials: list[FrozenTrial]) -> list[FrozenTrial]:
     if len(trials) <= MAX_SEEN:
         return trials
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
-    best = sorted(complete, key=lambda trial: -(trial.value or 0.0))[:_BEST_SEEN]
+    best = sorted(complete, key=lambda t: (any(by > 0 for by in t.constraints.values()), -(t.value or 0.0)))[
+        :_BEST_SEEN
+    ]
     chosen = {trial.number for trial in (*best, *trials[-_LATEST_SEEN:])}
     others = [trial.number for trial in trials if trial.number not in chosen]
     n_left = MAX_SEEN - len(chosen)

@@ -12,6 +12,8 @@ from trainer.data.names import DIGITS, SPLITS
 MAX_EPOCHS = 1000
 DEFAULT_SUSTAIN = 3
 
+ACCURACY, SMALLEST = FINDS = ("accuracy", "smallest")
+
 
 @dataclass(frozen=True)
 class StudySettings:
@@ -30,6 +32,11 @@ class StudySettings:
     """The last epochs whose mean accuracy is the objective."""
     epochs: int = 15
     """Of each training; `default_epochs` of a new study."""
+    find: str = ACCURACY
+    """Whether the budget stays and accuracy is raised, or each network that clears the target makes the budget its own
+    size (`smallest`)."""
+    margin: float = 0.0006
+    """By how much a single training must clear the target before the budget is moved: a fraction of 1."""
     sampler: str = "tpe"
     pruner: str = "median"
     seed: int = 0
@@ -42,6 +49,8 @@ class StudySettings:
 
     def __post_init__(self) -> None:
         _require(self.split in SPLITS, f"unknown split {self.split!r}: use {' or '.join(SPLITS)}")
+        _require(self.find in FINDS, f"unknown --find {self.find!r}: use {' or '.join(FINDS)}")
+        _require(0 <= self.margin < 1, f"--margin {self.margin:g}: give a fraction of 1, such as 0.0006")
         _require(self.sampler in SAMPLERS, f"unknown sampler {self.sampler!r}: use {' or '.join(SAMPLERS)}")
         _require(self.pruner in PRUNERS, f"unknown pruner {self.pruner!r}: use {' or '.join(PRUNERS)}")
         _require(

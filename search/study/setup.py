@@ -12,7 +12,7 @@ from models.spec.parsers import parse_texts
 from models.spec.reading import read_text
 from search.space.catalogue import read_range
 from search.space.space import Space
-from search.study.settings import MAX_EPOCHS, StudySettings, default_epochs, with_lengths
+from search.study.settings import MAX_EPOCHS, SMALLEST, StudySettings, default_epochs, with_lengths
 from search.study.study import SearchStudy, create_study, is_begun, open_study, require_room, resume_study
 from search.study.warm_start import warm_start_candidates
 from storage.artifacts import place_of
@@ -130,7 +130,10 @@ def _dataset_of(store: Store, study: str | None) -> str | None:
 
 def _new_settings(given: Mapping[str, Any], ranges: Mapping[str, str]) -> StudySettings:
     values = with_lengths(_given(given), default_epochs(given["dataset"]))
-    max_params = StudySettings(**values).max_params
+    settings = StudySettings(**values)
+    if "margin" in values and settings.find != SMALLEST:
+        raise MnistSearchError("--margin is for --find smallest, which lowers the budget: give both, or neither")
+    max_params = settings.max_params
     space = Space.of(ranges, max_params)
     require_room(space, max_params)
     return StudySettings(**values, space=space.to_dict())

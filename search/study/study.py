@@ -20,7 +20,7 @@ from search.study.outcomes import Outcome
 from search.study.samplers import make_pruner, quiet_optuna
 from search.study.settings import StudySettings, require_unchanged
 from search.study.soundness import DamagedStudyError, require_sound
-from search.study.trials import Trials, best_of, smallest_of
+from search.study.trials import Trials, best_of, budget_after, front_of, smallest_of
 from storage.damage import damage_told
 from storage.store import Store
 from storage.trials import n_trials, read_trial, read_trials
@@ -96,6 +96,15 @@ class SearchStudy:
     def smallest(self) -> FrozenTrial | None:
         """The trained trial with the fewest parameters whose sustained accuracy reached the target."""
         return smallest_of(self.trials(Outcome.TRAINED), self.settings.target)
+
+    def front(self) -> list[FrozenTrial]:
+        """The trained trials that are more accurate than all with as few parameters, from the smallest up."""
+        return front_of(self.trials(Outcome.TRAINED))
+
+    def budget(self) -> int:
+        """Parameters that the next candidate must have fewer of."""
+        trained = self.trials(Outcome.TRAINED)
+        return budget_after(self.settings, ((t.user_attrs[attributes.PARAMS], t.value or 0.0) for t in trained))
 
 
 def candidate_of(trial: FrozenTrial) -> Candidate:

@@ -8,6 +8,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.study import attributes
 from search.study.outcomes import PASSED_GATE, REPORTED, Outcome, outcome_of
+from search.study.settings import SMALLEST, StudySettings
 
 
 class Trials:
@@ -51,3 +52,24 @@ def smallest_of(trained: Iterable[FrozenTrial], target: float) -> FrozenTrial | 
     """The trained trial with the fewest parameters whose sustained accuracy reached the target."""
     reached = [trial for trial in trained if (trial.value or 0.0) >= target]
     return min(reached, key=lambda t: (t.user_attrs[attributes.PARAMS], -(t.value or 0.0)), default=None)
+
+
+def front_of(trained: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    """The trained trials that are more accurate than all with as few parameters, from the smallest up."""
+    front: list[FrozenTrial] = []
+    for trial in sorted(trained, key=lambda t: (t.user_attrs[attributes.PARAMS], -(t.value or 0.0))):
+        if not front or (trial.value or 0.0) > (front[-1].value or 0.0):
+            front.append(trial)
+    return front
+
+
+def budget_after(settings: StudySettings, trained: Iterable[tuple[int, float]]) -> int:
+    """Parameters that the next candidate must have fewer of, after trained ones of these sizes and accuracies.
+
+    Where the smallest network is searched, those of the smallest that cleared the target by the margin, which is what
+    the luck of a single training is worth; else, and until there is one, the study's own budget.
+    """
+    if settings.find != SMALLEST:
+        return settings.max_params
+    cleared = (params for params, accuracy in trained if accuracy >= settings.target + settings.margin)
+    return min(cleared, default=settings.max_params)

@@ -1,11 +1,16 @@
 """Which candidates a verification is about, and what they were chosen from."""
 
 from dataclasses import dataclass
+from functools import partial
+
+from optuna.trial import FrozenTrial
 
 from models.candidate import Candidate
 from models.errors import MnistSearchError
+from search.study import attributes
 from search.study.naming import Named
 from search.study.outcomes import Outcome
+from search.study.settings import SMALLEST, StudySettings
 from search.study.study import SearchStudy, candidate_of
 from search.verification.trainings import Entry
 
@@ -48,10 +53,11 @@ def nominee_of(named: Named, epochs: int | None, least: int = 1) -> Nominee:
 def best_nominees(study: SearchStudy, n: int, epochs: int | None, least: int = 1) -> list[Nominee]:
     """The n best trained trials of a study, best first, to be trained as `nominee_of` says.
 
-    Raises MnistSearchError if there are not so many.
+    The best are the most accurate; in a search for the smallest network those that reached the target, from the fewest
+    parameters up, and then the most accurate of the others. Raises MnistSearchError if there are not so many.
     """
     least = max(least, TRIAL_EPOCHS)
-    trained = sorted(study.trials(Outcome.TRAINED), key=lambda trial: -(trial.value or 0.0))
+    trained = sorted(study.trials(Outcome.TRAINED), key=partial(_rank, study.settings))
     if len(trained) < n:
         raise MnistSearchError(
             f"--top {n}: study {study.name!r} has {len(trained)} trained candidate{'s' * (len(trained) != 1)}: "
@@ -61,6 +67,14 @@ def best_nominees(study: SearchStudy, n: int, epochs: int | None, least: int = 1
         Nominee(Entry(f"trial {t.number}", _lasting(candidate_of(t), epochs, least)), study, t.number, len(trained))
         for t in trained[:n]
     ]
+
+
+def _rank(settings: StudySettings, trial: FrozenTrial) -> tuple[bool, float]:
+    """The smaller the better."""
+    accuracy = trial.value or 0.0
+    if settings.find == SMALLEST and accuracy >= settings.target:
+        return False, trial.user_attrs[attributes.PARAMS]
+    return True, -accuracy
 
 
 def _lasting(candidate: Candidate, epochs: int | None, least: int) -> Candidate:

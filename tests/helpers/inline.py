@@ -105,3 +105,35 @@ class BatchEngine(InlineEngine):
             while self._answers is not None:
                 answers += super().poll(0)
         return answers
+
+
+class TurnsEngine(InlineEngine):
+    """Several slots in this process. Each poll gives the next answer of each job."""
+
+    def __init__(self, data: TrainingData, n_slots: int) -> None:
+        super().__init__(data)
+        self.n_slots = n_slots
+        self._works: dict[int, Iterator[Answer]] = {}
+
+    @property
+    def n_free(self) -> int:
+        return self.n_slots - len(self._works)
+
+    def submit(self, job: Job) -> None:
+        assert self.n_free, "the slots are taken"
+        self.jobs.append(job)
+        self._works[job.number] = self._work(job)
+
+    def poll(self, timeout_seconds: float) -> list[Answer]:
+        answers = []
+        for number, work in list(self._works.items()):
+            answers.append(next(work))
+            if isinstance(answers[-1], (Finished, Diverged, Broken)):
+                del self._works[number]
+        return answers
+
+    def stop(self, number: int) -> None:
+        self._works.pop(number, None)
+
+    def close(self) -> None:
+        self._works.clear()

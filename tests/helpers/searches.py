@@ -7,6 +7,7 @@ from search.dispatch.intake import Intake
 from search.dispatch.ledger import Ledger
 from search.dispatch.listener import Listener, SearchState
 from search.dispatch.mirror import StudyMirror
+from search.engines.protocol import Engine
 from search.space.space import Space
 from search.study.settings import StudySettings
 from search.study.study import SearchStudy, create_study
@@ -31,11 +32,17 @@ def begin(store: Store, ranges: dict[str, str] | None = None, **settings: Any) -
     return create_study(store, "s", StudySettings(**values, space=space.to_dict()))
 
 
-def search(study: SearchStudy, n_trials: int, engine: InlineEngine | None = None, **limits: Any) -> SearchState:
+def search(
+    study: SearchStudy,
+    n_trials: int,
+    engine: Engine | None = None,
+    listener: Listener | None = None,
+    **limits: Any,
+) -> SearchState:
     session = StudySession(study.store.engine, study.study_id)
     engine = engine or InlineEngine(small_digits())
     try:
-        return Dispatcher(study, engine, Limits(n_trials, **limits), session, Listener()).run()
+        return Dispatcher(study, engine, Limits(n_trials, **limits), session, listener or Listener()).run()
     finally:
         session.end()
 

@@ -30,6 +30,7 @@ from search.report.records import RECORDS, reported_accuracy
 from search.report.winner import Winner
 from search.study import attributes
 from search.study.settings import StudySettings
+from search.study.trials import front_of
 
 _N_IMPORTANCES = 12
 _WIDEST_SHOWN = 12_000
@@ -90,9 +91,10 @@ def pareto(trained: Sequence[FrozenTrial], settings: StudySettings, winner: Winn
     figure = go.Figure()
     trials = [(t.user_attrs[attributes.PARAMS], t.value or 0.0, f"trial {t.number}") for t in trained]
     _points(figure, trials, f"trials ({judges(settings.split)})", color=BLUE, size=6, opacity=0.5)
-    front = pareto_front(trials)
+    front = front_of(trained)
     figure.add_scatter(
-        x=[p for p, _, _ in front], y=errors(a for _, a, _ in front), mode="lines", name="Pareto front",
+        x=[t.user_attrs[attributes.PARAMS] for t in front], y=errors(t.value or 0.0 for t in front), mode="lines",
+        name="Pareto front",
         line={"color": BLUE, "width": 2, "shape": "hv"}, hoverinfo="skip",
     )  # fmt: skip
     shown = trials + (_add_others(figure) if settings.dataset == "mnist" else [])
@@ -120,15 +122,6 @@ def _pareto_caption(settings: StudySettings) -> str:
         "that also chose what is quoted"
         + ("." if settings.split == "test" else "; the trials are judged by images held out of the training set.")
     )
-
-
-def pareto_front(points: Sequence[tuple[int, float, str]]) -> list[tuple[int, float, str]]:
-    """The points that are more accurate than all with as few parameters, from the smallest up."""
-    front: list[tuple[int, float, str]] = []
-    for point in sorted(points, key=lambda p: (p[0], -p[1])):
-        if not front or point[1] > front[-1][1]:
-            front.append(point)
-    return front
 
 
 def _add_others(figure: go.Figure) -> list[tuple[int, float, str]]:
