@@ -41,7 +41,7 @@ SECONDS = 520.0
 _COLUMNS = ("what", "measured", "wanted", "at best")
 
 
-def parts(data_dir: Path | None) -> dict[str, tuple[float, Callable[[Setting], list[Row]]]]:
+def parts(data_dir: Path | None, keep: Path | None = None) -> dict[str, tuple[float, Callable[[Setting], list[Row]]]]:
     """The parts in their order, with the seconds that must be left for them to begin."""
     return {
         "chip": (0, chip.chip),
@@ -50,7 +50,7 @@ def parts(data_dir: Path | None) -> dict[str, tuple[float, Callable[[Setting], l
         "slots": (0, slots.by_slots),
         "bench": (60, slots.beside_the_sources),
         "candidates": (60, candidates.candidates),
-        "search": (60, partial(whole_search.whole_search, data_dir=data_dir)),
+        "search": (60, partial(whole_search.whole_search, data_dir=data_dir, keep=keep)),
         "accuracy": (30, accuracy.beside_the_cpu),
         "formats": (40, formats.formats),
         "layout": (20, slots.by_layout),
@@ -71,7 +71,7 @@ def main() -> int:
         print(f"benchmarks.gpu: {error}", file=sys.stderr)
         return 2
     rows: list[Row] = []
-    for name, (needed, part) in parts(options.data_dir).items():
+    for name, (needed, part) in parts(options.data_dir, options.keep).items():
         if not options.only or name in options.only:
             rows += rows_of(name, needed, part, setting)
             if options.out is not None:  # after each part: what is measured outlives a machine that is taken away
@@ -132,6 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="cuda", help="cuda, or cpu with --trial")
     parser.add_argument("--data-dir", type=_folder, help="folder with MNIST in torchvision's layout, gzipped or not")
     parser.add_argument("--out", type=Path, help="Markdown file for the table")
+    parser.add_argument("--keep", type=Path, help="folder in which the study of the part `search` is left")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="after which no part is begun")
     parser.add_argument("--only", nargs="*", choices=list(parts(None)), help="these parts alone")
     parser.add_argument("--trial", action="store_true", help="see that it runs, on very few images")

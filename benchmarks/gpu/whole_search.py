@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,13 +17,13 @@ _NEEDED = ("optuna", "sqlalchemy", "alembic", "typer", "rich", "yaml")
 _ROOT = Path(__file__).parents[2]
 
 
-def whole_search(setting: Setting, data_dir: Path | None) -> list[Row]:
-    """A row each, from the start of the process to its end."""
+def whole_search(setting: Setting, data_dir: Path | None, keep: Path | None = None) -> list[Row]:
+    """A row each, from the start of the process to its end. The study is left in the folder `keep`, if there is one."""
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         return [Row("mnist-search run --trials 200", f"not run: {', '.join(missing)} not installed")]
     n, epochs, seeds = (4, 2, 2) if setting.is_trial else (200, 8, 10)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() if keep is None else nullcontext(_made(keep)) as folder:
         common = ["--storage", f"sqlite:///{folder}/study.db", "--json"]
         data = ["--data-dir", str(data_dir), "--dataset", "mnist"] if data_dir else ["--dataset", "digits"]
         on = ["--device", setting.device.partition(":")[0]]
@@ -42,6 +43,11 @@ def whole_search(setting: Setting, data_dir: Path | None) -> list[Row]:
         if done.returncode:
             return [*rows, _failed("mnist-search verify", done.stderr)]
         return [*rows, Row(f"mnist-search verify best --seeds {seeds}", f"{seconds:.0f} s", "under 30 s", seconds < 30)]
+
+
+def _made(folder: Path) -> str:
+    folder.mkdir(parents=True, exist_ok=True)
+    return str(folder.resolve())
 
 
 def _timed(arguments: list[str], folder: str, setting: Setting) -> tuple[float, subprocess.CompletedProcess[str]]:
