@@ -5,7 +5,9 @@ from dataclasses import replace
 
 from benchmarks.gpu.chip import PRESET
 from benchmarks.gpu.setting import Row, Setting
+from models.arch import ArchSpec
 from models.candidate import Candidate
+from models.layers import AvgPool, Conv, Gap, MaxPool, Skip
 from models.presets import PRESETS
 from trainer.data.images import Images, TrainingData
 from trainer.training.cuda_runner import why_no_graphs
@@ -13,6 +15,22 @@ from trainer.training.records import EpochRecord
 from trainer.training.side_by_side import train_side_by_side
 from trainer.training.train import Training
 
+_ALL_LAYERS = ArchSpec(
+    (
+        Conv(8, 5, padding=2, then=("bn-bias", "relu")),
+        MaxPool(),
+        Conv(8, padding=1, groups=8, then=()),  # separable
+        Conv(8, 1, then=("bn-bias", "silu", "dropout")),
+        Skip(2),
+        Conv(8, padding=1, then=("prelu", "bn")),
+        Conv(8, padding=1, then=("bn", "leaky-relu"), shares=1),
+        AvgPool(),
+        Conv(8, 7, groups=8, then=()),  # a spatial head
+        Conv(12, 1, bias=True, then=("relu",)),
+        Gap(),
+        Conv(10, 1, then=()),
+    )
+)
 _FIRST_STEPS = 3
 _ROUNDING = 1e-4
 """Relative: float32 sums in another order, through some steps of a training. Each step makes the difference ten times
@@ -26,6 +44,7 @@ def truth(setting: Setting) -> list[Row]:
     return [
         Row("steps are captured as CUDA graphs", reason or "yes", "yes", reason is None),
         first_steps(device, data),
+        all_layers(device, data),
         repeats(device, data),
         neighbours(device, data, 3 if setting.is_trial else 8),
         refill(device, data),
@@ -55,6 +74,24 @@ def first_steps(device: str, data: TrainingData) -> Row:
         f"{losses[0]:.6f} and {losses[1]:.6f}, {difference:.1e} apart",
         "equal to rounding",
         is_met=difference < _ROUNDING,
+        is_check=True,
+    )
+
+
+def all_layers(device: str, data: TrainingData) -> Row:
+    """Every kind of layer and of what follows one, trained and evaluated: by CPU and device alike."""
+    recipe = replace(PRESET.candidate.recipe, epochs=1, dropout=0.0, ema_decay=0.9)
+    candidate, few = Candidate(_ALL_LAYERS, recipe), _few(data, 2 * recipe.batch_size)
+    losses = []
+    for place in ("cpu", device):
+        [record] = Training(candidate, few, 0, place)
+        losses += [record.train_loss, record.eval_loss]
+    difference = max(abs(losses[n + 2] - losses[n]) / losses[n] for n in (0, 1))
+    return Row(
+        "every layer, trained and evaluated",
+        f"losses up to {difference:.1e} apart",
+        "equal to rounding",
+        is_met=difference < 10 * _ROUNDING,  # evaluated behind the last step, which adds to the difference
         is_check=True,
     )
 

@@ -53,7 +53,8 @@ def _made(folder: Path) -> str:
 def _timed(arguments: list[str], folder: str, setting: Setting) -> tuple[float, subprocess.CompletedProcess[str]]:
     start = time.perf_counter()
     command = [sys.executable, "-c", "from search.cli import main; raise SystemExit(main())", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
+    paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]  # what is missing there may have been brought
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     limit = max(60.0, setting.seconds_left)
     try:
         done = subprocess.run(

@@ -37,6 +37,11 @@ class FusedNetwork(nn.Module):
         self._noise = noise
         self._stages = _stages(list(inner))
         self._masks = Masks(list(inner), noise) if noise.keep is not None else None
+        # On a GPU torch's batch norm has no gradient where there is a bias and no weight (2.11: "tensor does not have a
+        # device"): a weight of ones changes no bit.
+        self._ones = {
+            id(m): torch.ones_like(m.bias) for m in inner if isinstance(m, nn.BatchNorm2d) and m.weight is None
+        }
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.training:
@@ -72,8 +77,8 @@ class FusedNetwork(nn.Module):
             return sloped(x, module.weight)
         if type(module) is nn.BatchNorm2d and _is_follower(module):
             # As the module does, but for counting batches: on a GPU that would be a kernel for each layer and batch.
-            statistics, affine = (module.running_mean, module.running_var), (module.weight, module.bias)
-            return batch_norm(x, *statistics, *affine, True, module.momentum or 0.0, module.eps)
+            statistics, weight = (module.running_mean, module.running_var), self._ones.get(id(module), module.weight)
+            return batch_norm(x, *statistics, weight, module.bias, True, module.momentum or 0.0, module.eps)
         return module(x)  # type: ignore[no-any-return]
 
     def _dropped(self, module: nn.Dropout, x: torch.Tensor) -> torch.Tensor:
