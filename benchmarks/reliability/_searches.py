@@ -44,7 +44,7 @@ class Checkout:
 
     def has_option(self, option: str) -> bool:
         """Whether its `run` knows this option."""
-        return f'"{option}"' in (self.folder / "search" / "cli" / "run.py").read_text()
+        return any(f'"{option}"' in path.read_text() for path in (self.folder / "search" / "cli").glob("run*.py"))
 
     def environment(self) -> dict[str, str]:
         """The environment of its processes: its code, and none of the user's settings."""
