@@ -39,9 +39,7 @@ class FusedNetwork(nn.Module):
         self._masks = Masks(list(inner), noise) if noise.keep is not None else None
         # On a GPU torch's batch norm has no gradient where there is a bias and no weight (2.11: "tensor does not have a
         # device"): a weight of ones changes no bit.
-        self._ones = {
-            id(m): torch.ones_like(m.bias) for m in inner if isinstance(m, nn.BatchNorm2d) and m.weight is None
-        }
+        self._ones = {id(m): _ones_for(m) for m in inner if isinstance(m, nn.BatchNorm2d) and m.weight is None}
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.training:
@@ -122,6 +120,11 @@ def _is_pool(module: nn.Module) -> bool:
     return type(module) is nn.MaxPool2d and (
         (module.kernel_size, module.stride, module.padding, module.dilation, module.ceil_mode) == (2, 2, 0, 1, False)
     )
+
+
+def _ones_for(norm: nn.BatchNorm2d) -> torch.Tensor:
+    assert isinstance(norm.running_mean, torch.Tensor)
+    return torch.ones_like(norm.running_mean)
 
 
 def _is_follower(module: nn.Module) -> bool:
