@@ -172,9 +172,9 @@ def main() -> None:
         "50,000 training images, judged by the other 10,000 (no test image). The base of each size is a conv → 1x1 →\n"
         f"GAP network (`BASES`), trained for {EPOCHS} epochs: SGD .1 under OneCycle, batch 128, weight decay 5e-5,\n"
         "rotation of ±7°, moving average .995. Each variant changes what its name says, with the same seeds. A part\n"
-        "that costs parameters is paid for by smaller widths, and what it saves makes them larger; where that is a handful\n"
-        "(BatchNorm with a bias alone, PReLU), or nothing, the widths stay. Sustained: the mean of the last three\n"
-        "epochs, in %; the difference in points with its paired 95 % interval (no correction for the number of\n"
+        "that costs parameters is paid for by smaller widths, and what it saves makes them larger; where that is a\n"
+        "handful (BatchNorm with a bias alone, PReLU), or nothing, the widths stay. Sustained: the mean of the last\n"
+        "three epochs, in %; the difference in points with its paired 95 % interval (no correction for the number of\n"
         "comparisons); core-seconds relative to base.\n"
     )
     write(RESULTS.with_suffix(".md"), text, COLUMNS, rows(results))

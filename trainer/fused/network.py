@@ -39,7 +39,7 @@ class FusedNetwork(nn.Module):
         self._masks = Masks(list(inner), noise) if noise.keep is not None else None
         # On a GPU torch's batch norm has no gradient where there is a bias and no weight (2.11: "tensor does not have a
         # device"): a weight of ones changes no bit.
-        self._ones = {id(m): _ones_for(m) for m in inner if isinstance(m, nn.BatchNorm2d) and m.weight is None}
+        self._ones = {id(m): _ones_for(m) for m in inner if isinstance(m, nn.BatchNorm2d) and not _has_weight(m)}
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.training:
@@ -120,6 +120,10 @@ def _is_pool(module: nn.Module) -> bool:
     return type(module) is nn.MaxPool2d and (
         (module.kernel_size, module.stride, module.padding, module.dilation, module.ceil_mode) == (2, 2, 0, 1, False)
     )
+
+
+def _has_weight(norm: nn.BatchNorm2d) -> bool:
+    return norm.weight is not None
 
 
 def _ones_for(norm: nn.BatchNorm2d) -> torch.Tensor:
