@@ -48,7 +48,7 @@ def _lines(facts: dict[str, Any], storage: str | None) -> list[str]:
     counts = ", ".join(f"{facts[outcome]} {outcome}" for outcome in REPORTED)
     lines = [
         f"study      {facts['study']}: {facts['dataset']}, fewer than {facts['max_params']:,} parameters, "
-        f"{plural(facts['epochs'], 'epoch')}" + (", the smallest wanted" if facts["find"] == "smallest" else ""),
+        f"{plural(facts['epochs'], 'epoch')}",
         f"trials     {facts['n_past_gate']} past the gate",
         f"           {counts}",
         *_answers(facts),
@@ -83,7 +83,7 @@ def _answers(facts: dict[str, Any]) -> Iterable[str]:
         return [best, smallest]
     front = [f"{percent(one['sustained_accuracy'])} with {one['params']:,}" for one in reversed(facts["front"])]
     shown = textwrap.wrap(", ".join(front[:_MOST_OF_FRONT]), 80 - 11) or ["none yet"]
-    budget = f"budget     fewer than {facts['budget']:,} parameters from now on"
+    budget = f"budget     fewer than {facts['budget']:,} parameters from now on: the smallest is looked for"
     return [smallest, budget, *(f"{'' if n else 'front':11}{line}" for n, line in enumerate(shown))]
 
 

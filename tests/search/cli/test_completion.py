@@ -13,7 +13,7 @@ from models.presets import PRESETS
 from search.cli import completion
 from search.engines.opening import ENGINES
 from search.facts.comparison import SORT_KEYS
-from search.study import naming, samplers, warm_start
+from search.study import naming, samplers, settings, warm_start
 from tests.helpers.cli import COMMAND
 from trainer.data.find import DATASETS
 from trainer.data.names import SPLITS
@@ -170,6 +170,7 @@ def test_the_values_offered_are_those_that_are_taken() -> None:
     assert completion.DATASETS == DATASETS
     assert completion.SPLITS == SPLITS
     assert (completion.SAMPLERS, completion.PRUNERS) == (samplers.SAMPLERS, samplers.PRUNERS)
+    assert completion.FINDS == settings.FINDS
     assert tuple(SORT_KEYS) == completion.SORT_KEYS
     assert completion.ALL_PRESETS == warm_start.ALL_PRESETS
     assert completion.SPEC_SUFFIXES == naming._SPEC_SUFFIXES
