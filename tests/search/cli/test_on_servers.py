@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from search.shipping.attached import attach
 from search.study.outcomes import Outcome
-from search.study.study import open_study
+from search.study.study import is_begun, open_study
 from search.study.weights import load_weights
 from storage.epochs import epochs_of
 from storage.store import Store
@@ -109,7 +109,7 @@ def test_a_search_outlives_a_killed_server(kind: str, own_folder: Path) -> None:
 def kill_when_done(server: Server, database: str, n_done: int) -> dict[int, list[dict[str, object]]]:
     """Kills the server once so many trials have ended; returns their epochs, which must be there afterwards."""
     store, deadline = Store(database), time.monotonic() + 120
-    while "digits" not in {study.study_name for study in store.optuna.get_all_studies()} or ended(store) < n_done:
+    while not is_begun(store, "digits") or ended(store) < n_done:  # made by Optuna, and then given its settings by us
         assert time.monotonic() < deadline
         time.sleep(0.1)
     trials = open_study(store, "digits").trials(Outcome.TRAINED)
