@@ -4,11 +4,11 @@ import io
 import re
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlsplit
 
 from optuna.artifacts import Boto3ArtifactStore
 
 from storage.errors import StorageError, StorageFailedError
+from storage.urls import parts_of, without_password
 
 CONNECT_TIMEOUT_SECONDS = 10
 _READ_TIMEOUT_SECONDS = 60
@@ -31,9 +31,11 @@ class ArtifactBucket:
     @classmethod
     def from_url(cls, url: str) -> "ArtifactBucket":
         """The bucket of `s3://BUCKET/PREFIX`. Raises StorageError for a name that no bucket has."""
-        parts = urlsplit(url)
-        if not _BUCKET.fullmatch(parts.netloc) or parts.query or parts.fragment:
-            raise StorageError(f"--artifacts {url}: write s3://BUCKET/PREFIX, in small letters, digits, - and .")
+        parts = parts_of(url)
+        if parts is None or not _BUCKET.fullmatch(parts.netloc) or parts.query or parts.fragment:
+            raise StorageError(
+                f"--artifacts {without_password(url)}: write s3://BUCKET/PREFIX, in small letters, digits, - and ."
+            )
         return cls(parts.netloc, parts.path.strip("/"))
 
     def __str__(self) -> str:

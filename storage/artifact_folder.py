@@ -3,12 +3,13 @@
 import io
 import secrets
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from optuna.artifacts import FileSystemArtifactStore
 
 from storage.errors import StorageError, StorageFailedError
 from storage.faults import disk_fault
+from storage.urls import parts_of, without_password
 
 _MARK = ".mnist-search-"
 
@@ -27,9 +28,11 @@ class ArtifactFolder:
     @classmethod
     def from_url(cls, url: str) -> "ArtifactFolder":
         """The folder of a `file://` URL, with its mark if any. Raises StorageError for one of another machine."""
-        parts = urlsplit(url)
-        if parts.netloc not in ("", "localhost") or not parts.path.startswith("/") or parts.query:
-            raise StorageError(f"--artifacts {url}: write file:///FOLDER, with three slashes, or the folder alone")
+        parts = parts_of(url)
+        if parts is None or parts.netloc not in ("", "localhost") or not parts.path.startswith("/") or parts.query:
+            raise StorageError(
+                f"--artifacts {without_password(url)}: write file:///FOLDER, with three slashes, or the folder alone"
+            )
         return cls(Path(unquote(parts.path)), parts.fragment or None)
 
     def __str__(self) -> str:

@@ -15,6 +15,7 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 from storage.artifact_bucket import ArtifactBucket
 from storage.artifact_folder import ArtifactFolder
 from storage.errors import StorageError
+from storage.urls import without_password
 
 Place: TypeAlias = ArtifactFolder | ArtifactBucket
 
@@ -72,7 +73,12 @@ def place_of(text: str) -> Place:
     scheme, colon, _ = text.partition("://")
     is_known = scheme in ("file", "s3") if colon else not re.match(r"[a-z0-9]{2,}:/", text)
     if not text or len(text) > _MAX_LENGTH or not text.isprintable() or not is_known:
-        raise StorageError(f"--artifacts {text[:80]!r}: write a folder, file:///FOLDER or s3://BUCKET/PREFIX")
+        raise StorageError(
+            f"--artifacts {without_password(text)[:80]!r}: write a folder, file:///FOLDER or s3://BUCKET/PREFIX"
+        )
     if not colon:
-        return ArtifactFolder(Path(text).expanduser().absolute())
+        try:
+            return ArtifactFolder(Path(text).expanduser().absolute())
+        except RuntimeError:  # ~NAME, where nobody has that name
+            raise StorageError(f"--artifacts {text!r}: nobody here has that home folder") from None
     return ArtifactFolder.from_url(text) if scheme == "file" else ArtifactBucket.from_url(text)

@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -41,12 +42,16 @@ def parse(url: str) -> URL:
     except (ArgumentError, ValueError, NoSuchModuleError):
         raise _not_a_storage(url) from None
     kind = kind_of(parsed)
+    if "\0" in (parsed.database or ""):  # no file can be called that
+        raise _not_a_storage(url)
     if kind not in ("sqlite", "postgresql", "mysql"):
         raise _not_a_storage(url)
     if kind == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise StorageError(f"{url!r} names no file: write sqlite:///FILE.db")
-    if kind == "sqlite" and (parsed.host or parsed.query):
-        raise StorageError(f"{url!r} says more than a file: write sqlite:///FILE.db, or sqlite:////FOLDER/FILE.db")
+        raise StorageError(f"{without_password(url)!r} names no file: write sqlite:///FILE.db")
+    if kind == "sqlite" and (parsed.host or parsed.port or parsed.username or parsed.password or parsed.query):
+        raise StorageError(
+            f"{without_password(url)!r} says more than a file: write sqlite:///FILE.db, or sqlite:////FOLDER/FILE.db"
+        )
     if kind != "sqlite" and not parsed.database:
         raise StorageError(
             f"{parsed.render_as_string()!r} names no database: write {parsed.drivername}://USER@HOST/DATABASE"
@@ -54,9 +59,23 @@ def parse(url: str) -> URL:
     return parsed
 
 
+def without_password(url: str) -> str:
+    """Whatever was written for a URL, fit to be shown."""
+    return _PASSWORD.sub(r"\1***\2", url)
+
+
+def parts_of(url: str) -> SplitResult | None:
+    """The parts of the URL of a place for files; None of what is no URL, such as one with half a bracket."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None
+
+
 def _not_a_storage(url: str) -> StorageError:
-    shown = _PASSWORD.sub(r"\1***\2", url)
-    return StorageError(f"{shown!r} is not a storage URL: write sqlite:///FILE.db, or a PostgreSQL or MySQL URL")
+    return StorageError(
+        f"{without_password(url)!r} is not a storage URL: write sqlite:///FILE.db, or a PostgreSQL or MySQL URL"
+    )
 
 
 def kind_of(url: URL) -> str:

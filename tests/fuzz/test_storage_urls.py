@@ -59,12 +59,13 @@ def test_storages(text: str) -> None:
 @given(urls)
 def test_places_of_artifacts(text: str) -> None:
     place: Place | Line = outcome_of(place_of, text)
-    if not isinstance(place, Line):
-        assert str(place)
+    assert str(place)
+    assert not isinstance(place, Line) or SECRET not in place
 
 
 @pytest.mark.parametrize(
-    "url", ["sqlite://host/x.db", "sqlite:///x.db?timeout=abc", "sqlite:///x.db?detect_types=99999999999"]
+    "url",
+    ["sqlite://host/x.db", "sqlite://:1/x.db", "sqlite:///x.db?timeout=abc", "sqlite:///x.db?detect_types=99999999999"],
 )
 def test_what_only_sqlalchemy_would_understand(own_folder: Path, url: str) -> None:
     assert outcome_of(parse, url) == (
@@ -72,7 +73,37 @@ def test_what_only_sqlalchemy_would_understand(own_folder: Path, url: str) -> No
     )
 
 
+def test_a_name_that_no_file_can_have() -> None:
+    assert isinstance(outcome_of(opened, "sqlite:///x\0.db"), Line)
+
+
 def test_a_file_name_that_is_no_utf_8() -> None:
     assert outcome_of(parse, "sqlite:///\udcff.db") == (
         "'sqlite:///\\udcff.db' is not a storage URL: write sqlite:///FILE.db, or a PostgreSQL or MySQL URL"
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "file://[bold]/",
+        "file://[::1/",
+        "s3://[::1/x",
+        f"file://u:{SECRET}@h/",
+        f"http://u:{SECRET}@h/",
+        "~nobody-has-that-name/x",
+    ],
+)
+def test_places_that_are_no_urls(text: str) -> None:
+    """Two of them ended in a traceback, and passwords were shown."""
+    said = outcome_of(place_of, text)
+    assert isinstance(said, Line)
+    assert SECRET not in said
+
+
+def test_a_password_of_a_file() -> None:
+    for text in (f"sqlite://u:{SECRET}@h/", f"sqlite://u:{SECRET}@h/x.db"):
+        said = outcome_of(parse, text)
+        assert isinstance(said, Line)
+        assert SECRET not in said
+        assert "u:***@h" in said
