@@ -18,7 +18,7 @@ from search.report.records import RECORDS, reported_accuracy
 from search.report.winner import Winner
 from search.study import attributes
 from search.study.outcomes import REPORTED, Outcome
-from search.study.settings import StudySettings
+from search.study.settings import SMALLEST, StudySettings
 from search.study.study import SearchStudy
 from search.verification.summary import accuracies_of, sustained_of
 
@@ -43,10 +43,12 @@ class Rows:
 
 def outcome_rows(study: SearchStudy) -> Rows:
     """How the trials ended."""
-    counts = study.counts()
+    counts, meaning = study.counts(), dict(_MEANING)
+    if study.settings.find == SMALLEST:
+        meaning[Outcome.PRUNED] += ", or was too large once another had cleared the target"
     return Rows(
         ("outcome", "what it means", "trials"),
-        [(outcome, _MEANING[outcome], count_text(counts[outcome])) for outcome in REPORTED],
+        [(outcome, meaning[outcome], count_text(counts[outcome])) for outcome in REPORTED],
         n_words=2,
     )
 
