@@ -92,3 +92,16 @@ def test_what_a_study_looks_for_stays(found: tuple[str, str], capsys: pytest.Cap
     code, _, err = call(["run", "--find", "accuracy", "--trials", "7"], capsys)
     assert code == 2
     assert "was begun with --find smallest, not accuracy" in err
+
+
+def test_the_dashboard_s_note_has_the_budget_and_the_front(found: tuple[str, str]) -> None:
+    from search.dashboard.study_note import study_note
+    from search.report.winner import find_winner
+    from search.study.study import open_study
+    from storage.store import Store
+
+    study = open_study(Store("sqlite:///mnist-search.db"), "digits")
+    rows = [line for line in study_note(study, find_winner(study)).splitlines() if line.startswith("|")]
+    [budget], [front] = ([row for row in rows if row.startswith(f"| {name} |")] for name in ("budget now", "front"))
+    assert f"fewer than {study.budget():,} parameters" in budget
+    assert front.count("numbers=") == len(study.front())
