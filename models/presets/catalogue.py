@@ -7,7 +7,7 @@ network.
 
 from models.candidate import Candidate
 from models.presets import archs
-from models.presets.registry import Preset, by_name, look_up, sgd
+from models.presets.registry import Preset, by_name, sgd
 from models.schedules import MultiStep, Step
 
 _A = "A, five-step report"
@@ -175,8 +175,3 @@ PRESETS = by_name(
         note=f"Assumed: {_CONSTANT}; no augmentation. Dropout is told as about .07.",
     ),
 )
-
-
-def get_preset(name: str) -> Preset:
-    """The preset of that name. Raises MnistSearchError, naming those that are nearly called so."""
-    return look_up(PRESETS, name)

@@ -15,10 +15,10 @@ _COLUMNS = ("name", "sampler", "trials", "trained", "best", "params", "smallest"
 def names_studies(store: "Store", what: Sequence[str]) -> bool:
     """Whether all of WHAT are names of studies. Raises MnistSearchError if only some are: they do not compare."""
     from models.errors import MnistSearchError
-    from models.presets import PRESETS
+    from models.presets import KNOWN
     from search.study.study import study_names
 
-    known = [name for name in what if name in study_names(store) and name not in PRESETS]
+    known = [name for name in what if name in study_names(store) and name not in KNOWN]
     if known and len(known) < len(what):
         others = ", ".join(name for name in what if name not in known)
         raise MnistSearchError(f"{known[0]!r} is a study and {others} is not: compare studies, or compare candidates")

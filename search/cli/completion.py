@@ -41,9 +41,9 @@ def warm_starts(incomplete: str) -> list[str]:
 
 
 def _presets() -> list[str]:
-    from models.presets import PRESETS
+    from models.presets import KNOWN
 
-    return list(PRESETS)
+    return list(KNOWN)
 
 
 def _spec_files(incomplete: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""`mnist-search presets`: the sources' models."""
+"""`mnist-search presets`: the sources' models, and what our own searches found."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +15,7 @@ EXAMPLE = "Example: mnist-search presets --markdown"
 
 NOTES = """
 reported: the mean of the last epochs the source quotes, up to three
+ours-...: found by our searches; reported is the mean of fresh seeds, verified
 ours: the mean of our last three epochs; one run each, judged by the test images
 what a report does not tell is assumed: see `mnist-search presets --json`"""
 
@@ -24,10 +25,10 @@ def command(
     json: options.Json = False,
 ) -> None:
     """List the hand-made networks of the course reports. With the accuracy reported, and what we measured."""
-    from models.presets import PRESETS
+    from models.presets import KNOWN
     from search.cli.tables import print_json, print_markdown, print_table
 
-    facts = [_facts(preset) for preset in PRESETS.values()]
+    facts = [_facts(preset) for preset in KNOWN.values()]
     if json:
         print_json(facts)
         return

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial
 from models.candidate import Candidate
 from models.errors import MnistSearchError
 from models.kinds import LARGEST
-from models.presets import PRESETS, Preset
+from models.presets import KNOWN, Preset
 from models.spec.file import load_spec
 from search.study.study import SearchStudy, candidate_of
 
@@ -38,13 +38,12 @@ def find_candidate(what: str, find_study: Callable[[], SearchStudy]) -> Named:
     if what.isdecimal():
         study = find_study()
         return _of_trial(study, study.trial(_number(what)))
-    if what in PRESETS:
-        return Named(what, PRESETS[what].candidate, preset=PRESETS[what])
+    if what in KNOWN:
+        return Named(what, KNOWN[what].candidate, preset=KNOWN[what])
     if what.endswith(_SPEC_SUFFIXES) or os.path.exists(what):
         return Named(Path(what).stem, load_spec(Path(what)))
     raise MnistSearchError(
-        f"nothing is called {what!r}: say best, smallest, a trial number, a spec file, or a preset "
-        f"({', '.join(PRESETS)})"
+        f"nothing is called {what!r}: say best, smallest, a trial number, a spec file, or a preset ({', '.join(KNOWN)})"
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from models.presets import PRESETS
+from models.presets import KNOWN
 from search.cli import completion
 from search.engines.opening import ENGINES
 from search.facts.comparison import SORT_KEYS
@@ -60,7 +60,7 @@ def in_bash(line: str, folder: Path) -> list[str]:
         ("", COMMANDS),
         ("s", ["status", "show"]),
         ("show a-", ["a-step1", "a-step2", "a-step3", "a-step4", "a-step5"]),
-        ("show ", ["best", "smallest", *PRESETS]),
+        ("show ", ["best", "smallest", *KNOWN]),
         ("verify s", ["smallest"]),
         ("compare best a-step5 c", ["c-final"]),
         ("status --st", ["--storage", "--study"]),

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from models.presets import PRESETS
+from models.presets import KNOWN
 from tests.helpers.cli import call
 
 
@@ -12,7 +12,7 @@ def test_presets_lists_all_with_their_counts(capsys: pytest.CaptureFixture[str])
     code, out, err = call(["presets", "--json"], capsys)
     rows = json.loads(out)
     assert (code, err) == (0, "")
-    assert {row["name"]: row["params"] for row in rows} == {n: p.reported_params for n, p in PRESETS.items()}
+    assert {row["name"]: row["params"] for row in rows} == {n: p.reported_params for n, p in KNOWN.items()}
     code, out, _ = call(["presets"], capsys)
     assert code == 0
     assert all(len(line) <= 80 for line in out.splitlines())
