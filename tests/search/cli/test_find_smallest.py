@@ -105,3 +105,14 @@ def test_the_dashboard_s_note_has_the_budget_and_the_front(found: tuple[str, str
     [budget], [front] = ([row for row in rows if row.startswith(f"| {name} |")] for name in ("budget now", "front"))
     assert f"fewer than {study.budget():,} parameters" in budget
     assert front.count("numbers=") == len(study.front())
+
+
+def test_nothing_smaller_is_an_end_and_no_error(
+    own_folder: Path, inline_engine: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = ["--set", "stem_width=2,3", "--set", "body_width=2,3", "--set", "transition_width=2"]
+    aim = ["--find", "smallest", "--target", "0.01", "--margin", "0"]
+    code, out, err = call(["run", *aim, *QUICK, *few, "--trials", "200"], capsys)
+    assert code == 0
+    assert "the search is over: 300 draws in a row gave no new candidate under" in err
+    assert "\nbudget     fewer than" in out
