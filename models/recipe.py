@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from models.errors import InvalidRecipeError
+from models.later import added_later
 from models.schedules import MOST_EPOCHS, OneCycle, Schedule, floats_from_ints, stretched
 
 OPTIMIZERS = ("sgd", "adamw")
@@ -16,11 +17,13 @@ _RANGES: dict[str, tuple[float, float]] = {
     "rotation_degrees": (0.0, 180.0),
     "translation_share": (0.0, 0.5),
     "scale_share": (0.0, 0.9),
+    "shear_degrees": (0.0, 60.0),
     "brightness": (0.0, 1.0),
     "contrast": (0.0, 1.0),
     "fill": (0, 255),
     "label_smoothing": (0.0, 0.5),
     "ema_decay": (0.0, 0.99999),
+    "fade_share": (0.0, 1.0),
     "epochs": (1, MOST_EPOCHS),
     "batch_size": (1, 60_000),
 }
@@ -58,12 +61,26 @@ class Recipe:
     label_smoothing: float = 0.0
     ema_decay: float = 0.0
     """Decay per batch of an exponential moving average of the weights, which is then what is evaluated; 0 is off."""
+    shear_degrees: float = added_later(0.0)
+    """Slanted along its rows by up to this angle either way."""
+    fade_share: float = added_later(0.0)
+    """Over this share of the training, its end, the changes of images and dropout fall to nothing (`strength`)."""
 
     def __post_init__(self) -> None:
         floats_from_ints(self)
         faults = _faults(self)
         if faults:
             raise InvalidRecipeError(faults)
+
+
+def strength(recipe: Recipe, epoch: int) -> float:
+    """What is left in an epoch (from 1) of the ranges of augmentation and of dropout: 1, and 0 in a faded last epoch.
+
+    As He et al. found for mixup and AutoAugment ("Data Augmentation Revisited", arXiv 1909.09148), a network is better
+    for having seen the images as they are at the end.
+    """
+    n_faded = recipe.fade_share * recipe.epochs
+    return min(1.0, (recipe.epochs - epoch) / n_faded) if n_faded else 1.0
 
 
 def stretched_recipe(recipe: Recipe, epochs: int) -> Recipe:

@@ -51,10 +51,12 @@ RECIPE_RANGES = {
     "rotation_degrees": "0.0:15.0",
     "translation_share": "0.0:0.1",
     "scale_share": "0.0:0.1",
+    "shear_degrees": "0",
     "brightness": "0",
     "contrast": "0",
     "label_smoothing": "0.0:0.1",
     "ema_decay": "0.99, 0.995, 0.998",
+    "fade_share": "0",
 }
 DEFAULT_RANGES = ARCHITECTURE_RANGES | RECIPE_RANGES
 """The short text of every range (`search/space/ranges.py`)."""

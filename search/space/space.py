@@ -110,7 +110,10 @@ class Space:
     def _recipe(self, trial: Suggest, epochs: int) -> Recipe:
         ask = _Asker(self.ranges, trial)
         optimizer = ask("optimizer")
-        plain = ("dropout", "rotation_degrees", "translation_share", "scale_share", "brightness", "contrast")
+        plain = (
+            *("dropout", "rotation_degrees", "translation_share", "scale_share", "shear_degrees"),
+            *("brightness", "contrast", "label_smoothing", "ema_decay", "fade_share"),
+        )
         return Recipe(
             epochs=epochs,
             optimizer=optimizer,
@@ -118,8 +121,6 @@ class Space:
             batch_size=ask("batch_size"),
             weight_decay=ask("weight_decay"),
             schedule=_schedule(ask, epochs),
-            label_smoothing=ask("label_smoothing"),
-            ema_decay=ask("ema_decay"),
             **{name: ask(name) for name in plain},
         )
 

@@ -7,7 +7,9 @@ from trainer.training.augment import changed_images, draw_changes
 
 B = 6
 SIDE = 28
-ALL_RANGES = Recipe(rotation_degrees=15, translation_share=0.1, scale_share=0.2, brightness=0.3, contrast=0.4, fill=40)
+ALL_RANGES = Recipe(
+    rotation_degrees=15, translation_share=0.1, scale_share=0.2, shear_degrees=10, brightness=0.3, contrast=0.4, fill=40
+)
 
 
 def noise(n: int = B) -> torch.Tensor:

@@ -41,10 +41,12 @@ WIDEST = {
     "rotation_degrees": "0:180",
     "translation_share": "0:0.5",
     "scale_share": "0:0.9",
+    "shear_degrees": "0:60",
     "brightness": "0:1",
     "contrast": "0:1",
     "label_smoothing": "0:0.5",
     "ema_decay": "0:0.9999",
+    "fade_share": "0:1",
 }
 
 
@@ -92,8 +94,10 @@ LATER = {
     "convolution": "full, separable",
     "skips": "false, true",
     "body_repeats": "1:2",
+    "shear_degrees": "0:10",
+    "fade_share": "0:0.5",
 }
-"""What the template got later, all switched on."""
+"""What template and recipe got later, all switched on."""
 OF_SCHEDULE = {
     "onecycle": {"warmup_share"},
     "cosine": {"warmup_epochs"},

@@ -145,6 +145,8 @@ def recipes() -> SearchStrategy[Recipe]:
         rotation_degrees=st.floats(0, 180),
         translation_share=shares,
         scale_share=shares,
+        shear_degrees=st.floats(0, 60),
+        fade_share=st.floats(0, 1),
         brightness=shares,
         contrast=shares,
         fill=st.integers(0, 255),

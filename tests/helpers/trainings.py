@@ -57,6 +57,7 @@ def recipes() -> dict[str, Recipe]:
         "plain": {},
         "dropout": {"dropout": 0.3},
         "rotation": {"rotation_degrees": 15.0, "translation_share": 0.1, "scale_share": 0.1, "fill": 30},
+        "fading": {"rotation_degrees": 15.0, "shear_degrees": 10.0, "dropout": 0.3, "fade_share": 0.6},
         "jitter": {"brightness": 0.3, "contrast": 0.3},
         "smoothing": {"label_smoothing": 0.1},
         "average": {"ema_decay": 0.9},

@@ -48,6 +48,14 @@ class FusedNetwork(nn.Module):
             return self.inner(x)  # type: ignore[no-any-return]
         return self._evaluate(x)
 
+    def set_dropout(self, p: float) -> None:
+        """From the next pass on. Where the noise says what is kept, the modules keep theirs: it may be captured."""
+        if self._noise.keep is not None:
+            self._noise.keep.fill_(1 - p)
+        for _, block in self._stages:
+            if block is not None and block.dropout is not None:
+                block.dropout.p = p
+
     def _evaluate(self, x: torch.Tensor) -> torch.Tensor:
         for modules, block in self._stages:
             if block is not None and block.accepts(x):

@@ -1,6 +1,6 @@
 """Random changes of training images: drawn for a whole epoch, done a batch at a time on the device.
 
-Every image gets its own draw. Rotation, scale and translation are one bilinear resampling (as torchvision's
+Every image gets its own draw. Rotation, scale, shear and translation are one bilinear resampling (as torchvision's
 RandomAffine with interpolation=BILINEAR); brightness and contrast are as in its ColorJitter.
 """
 
@@ -34,13 +34,13 @@ class Changes:
         return self.theta, self.brightness, self.contrast
 
 
-def draw_changes(n: int, recipe: Recipe, generator: torch.Generator) -> Changes:
-    """Changes of n images within the recipe's ranges."""
-    is_moved = recipe.rotation_degrees or recipe.translation_share or recipe.scale_share
+def draw_changes(n: int, recipe: Recipe, generator: torch.Generator, strength: float = 1.0) -> Changes:
+    """Changes of n images within the recipe's ranges, or `strength` of these. What has a range is never None."""
+    is_moved = recipe.rotation_degrees or recipe.translation_share or recipe.scale_share or recipe.shear_degrees
     return Changes(
-        _draw_theta(n, recipe, generator) if is_moved else None,
-        1 + _uniform(n, recipe.brightness, generator) if recipe.brightness else None,
-        1 + _uniform(n, recipe.contrast, generator) if recipe.contrast else None,
+        _draw_theta(n, recipe, generator, strength) if is_moved else None,
+        1 + _uniform(n, strength * recipe.brightness, generator) if recipe.brightness else None,
+        1 + _uniform(n, strength * recipe.contrast, generator) if recipe.contrast else None,
     )
 
 
@@ -61,15 +61,21 @@ def changed_images(
     return (_jitter(images, changes) - mean) / std if is_jittered else images
 
 
-def _draw_theta(n: int, recipe: Recipe, generator: torch.Generator) -> torch.Tensor:
+def _draw_theta(n: int, recipe: Recipe, generator: torch.Generator, strength: float) -> torch.Tensor:
     """Maps (n, 2, 3) from output to input positions, in the units of affine_grid (half a side is 1)."""
-    angle = _uniform(n, recipe.rotation_degrees, generator) * (math.pi / 180)
-    zoom = 1 + _uniform(n, recipe.scale_share, generator)
+    angle = _uniform(n, strength * recipe.rotation_degrees, generator) * (math.pi / 180)
+    zoom = 1 + _uniform(n, strength * recipe.scale_share, generator)
     # The move is undone first: it is along the image's own sides and by as much as drawn, whatever the turn and zoom.
     cos, sin = torch.cos(angle) / zoom, torch.sin(angle) / zoom
-    dx = 2 * _uniform(n, recipe.translation_share, generator)
-    dy = 2 * _uniform(n, recipe.translation_share, generator)
-    return torch.stack([cos, -sin, sin * dy - cos * dx, sin, cos, -sin * dx - cos * dy], dim=1).view(n, 2, 3)
+    dx = 2 * _uniform(n, strength * recipe.translation_share, generator)
+    dy = 2 * _uniform(n, strength * recipe.translation_share, generator)
+    if not recipe.shear_degrees:
+        return torch.stack([cos, -sin, sin * dy - cos * dx, sin, cos, -sin * dx - cos * dy], dim=1).view(n, 2, 3)
+    slant = torch.tan(_uniform(n, strength * recipe.shear_degrees, generator) * (math.pi / 180))
+    x_by_x, x_by_y = cos + slant * sin, slant * cos - sin
+    return torch.stack([x_by_x, x_by_y, -x_by_x * dx - x_by_y * dy, sin, cos, -sin * dx - cos * dy], dim=1).view(
+        n, 2, 3
+    )
 
 
 def _jitter(images: torch.Tensor, changes: Changes) -> torch.Tensor:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from models.recipe import Recipe
+from models.recipe import Recipe, strength
 from trainer.training.augment import Changes, draw_changes
 from trainer.training.seeds import CHANGES, ORDER, epoch_seed
 
@@ -38,7 +38,7 @@ def draw_plan(
     order, changes = (torch.Generator().manual_seed(epoch_seed(seed, epoch, what)) for what in (ORDER, CHANGES))
     return EpochPlan(
         torch.randperm(n_images, generator=order),
-        draw_changes(n_images, recipe, changes),
+        draw_changes(n_images, recipe, changes, strength(recipe, epoch)),
         torch.tensor([rates, taken], dtype=torch.float32).T.contiguous(),
     )
 

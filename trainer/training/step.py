@@ -1,12 +1,13 @@
 """Step: one batch of a training, from its images to the moving average of the weights."""
 
 import torch
-from torch import nn, optim
+from torch import optim
 from torch.nn.functional import cross_entropy
 
 from models.arch import N_CLASSES
 from models.recipe import Recipe
 from trainer.data.images import TrainingData
+from trainer.fused.network import FusedNetwork
 from trainer.training.augment import changed_images
 from trainer.training.average import WeightAverage
 from trainer.training.plan import PlanOnDevice
@@ -22,7 +23,7 @@ class Step:
 
     def __init__(
         self,
-        network: nn.Module,
+        network: FusedNetwork,
         average: WeightAverage | None,
         optimizer: optim.Optimizer,
         plan: PlanOnDevice,

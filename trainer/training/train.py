@@ -10,9 +10,10 @@ from torch import nn
 
 from models.build import build
 from models.candidate import Candidate
+from models.recipe import strength
 from trainer.data.images import TrainingData
 from trainer.fused.masks import Noise
-from trainer.fused.network import fuse
+from trainer.fused.network import FusedNetwork, fuse
 from trainer.training.average import WeightAverage, taken_shares
 from trainer.training.clock import Clock
 from trainer.training.evaluation import Evaluation
@@ -202,7 +203,7 @@ class Training:
         self._optimizer_state = begin_state(self._optimizer, self._plan.rate)
         self._evaluation = Evaluation(fuse(self.result) if self._device == "cpu" else self.result, data)
         lengths = sorted(set(self._batch_lengths()))
-        network = fuse(self._network, noise)
+        network = FusedNetwork(self._network, noise)
         self._step = Step(network, self._average, self._optimizer, self._plan, data, self._recipe, dtype, lengths[-1])
         # Read from the device at the end of an epoch, all at once.
         self._sums = torch.cat([self._step.sums, self._evaluation.sums])
@@ -245,6 +246,8 @@ class Training:
         with self._runner.place():
             self._plan.load(self._draw_plan())
             self._generator.manual_seed(epoch_seed(self._seed, self._next_epoch, DROPOUT))
+            if self._recipe.fade_share:
+                self._step.network.set_dropout(strength(self._recipe, self._next_epoch) * self._recipe.dropout)
 
     @property
     def _next_epoch(self) -> int:

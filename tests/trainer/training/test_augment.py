@@ -51,13 +51,14 @@ class Moves(NamedTuple):
     right: torch.Tensor = torch.zeros(B)
     down: torch.Tensor = torch.zeros(B)
     zoom: torch.Tensor = torch.ones(B)
+    slanted: torch.Tensor = torch.zeros(B)
 
     def by_torchvision(self, batch: torch.Tensor, fill: list[float] | None = None) -> torch.Tensor:
         """Each image through torchvision's affine, whose angles run the other way round."""
         rows = zip(batch, *(values.tolist() for values in self), strict=True)
         moved = [
-            F.affine(image, -angle, [x, y], scale, [0.0, 0.0], InterpolationMode.BILINEAR, fill)
-            for image, angle, x, y, scale in rows
+            F.affine(image, -angle, [x, y], scale, [slant, 0.0], InterpolationMode.BILINEAR, fill)
+            for image, angle, x, y, scale, slant in rows
         ]
         return torch.stack(moved)
 
@@ -121,13 +122,23 @@ def test_scale_is_torchvisions(pin: Pin, share: float, fill: int) -> None:
     assert_moved(augmented(Recipe(scale_share=share, fill=fill)), Moves(zoom=1 + drawn[0] * share), fill)
 
 
+@pytest.mark.parametrize("fill", [0, 40])
+@pytest.mark.parametrize("degrees", [5.0, 20.0, 45.0])
+def test_shear_is_torchvisions(pin: Pin, degrees: float, fill: int) -> None:
+    drawn = shares(5)
+    pin({degrees: drawn})
+    assert_moved(augmented(Recipe(shear_degrees=degrees, fill=fill)), Moves(slanted=drawn[0] * degrees), fill)
+
+
+@pytest.mark.parametrize("slant", [0.0, 12.0])
 @pytest.mark.parametrize("seed", range(5))
-def test_all_three_together_are_torchvisions(pin: Pin, seed: int) -> None:
-    turned, zoomed, moved = shares(10 + seed), shares(20 + seed).flip(1), shares(30 + seed, 2)
-    pin({30.0: turned, 0.3: zoomed, 0.2: moved})
+def test_all_together_are_torchvisions(pin: Pin, seed: int, slant: float) -> None:
+    turned, zoomed, moved, slanted = shares(10 + seed), shares(20 + seed).flip(1), shares(30 + seed, 2), shares(7)
+    pin({30.0: turned, 0.3: zoomed, 0.2: moved, 12.0: slanted})
     right, down = moved * 0.2 * SIDE
-    recipe = Recipe(rotation_degrees=30, scale_share=0.3, translation_share=0.2, fill=40)
-    assert_moved(augmented(recipe), Moves(turned[0] * 30, right, down, 1 + zoomed[0] * 0.3), 40)
+    recipe = Recipe(rotation_degrees=30, scale_share=0.3, translation_share=0.2, shear_degrees=slant, fill=40)
+    moves = Moves(turned[0] * 30, right, down, 1 + zoomed[0] * 0.3, slanted[0] * slant)
+    assert_moved(augmented(recipe), moves, 40)
 
 
 def test_brightness_is_torchvisions(pin: Pin) -> None:

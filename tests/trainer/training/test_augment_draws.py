@@ -9,6 +9,7 @@ import torch
 import trainer.training.augment
 from models.recipe import Recipe
 from tests.helpers.augmentation import ALL_RANGES, SIDE, B, augmented, draw_images, noise
+from trainer.training.augment import draw_changes
 
 
 @pytest.mark.parametrize(
@@ -17,6 +18,7 @@ from tests.helpers.augmentation import ALL_RANGES, SIDE, B, augmented, draw_imag
         Recipe(rotation_degrees=15),
         Recipe(translation_share=0.1),
         Recipe(scale_share=0.2),
+        Recipe(shear_degrees=20),
         Recipe(brightness=0.3),
         Recipe(contrast=0.3),
     ],
@@ -66,6 +68,7 @@ def draws_of(recipe: Recipe, monkeypatch: pytest.MonkeyPatch, n: int = 20_000) -
         (Recipe(rotation_degrees=15), 15, 1),
         (Recipe(translation_share=0.1), 0.1, 2),
         (Recipe(scale_share=0.2), 0.2, 1),
+        (Recipe(shear_degrees=20), 20, 1),
         (Recipe(brightness=0.3), 0.3, 1),
         (Recipe(contrast=0.4), 0.4, 1),
     ],
@@ -86,9 +89,26 @@ def test_draws_are_uniform_in_their_range(
 
 def test_draws_of_different_ranges_are_independent(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = torch.stack(list(draws_of(ALL_RANGES, monkeypatch)))
-    assert len(drawn) == 6
-    correlations = torch.corrcoef(drawn) - torch.eye(6)
+    assert len(drawn) == 7
+    correlations = torch.corrcoef(drawn) - torch.eye(7)
     assert correlations.abs().max() < 5 / math.sqrt(drawn.shape[1])
+
+
+def test_half_the_strength_is_half_of_every_change_and_none_is_the_image_itself() -> None:
+    whole, half, none = (
+        draw_changes(500, ALL_RANGES, torch.Generator().manual_seed(1), strength) for strength in (1.0, 0.5, 0.0)
+    )
+    for changes, share in ((whole, 1.0), (half, 0.5), (none, 0.0)):
+        assert changes.theta is not None
+        assert changes.brightness is not None
+        assert changes.contrast is not None
+        assert (changes.brightness - 1).abs().max() == pytest.approx(0.3 * share, rel=0.02)
+        assert (changes.contrast - 1).abs().max() == pytest.approx(0.4 * share, rel=0.02)
+    assert none.theta is not None
+    torch.testing.assert_close(none.theta, torch.eye(2, 3).expand(500, 2, 3))
+    assert half.brightness is not None
+    assert whole.brightness is not None
+    torch.testing.assert_close(half.brightness - 1, (whole.brightness - 1) / 2, rtol=0, atol=1e-6)
 
 
 def test_brightness_factors_are_seen_in_the_images() -> None:

@@ -1,0 +1,185 @@
+"""Is the search worth it? TPE beside random draws, both with pruning, at equal cost on real MNIST.
+
+    MNIST_SEARCH_DATA=DIR python -m benchmarks.sampler_worth [--ranges few] [--seeds 3] [--minutes 9] [--keep DIR]
+
+For each set of ranges and each seed two studies run side by side, a worker of one thread each, for the same time: one
+draws by TPE, one at random. Judged by held-out training images, no test image. The databases lie under `--keep`; what
+they hold goes to `results/sampler-worth.jsonl` as it comes, a study a line with all its trials (and a second run goes
+on from there), then to the page.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import optuna
+
+from benchmarks._jobs import data_folder
+from benchmarks._report import machine_line, write
+from search.facts.study_facts import trial_facts
+from search.measures.statistics import difference
+
+RESULTS = Path(__file__).parent / "results" / "sampler-worth.jsonl"
+EPOCHS = 6
+TARGET = 0.98
+MAX_PARAMS = 1000
+SAMPLERS = ("tpe", "random")
+FEW = {
+    "stem_depth": "1:2",
+    "stem_kernel": "3",
+    "second_pool": "false, true",
+    "n_expansions": "0",
+    "order": "bn-relu",
+    "head": "gap-1x1",
+    "dropout_place": "blocks",
+    "pool_place": "after-stem, after-first",
+    "convolution": "full, separable",
+    "lr": "0.05:0.4:log",
+    "batch_size": "64",
+    "weight_decay": "5e-05",
+    "schedule": "onecycle",
+    "warmup_share": "0.25",
+    "dropout": "0",
+    "rotation_degrees": "5",
+    "translation_share": "0.03",
+    "scale_share": "0.03",
+    "label_smoothing": "0.02",
+    "ema_decay": "0.995",
+}
+"""Thirteen values are drawn of at most: the form of the network, its widths and the learning rate."""
+RANGES: dict[str, dict[str, str]] = {"default": {}, "few": FEW}
+
+_PROGRAM = (sys.executable, "-c", "from search.cli import main; main()")
+
+Row = dict[str, Any]
+
+
+def run_pair(ranges: str, seed: int, minutes: float, folder: Path) -> list[Row]:
+    """What a study of each sampler came to, side by side."""
+    processes = {sampler: _start(ranges, seed, sampler, minutes, folder) for sampler in SAMPLERS}
+    for process in processes.values():
+        if process.wait() != 0:
+            raise RuntimeError(f"{process.args} ended with {process.returncode}")
+    return [_row(ranges, seed, sampler, folder) for sampler in SAMPLERS]
+
+
+def _name(ranges: str, seed: int, sampler: str) -> str:
+    return f"{ranges}-{sampler}-{seed}"
+
+
+def _storage(name: str, folder: Path) -> str:
+    return f"sqlite:///{(folder / name).absolute()}.db"
+
+
+def _start(ranges: str, seed: int, sampler: str, minutes: float, folder: Path) -> subprocess.Popen[bytes]:
+    name = _name(ranges, seed, sampler)
+    command = [
+        *(*_PROGRAM, "run", "--study", name),
+        *("--storage", _storage(name, folder), "--data-dir", str(data_folder()), "--dataset", "mnist"),
+        *("--sampler", sampler, "--pruner", "median", "--seed", str(seed), "--trials", "100000"),
+        *("--timeout", str(60 * minutes), "--epochs", str(EPOCHS), "--max-params", str(MAX_PARAMS)),
+        *("--target", str(TARGET), "--workers", "1", "--slots", "1", "--device", "cpu", "--precision", "float32"),
+        *(part for key, value in RANGES[ranges].items() for part in ("--set", f"{key}={value}")),
+    ]
+    with (folder / f"{name}.log").open("wb") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "1"})
+
+
+def _row(ranges: str, seed: int, sampler: str, folder: Path) -> Row:
+    name = _name(ranges, seed, sampler)
+    told = subprocess.run(
+        [*_PROGRAM, "status", "--json", "--study", name, "--storage", _storage(name, folder)],
+        check=True,
+        capture_output=True,
+    )
+    facts = json.loads(told.stdout)
+    study = optuna.load_study(study_name=name, storage=_storage(name, folder))
+    kept = ("trained", "pruned", "rejected", "core_seconds", "core_seconds_to_target", "epochs_trained", "epochs_saved")
+    return {
+        **{"ranges": ranges, "seed": seed, "sampler": sampler},
+        **{key: facts[key] for key in kept},
+        "best": facts["best"] and facts["best"]["sustained_accuracy"],
+        "smallest": facts["smallest"] and facts["smallest"]["params"],
+        "trials": [_short(trial) for trial in study.trials],
+    }
+
+
+def _short(trial: optuna.trial.FrozenTrial) -> Row:
+    facts = trial_facts(trial)
+    return {key: facts[key] for key in ("outcome", "params", "macs", "sustained_accuracy")} | {"drawn": trial.params}
+
+
+def table(rows: Iterable[Row]) -> list[list[str]]:
+    """A line for each study, and under each set of ranges what TPE has before random."""
+    found = list(rows)
+    lines = []
+    for ranges in RANGES:
+        of = {sampler: [r for r in found if (r["ranges"], r["sampler"]) == (ranges, sampler)] for sampler in SAMPLERS}
+        lines += [_line(row) for sampler in SAMPLERS for row in sorted(of[sampler], key=lambda r: int(r["seed"]))]
+        if all(len(rows) > 1 for rows in of.values()):
+            lines.append(_gap(ranges, *(of[sampler] for sampler in SAMPLERS)))
+    return lines
+
+
+def _line(row: Row) -> list[str]:
+    accuracies = sorted((t["sustained_accuracy"] for t in row["trials"] if t["sustained_accuracy"]), reverse=True)
+    reached = row["core_seconds_to_target"]
+    return [
+        f"{row['ranges']}, {row['sampler']}, seed {row['seed']}",
+        str(row["trained"]),
+        str(row["pruned"]),
+        f"{row['core_seconds'] / 60:.1f}",
+        f"{100 * row['best']:.2f}" if row["best"] else "-",
+        f"{100 * mean(accuracies[:5]):.2f}" if len(accuracies) >= 5 else "-",
+        f"{reached / 60:.1f}" if reached is not None else "not reached",
+        f"{row['smallest']:,}" if row["smallest"] else "-",
+    ]
+
+
+def _gap(ranges: str, tpe: list[Row], random: list[Row]) -> list[str]:
+    gap = difference([r["best"] for r in tpe], [r["best"] for r in random])
+    inside = f" (95 % {100 * gap.interval.low:+.2f} to {100 * gap.interval.high:+.2f})" if gap.interval else ""
+    return [f"**{ranges}: TPE less random**", "", "", "", f"{100 * gap.mean:+.2f}{inside}", "", "", ""]
+
+
+COLUMNS = (
+    *("study", "trained", "pruned", "core-minutes", "best sustained %", "mean of its best five"),
+    *("core-minutes to target", "smallest at target"),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ranges", nargs="*", choices=list(RANGES), default=list(RANGES))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--minutes", type=float, default=9)
+    parser.add_argument("--keep", type=Path, default=Path("sampler-worth"))
+    options = parser.parse_args()
+    options.keep.mkdir(parents=True, exist_ok=True)
+    rows = [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
+    done = {(row["ranges"], row["seed"]) for row in rows}
+    with RESULTS.open("a") as file:
+        for seed in range(options.seeds):
+            for ranges in options.ranges:
+                if (ranges, seed) not in done:
+                    for row in run_pair(ranges, seed, options.minutes, options.keep):
+                        rows.append(row)
+                        print(json.dumps(row), file=file, flush=True)
+    text = (
+        "# Is the search worth it?\n\n"
+        "`MNIST_SEARCH_DATA=DIR python -m benchmarks.sampler_worth "
+        f"--seeds {options.seeds} --minutes {options.minutes:g}`, {machine_line()}, float32.\n"
+        f"Fewer than {MAX_PARAMS:,} parameters, {EPOCHS} epochs, target {TARGET:.0%}, median pruning; "
+        "held-out images.\n"
+    )
+    write(RESULTS.with_suffix(".md"), text, COLUMNS, table(rows))
+
+
+if __name__ == "__main__":
+    main()
