@@ -1,6 +1,7 @@
 """One training of an experiment on real MNIST: on one thread, as a worker of a search does it."""
 
 import time
+from collections.abc import Callable
 from functools import cache
 
 import torch
@@ -33,7 +34,7 @@ def _dtype() -> torch.dtype:
 
 
 def measure(
-    candidate: Candidate, seed: int, kind: type[Training] = Training, dtype: torch.dtype | None = None
+    candidate: Candidate, seed: int, kind: Callable[..., Training] = Training, dtype: torch.dtype | None = None
 ) -> dict[str, object]:
     """Accuracies by epoch, the sustained one, and the core-seconds of a training on the search's split.
 
