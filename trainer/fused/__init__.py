@@ -1,1 +1,1 @@
-"""What follows a convolution, fused: compiled C kernels for training on a CPU, and plain torch where there are none."""
+"""Small convolutions and what follows them: compiled C kernels for a CPU, and plain torch where there are none."""

@@ -18,8 +18,8 @@ from trainer.hardware.machine import cache_folder, cpu_fingerprint
 SWITCH = "MNIST_SEARCH_FUSED"
 """Environment variable: `0` turns the kernels off."""
 
-_SOURCES = ("block.c", "sampling.c")
-_HEADERS = ("formats.h",)
+_SOURCES = ("block.c", "sampling.c", "convolution.c", "dense.c", "depthwise.c")
+_HEADERS = ("formats.h", "convolution.h")
 _COMPILERS = ("cc", "gcc", "clang")
 # No -ffast-math: sums must not depend on the compiler's mood, and non-finite values must come through.
 _FLAGS = (

@@ -5,18 +5,22 @@ from torch import nn
 from torch.nn.functional import batch_norm
 
 from trainer.fused.block import Block
+from trainer.fused.convolution import Convolution, is_covered
 from trainer.fused.kernels import load_kernels
 from trainer.fused.masks import Masks, Noise
 from trainer.fused.slope import sloped, takes
+
+_Stage = tuple[list[nn.Module], Block | Convolution | None]
+"""Modules in a row, and what does the same as all of them where it accepts the input."""
 
 
 def fuse(network: nn.Module, noise: Noise | None = None) -> nn.Module:
     """A module that trains and evaluates as `network` does, faster on a CPU; it shares its parameters and buffers.
 
     Runs of batch norm, ReLU and dropout (each at most once, in any order) with a 2x2 max-pool behind are one operation
-    each; everything else, and evaluation where gradients are wanted, goes through the modules of `network`. Batches
-    that batch norm was shown are counted in the fused operations alone. Returns `network` itself where the kernels
-    cannot be had and no noise is given.
+    each, and small convolutions in float32 have kernels of their own; everything else, and evaluation where gradients
+    are wanted, goes through the modules of `network`. Batches that batch norm was shown are counted in the fused
+    operations alone. Returns `network` itself where the kernels cannot be had and no noise is given.
     """
     if not isinstance(network, nn.Sequential) or (load_kernels() is None and noise is None):
         return network
@@ -57,9 +61,9 @@ class FusedNetwork(nn.Module):
                 block.dropout.p = p
 
     def _evaluate(self, x: torch.Tensor) -> torch.Tensor:
-        for modules, block in self._stages:
-            if block is not None and block.accepts(x):
-                x = block.evaluate(x)
+        for modules, fused in self._stages:
+            if fused is not None and fused.accepts(x):
+                x = fused.evaluate(x)
             else:
                 for module in modules:
                     x = module(x)
@@ -68,9 +72,9 @@ class FusedNetwork(nn.Module):
     def _train(self, x: torch.Tensor) -> torch.Tensor:
         if self._masks is not None:
             self._masks.begin(x.shape[1:])
-        for modules, block in self._stages:
-            if block is not None and block.accepts(x):
-                x = block(x, self._draw_seed() if block.is_random else 0)
+        for modules, fused in self._stages:
+            if fused is not None and fused.accepts(x):
+                x = fused(x, self._draw_seed() if fused.is_random else 0)
             else:
                 for module in modules:
                     x = self._through(module, x)
@@ -100,16 +104,20 @@ class FusedNetwork(nn.Module):
         return int(torch.randint(1 << 62, (1,), generator=self._noise.generator))
 
 
-def _stages(modules: list[nn.Module]) -> list[tuple[list[nn.Module], Block | None]]:
-    """The modules in order, cut into runs that a block can do and single ones that it cannot."""
+def _stages(modules: list[nn.Module]) -> list[_Stage]:
+    """The modules in order, cut into runs that a block can do and single ones."""
     if load_kernels() is None:
         return [(modules, None)]
-    stages: list[tuple[list[nn.Module], Block | None]] = []
+    stages: list[_Stage] = []
     while modules:
         n = _run_length(modules)
-        stages.append((modules[:n], Block(modules[:n])) if n else (modules[:1], None))
+        stages.append((modules[:n], Block(modules[:n])) if n else (modules[:1], _convolution(modules[0])))
         modules = modules[max(n, 1) :]
     return stages
+
+
+def _convolution(module: nn.Module) -> Convolution | None:
+    return Convolution(module) if is_covered(module) else None
 
 
 def _run_length(modules: list[nn.Module]) -> int:

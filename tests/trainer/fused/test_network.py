@@ -60,7 +60,9 @@ def test_shares_parameters_and_evaluates_by_the_plain_modules() -> None:
 
 @needs_compiler
 def test_what_is_not_known_goes_through_the_modules() -> None:
-    odd = nn.Sequential(nn.Conv2d(1, 4, 3), nn.GELU(), nn.BatchNorm2d(4, momentum=None), nn.MaxPool2d(3), nn.ReLU())
+    odd = nn.Sequential(
+        nn.Conv2d(1, 4, 3, stride=2), nn.GELU(), nn.BatchNorm2d(4, momentum=None), nn.MaxPool2d(3), nn.ReLU()
+    )
     ours = fuse(copy.deepcopy(odd))
     x = example_input(3)
     assert torch.equal(ours(x), odd(x))
