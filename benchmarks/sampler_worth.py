@@ -4,9 +4,9 @@
 
 For each set of ranges and each seed two studies run side by side, a worker of one thread each, for the same time: one
 draws by TPE, one at random. So that a study has some forty candidates in minutes on a slow machine, there are only
-MNIST's first 12,000 training images: 10,000 to learn from, 2,000 held out to judge by; no test image. The databases lie under `--keep`; what
-they hold goes to `results/sampler-worth.jsonl` as it comes, a study a line with all its trials (and a second run goes
-on from there), then to the page.
+MNIST's first 12,000 training images: 10,000 to learn from, 2,000 held out to judge by; no test image. The databases lie
+under `--keep`; what they hold goes to `results/sampler-worth.jsonl` as it comes, a study a line with all its trials
+(and a second run goes on from there), then to the page.
 """
 
 import argparse
@@ -197,8 +197,9 @@ def main() -> None:
         "# Is the search worth it?\n\n"
         "`MNIST_SEARCH_DATA=DIR python -m benchmarks.sampler_worth "
         f"--seeds {options.seeds} --minutes {options.minutes:g}`, {machine_line()}, float32.\n"
-        f"Fewer than {MAX_PARAMS:,} parameters, {EPOCHS} epochs of which the last {SUSTAIN} count, target {TARGET:.0%}, "
-        f"median pruning. MNIST's first {N_IMAGES:,}\ntraining images, a sixth of them held out to judge by.\n"
+        f"Fewer than {MAX_PARAMS:,} parameters, {EPOCHS} epochs of which the last {SUSTAIN} count, "
+        f"target {TARGET:.0%}, median pruning.\nMNIST's first {N_IMAGES:,} training images, "
+        "a sixth of them held out to judge by.\n"
     )
     write(RESULTS.with_suffix(".md"), text, COLUMNS, table(rows))
 

@@ -13,6 +13,11 @@ class SharedConv(nn.Module):
         self._owner = (owner,)  # in a tuple it is no part of this module
         self.stride, self.padding = stride, padding
 
+    @property
+    def owner(self) -> nn.Conv2d:
+        """Whose weights they are."""
+        return self._owner[0]
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        [owner] = self._owner
+        owner = self.owner
         return conv2d(x, owner.weight, owner.bias, self.stride, self.padding, groups=owner.groups)

@@ -1,12 +1,13 @@
 """Convolutions of small maps in float32, each as one operation with a backward pass of its own."""
 
 import ctypes
-from typing import Any, TypeGuard
+from typing import Any
 
 import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
 
+from models.sharing import SharedConv
 from trainer.fused.kernels import load_kernels
 
 # Where oneDNN was measured to be slower, on an EPYC with AVX2: where all channels meet, at most so many pairs of them,
@@ -31,16 +32,20 @@ class Convolution:
 
     is_random = False
 
-    def __init__(self, module: nn.Conv2d) -> None:
+    def __init__(self, module: nn.Module) -> None:
         """Of a module that `is_covered`."""
-        self._module = module
-        self.kernel, self.padding = module.kernel_size[0], int(module.padding[0])
-        self.is_by_channel = module.groups > 1 or module.in_channels == 1
+        applied = _applied(module)
+        assert applied is not None, "no other module is done here"
+        self._module, _, (self.padding, _) = applied
+        self.kernel = self._module.kernel_size[0]
+        self.is_by_channel = self._module.groups > 1 or self._module.in_channels == 1
 
     def accepts(self, x: torch.Tensor) -> bool:
         """Whether the kernels know how to treat x (B, C, H, W)."""
         weight = self._module.weight
         if not (_is_plain(x) and _is_plain(weight)) or x.ndim != 4 or torch.is_autocast_enabled("cpu"):
+            return False
+        if torch.get_num_threads() > 1:  # among which torch shares its own out
             return False
         B, C, H, W = x.shape
         H_out, W_out = self.size_out(H), self.size_out(W)
@@ -70,17 +75,31 @@ class Convolution:
         return self._module.groups < self._module.out_channels and x.requires_grad and torch.is_grad_enabled()
 
 
-def is_covered(module: nn.Module) -> TypeGuard[nn.Conv2d]:
+def is_covered(module: nn.Module) -> bool:
     """Whether `Convolution` can do what a module does, in float32 on a CPU."""
-    if type(module) is not nn.Conv2d or module.padding_mode != "zeros" or isinstance(module.padding, str):
+    applied = _applied(module)
+    if applied is None:
         return False
-    (height, width), C_in, C_out = module.kernel_size, module.in_channels, module.out_channels
-    is_square = height == width and module.padding[0] == module.padding[1]
-    if not is_square or module.stride != (1, 1) or module.dilation != (1, 1) or max(C_in, C_out) > _MOST_CHANNELS:
+    conv, stride, padding = applied
+    (height, width), C_in, C_out = conv.kernel_size, conv.in_channels, conv.out_channels
+    is_square = height == width and padding[0] == padding[1]
+    if not is_square or stride != (1, 1) or conv.dilation != (1, 1) or max(C_in, C_out) > _MOST_CHANNELS:
         return False
     if C_in == 1:
         return C_out <= _MOST_OF_ONE
-    return module.groups == C_in == C_out or (module.groups == 1 and C_in * C_out <= _MOST_PAIRS.get(height, 0))
+    return conv.groups == C_in == C_out or (conv.groups == 1 and C_in * C_out <= _MOST_PAIRS.get(height, 0))
+
+
+_Pair = tuple[int, int]
+
+
+def _applied(module: nn.Module) -> tuple[nn.Conv2d, _Pair, _Pair] | None:
+    """The convolution whose weights a module applies, and its own stride and padding; None of another module."""
+    if type(module) is SharedConv:
+        return module.owner, (module.stride, module.stride), (module.padding, module.padding)
+    if type(module) is nn.Conv2d and module.padding_mode == "zeros" and not isinstance(module.padding, str):
+        return module, module.stride, module.padding  # type: ignore[return-value]
+    return None
 
 
 def _is_plain(tensor: torch.Tensor) -> bool:

@@ -56,9 +56,9 @@ class FusedNetwork(nn.Module):
         """From the next pass on. Where the noise says what is kept, the modules keep theirs: it may be captured."""
         if self._noise.keep is not None:
             self._noise.keep.fill_(1 - p)
-        for _, block in self._stages:
-            if block is not None and block.dropout is not None:
-                block.dropout.p = p
+        for _, fused in self._stages:
+            if isinstance(fused, Block) and fused.dropout is not None:
+                fused.dropout.p = p
 
     def _evaluate(self, x: torch.Tensor) -> torch.Tensor:
         for modules, fused in self._stages:

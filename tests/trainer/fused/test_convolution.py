@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 from models.arch import ArchSpec
 from models.build import build
 from models.layers import Conv, Gap, MaxPool
+from models.sharing import SharedConv
 from tests.helpers.kernels import needs_compiler
 from trainer.fused.convolution import Convolution, is_covered
 from trainer.fused.network import fuse
@@ -184,11 +185,44 @@ def test_repeats_bit_for_bit(shape: tuple[int, ...]) -> None:
         nn.Conv2d(65, 65, 3, groups=65),
         nn.Conv1d(8, 8, 3, groups=8),
         nn.ConvTranspose2d(8, 8, 3, groups=8),
+        SharedConv(nn.Conv2d(8, 8, 3, groups=8), stride=2, padding=1),
+        SharedConv(nn.Conv2d(8, 8, 5), stride=1, padding=2),
     ],
     ids=repr,
 )
 def test_other_modules_are_torchs(module: nn.Module) -> None:
     assert not is_covered(module)
+
+
+@needs_compiler
+def test_with_several_threads_torch_convolves() -> None:
+    convolution, x = Convolution(nn.Conv2d(8, 8, 3, groups=8)), torch.randn(2, 8, 9, 9)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        assert not convolution.accepts(x)
+    finally:
+        torch.set_num_threads(before)
+
+
+@needs_compiler
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_shared_weights_get_the_gradient_of_both_uses(kernel: int) -> None:
+    owner = nn.Conv2d(6, 6, kernel, groups=6 if kernel == 3 else 1, bias=True)
+    shared = SharedConv(owner, stride=1, padding=kernel // 2)
+    network = nn.Sequential(owner, nn.ReLU(), shared, nn.ReLU(), SharedConv(owner, 1, 0))
+    assert all(is_covered(module) for module in (owner, shared))
+    x = torch.randn(3, 6, 12, 11, requires_grad=True)
+    expected, expected_gradients = _gradients(network, x)
+    found, gradients = _gradients(fuse(network).train(), x)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    for ours, theirs in zip(gradients, expected_gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def _gradients(network: nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+    y = network(x)
+    return y, torch.autograd.grad(y.square().sum(), [x, *network.parameters()])
 
 
 @needs_compiler
