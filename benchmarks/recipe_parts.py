@@ -27,6 +27,7 @@ from models.recipe import Recipe
 from models.spec.file import load_spec
 from search.measures.objective import sustained_accuracy
 from search.measures.statistics import deviation, difference
+from trainer.fused.network import fuse
 from trainer.training.average import WeightAverage, taken_shares
 from trainer.training.evaluation import Evaluation
 from trainer.training.records import EpochRecord
@@ -89,7 +90,7 @@ class ManyAverages(Training):
         return record
 
     def _add(self, name: str, network: nn.Module) -> None:
-        evaluation = Evaluation(network, self._data)
+        evaluation = Evaluation(fuse(network), self._data)
         evaluation()
         self.found.setdefault(name, []).append(evaluation.sums[1].item() / evaluation.n_images)
 

@@ -1,6 +1,6 @@
 """Is the search worth it? TPE beside random draws, both with pruning, at equal cost on real MNIST.
 
-    MNIST_SEARCH_DATA=DIR python -m benchmarks.sampler_worth [--ranges few] [--seeds 3] [--minutes 6] [--keep DIR]
+    MNIST_SEARCH_DATA=DIR python -m benchmarks.sampler_worth [--ranges now] [--seeds 3] [--minutes 6] [--keep DIR]
 
 For each set of ranges and each seed two studies run side by side, a worker of one thread each, for the same time: one
 draws by TPE, one at random. So that a study has some forty candidates in minutes on a slow machine, there are only
@@ -34,32 +34,34 @@ EPOCHS, SUSTAIN = 5, 2
 TARGET = 0.95
 MAX_PARAMS = 1000
 SAMPLERS = ("tpe", "random")
-FEW = {
-    "stem_depth": "1:2",
-    "stem_kernel": "3",
-    "second_pool": "false",
-    "n_expansions": "0",
-    "order": "bn-relu",
-    "head": "gap-1x1",
-    "dropout_place": "blocks",
-    "pool_place": "after-first",
-    "convolution": "separable",
-    "skips": "true",
-    "body_repeats": "1:3",
-    "lr": "0.05:0.5:log",
-    "batch_size": "64",
-    "weight_decay": "2e-05",
-    "schedule": "onecycle",
-    "warmup_share": "0.25",
-    "dropout": "0",
-    "rotation_degrees": "4",
-    "translation_share": "0.03",
-    "scale_share": "0.03",
-    "label_smoothing": "0.02",
-    "ema_decay": "0.995",
+BEFORE = {
+    "stem_depth": "1:3",
+    "stem_kernel": "3, 5",
+    "transition_place": "before-pool, after-pool",
+    "second_pool": "false, true",
+    "n_expansions": "0:2",
+    "order": "bn-relu, relu-bn",
+    "head": "gap-1x1, conv-gap, gap-hidden, conv",
+    "dropout_place": "blocks, pools",
+    "pool_place": "after-stem",
+    "convolution": "full",
+    "skips": "false",
+    "body_repeats": "1",
+    "lr": "0.02:0.4:log",
+    "batch_size": "64, 128, 256",
+    "weight_decay": "1e-05:0.001:log",
+    "schedule": "onecycle, cosine, step, multistep, plateau",
+    "warmup_share": "0.1:0.3",
+    "dropout": "0.0:0.1",
+    "rotation_degrees": "0.0:15.0",
+    "translation_share": "0.0:0.1",
+    "scale_share": "0.0:0.1",
+    "label_smoothing": "0.0:0.1",
+    "ema_decay": "0.99, 0.995, 0.998",
+    "warmup_epochs": "0:2",
 }
-"""Depths, widths, repeats and the learning rate: eleven values at most. The rest is what earlier searches came to."""
-RANGES: dict[str, dict[str, str]] = {"default": {}, "few": FEW}
+"""The default ranges before this was measured, where they were others: up to 35 values are drawn."""
+RANGES: dict[str, dict[str, str]] = {"before": BEFORE, "now": {}}
 
 _PROGRAM = (sys.executable, "-c", "from search.cli import main; main()")
 
@@ -170,6 +172,22 @@ def _gap(ranges: str, tpe: list[Row], random: list[Row]) -> list[str]:
     return [f"**{ranges}: TPE less random**", "", "", "", f"{100 * gap.mean:+.2f}{inside}", "", "", ""]
 
 
+def importances(folder: Path) -> list[list[str]]:
+    """What decided on accuracy among the ranges of before (PED-ANOVA over the random draws of all studies)."""
+    pooled = optuna.create_study(direction="maximize")
+    for path in sorted(folder.glob("before-random-*.db")):
+        study = optuna.load_study(study_name=path.stem, storage=f"sqlite:///{path.absolute()}")
+        pooled.add_trials([trial for trial in study.trials if trial_facts(trial)["outcome"] == "trained"])
+    found = optuna.importance.get_param_importances(
+        pooled, evaluator=optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.25)
+    )
+    return [[name, f"{share:.2f}"] for name, share in found.items()]
+
+
+def _listed(found: list[list[str]]) -> str:
+    return ", ".join(f"`{name}` {share}" for name, share in found)
+
+
 COLUMNS = (
     *("study", "trained", "pruned", "core-minutes", "best sustained %", "mean of its best five"),
     *("core-minutes to target", "smallest at target"),
@@ -201,6 +219,11 @@ def main() -> None:
         f"target {TARGET:.0%}, median pruning.\nMNIST's first {N_IMAGES:,} training images, "
         "a sixth of them held out to judge by.\n"
     )
+    found = importances(options.keep)
+    if found:
+        text += (
+            f"\nWhat decided among the ranges of before, of the values that all candidates have: {_listed(found)}.\n"
+        )
     write(RESULTS.with_suffix(".md"), text, COLUMNS, table(rows))
 
 

@@ -85,7 +85,16 @@ class Asked:
 
 
 BUDGETS = (10_000, 8_000, 5_000)
-EVERYTHING = {"optimizer": "sgd, adamw", "schedule": ", ".join(SCHEDULES), "n_expansions": "0:3", "body_depth": "1:5"}
+EVERYTHING = {
+    "stem_depth": "1:3", "stem_kernel": "3, 5", "transition_place": "before-pool, after-pool", "body_depth": "1:5",
+    "second_pool": "false, true", "n_expansions": "0:3", "order": "bn-relu, relu-bn", "dropout_place": "blocks, pools",
+    "head": "gap-1x1, conv-gap, gap-hidden, conv", "pool_place": "after-stem", "convolution": "full", "skips": "false",
+    "body_repeats": "1",
+    "optimizer": "sgd, adamw", "batch_size": "64, 128, 256", "weight_decay": "1e-05:0.001:log",
+    "schedule": ", ".join(SCHEDULES), "warmup_share": "0.1:0.3", "warmup_epochs": "0:2", "scale_share": "0:0.1",
+    "label_smoothing": "0:0.1", "ema_decay": "0.99, 0.995",
+}  # fmt: skip
+"""All there is to choose from but for LATER."""
 LATER = {
     "head": "gap-1x1, conv-gap, gap-hidden, conv, spatial",
     "norm": "bn, bn-bias",

@@ -155,7 +155,7 @@ def test_what_is_applied_again_has_one_width_and_shares_its_weights() -> None:
 def test_the_transition_is_placed_only_where_a_pool_is_behind_the_stem() -> None:
     for place, is_asked in (("after-stem", True), ("after-first", False)):
         asked = Asked(0)
-        Space.of({"pool_place": place}, 10_000).sample_arch(asked)
+        Space.of({**EVERYTHING, "pool_place": place}, 10_000).sample_arch(asked)
         assert ("transition_place" in asked.names) == is_asked
 
 
@@ -174,10 +174,8 @@ def test_the_transition_is_placed_only_where_a_pool_is_behind_the_stem() -> None
         ({"schedule": "plateau", "plateau_factor": 0.3, "plateau_patience": 1}, 8, Plateau(0.3, 1)),
     ],
 )
-def test_schedules_are_scaled_to_the_training(
-    default: Space, answers: dict[str, Any], epochs: int, schedule: object
-) -> None:
-    assert default.sample(Answers(**answers), epochs).recipe.schedule == schedule
+def test_schedules_are_scaled_to_the_training(answers: dict[str, Any], epochs: int, schedule: object) -> None:
+    assert Space.of(EVERYTHING, 10_000).sample(Answers(**answers), epochs).recipe.schedule == schedule
 
 
 def test_an_optuna_trial_is_asked_the_same(default: Space) -> None:
