@@ -10,9 +10,11 @@ estimated anew, from 10,000 unchanged training images, in place of the average o
 """
 
 import argparse
+import os
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from torch import nn
 
 from benchmarks._jobs import Job, run_jobs
 from benchmarks._report import machine_line, write
+from benchmarks._teachers import N_TEACHERS, TEACHER, Student, train_teachers
 from benchmarks._trainings import SUSTAIN, measure
 from models.candidate import Candidate
 from models.recipe import Recipe
@@ -35,6 +38,8 @@ from trainer.training.train import Training
 
 RESULTS = Path(__file__).parent / "results" / "recipe-parts.jsonl"
 RECORDS = RESULTS.parent / "records"
+DISTILLED = f"distilled from {N_TEACHERS} networks of {TEACHER.arch.params:,} parameters"
+TEACHERS = Path(os.environ.get("TMPDIR", "/tmp")) / "mnist-search-teachers"
 NETWORKS = {"954": RECORDS / "thousand-954.yaml", "3789": RECORDS / "separable-3789.yaml"}
 EPOCHS = 8
 DECAYS = (0.99, 0.998, 0.9995)
@@ -52,6 +57,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "batch 32, rate .08": {"batch_size": 32, "lr": 0.08},
     "batch 128, rate .25": {"batch_size": 128, "lr": 0.25},
     "rate .3": {"lr": 0.3},
+    DISTILLED: {},
 }
 
 
@@ -120,6 +126,8 @@ def candidate_of(network: str, variant: str) -> Candidate:
 
 def train(job: Job) -> dict[str, Any]:
     """One training of a variant."""
+    if job["variant"] == DISTILLED:
+        return {**measure(candidate_of(job["network"], "base"), job["seed"], partial(Student, TEACHERS), torch.float32)}
     kept: list[ManyAverages] = []
 
     def make(*args: Any) -> ManyAverages:
@@ -183,6 +191,7 @@ def main() -> None:
         for seed in range(options.seeds)
         for variant in options.variants
     ]
+    taught = train_teachers(TEACHERS, options.workers) if DISTILLED in options.variants else []
     results = run_jobs(jobs, train, RESULTS, options.workers)
     text = (
         "# What parts of a recipe are worth for small separable networks\n\n"
@@ -194,6 +203,9 @@ def main() -> None:
         "Sustained: the mean\nof the last three epochs, in %; the difference in points with its paired 95 % interval "
         "(no correction for the number of comparisons).\n"
     )
+    for teacher in taught:
+        sustained = 100 * sustained_accuracy(teacher["accuracies"], SUSTAIN)
+        text += f"A teacher came to {sustained:.2f} %.\n"
     write(RESULTS.with_suffix(".md"), text, COLUMNS, list(rows(results)))
 
 

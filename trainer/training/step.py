@@ -50,10 +50,9 @@ class Step:
 
     def __call__(self, n: int) -> None:
         batch, train = self._plan.batch(self._ahead[:n]), self._train
-        labels = train.labels.index_select(0, batch.index)
         images = changed_images(train.pixels, batch.index, batch.changes, self._recipe.fill, self._mean, self._std)
         logits = self._forward(images)
-        loss = cross_entropy(logits, labels, label_smoothing=self._recipe.label_smoothing)
+        loss = self.loss(logits, batch.index)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward(self._one)
         self._optimizer.step()
@@ -61,6 +60,11 @@ class Step:
             self._average.update(self._plan.taken)
         self._logits.index_copy_(0, batch.places, logits.detach())
         self._plan.next(n)
+
+    def loss(self, logits: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+        """What a batch's logits (B, 10) for the training images `index` (B,) are to make small."""
+        labels = self._train.labels.index_select(0, index)
+        return cross_entropy(logits, labels, label_smoothing=self._recipe.label_smoothing)
 
     @torch.no_grad()
     def sum_up(self) -> None:
