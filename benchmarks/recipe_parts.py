@@ -45,8 +45,8 @@ EPOCHS = 8
 DECAYS = (0.99, 0.998, 0.9995)
 """Beside that of the recipe, which is .995."""
 N_ESTIMATED = 10_000
-BASE = {"epochs": EPOCHS, "batch_size": 64, "lr": 0.15, "dropout": 0.0, "rotation_degrees": 5.0}
-MOVED = {"translation_share": 0.04, "scale_share": 0.05, "label_smoothing": 0.03, "ema_decay": 0.995}
+BASE: dict[str, Any] = {"epochs": EPOCHS, "batch_size": 64, "lr": 0.15, "dropout": 0.0, "rotation_degrees": 5.0}
+MOVED: dict[str, Any] = {"translation_share": 0.04, "scale_share": 0.05, "label_smoothing": 0.03, "ema_decay": 0.995}
 VARIANTS: dict[str, dict[str, Any]] = {
     "base": {},
     "fading over the last 40 %": {"fade_share": 0.4},

@@ -88,7 +88,7 @@ def run_pair(ranges: str, seed: int, minutes: float, folder: Path) -> list[Row]:
     processes = {sampler: _start(ranges, seed, sampler, minutes, folder) for sampler in SAMPLERS}
     for process in processes.values():
         if process.wait() != 0:
-            raise RuntimeError(f"{process.args} ended with {process.returncode}")
+            raise RuntimeError(f"a study of {sampler} draws ended with {process.returncode}")
     return [_row(ranges, seed, sampler, folder) for sampler in SAMPLERS]
 
 
