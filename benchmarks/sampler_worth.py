@@ -86,7 +86,7 @@ def _write_idx(path: Path, array: np.ndarray) -> None:
 def run_pair(ranges: str, seed: int, minutes: float, folder: Path) -> list[Row]:
     """What a study of each sampler came to, side by side."""
     processes = {sampler: _start(ranges, seed, sampler, minutes, folder) for sampler in SAMPLERS}
-    for process in processes.values():
+    for sampler, process in processes.items():
         if process.wait() != 0:
             raise RuntimeError(f"a study of {sampler} draws ended with {process.returncode}")
     return [_row(ranges, seed, sampler, folder) for sampler in SAMPLERS]
