@@ -26,6 +26,8 @@ CANDIDATE = PRESETS["a-step5"].candidate
 EPOCH = 60_000
 GROUPS = {
     "mkldnn_convolution": "convolutions, forward",
+    "_ConvolveBackward": "convolutions, backward",
+    "_Convolve": "convolutions, forward",
     "convolution_backward": "convolutions, backward",
     "_FusedBackward": "batch norm, ReLU, dropout, pool: backward",
     "_Fused": "batch norm, ReLU, dropout, pool: forward",
