@@ -5,12 +5,13 @@
 For each set of ranges and each seed two studies run side by side, a worker of one thread each, for the same time: one
 draws by TPE, one at random. So that a study has some forty candidates in minutes on a slow machine, there are only
 MNIST's first 12,000 training images: 10,000 to learn from, 2,000 held out to judge by; no test image. The databases lie
-under `--keep`; what they hold goes to `results/sampler-worth.jsonl` as it comes, a study a line with all its trials
+under `--keep`; what they hold goes to `results/sampler-worth.jsonl` as it comes, a study a line with its trials
 (and a second run goes on from there), then to the page.
 """
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+from scipy.stats import mannwhitneyu
 
 from benchmarks._jobs import data_folder
 from benchmarks._report import machine_line, write
@@ -63,6 +65,8 @@ BEFORE = {
 """The default ranges before this was measured, where they were others: 28 values a candidate on average; now 17."""
 RANGES: dict[str, dict[str, str]] = {"before": BEFORE, "now": {}}
 
+_SHOWN = 0.02
+"""Importances below it are left out."""
 _PROGRAM = (sys.executable, "-c", "from search.cli import main; main()")
 
 Row = dict[str, Any]
@@ -130,7 +134,7 @@ def _row(ranges: str, seed: int, sampler: str, folder: Path) -> Row:
         **{key: facts[key] for key in kept},
         "best": facts["best"] and facts["best"]["sustained_accuracy"],
         "smallest": facts["smallest"] and facts["smallest"]["params"],
-        "trials": [_short(trial) for trial in study.trials],
+        "trials": [short for trial in study.trials if (short := _short(trial))["outcome"] != "rejected"],
     }
 
 
@@ -147,7 +151,10 @@ def table(rows: Iterable[Row]) -> list[list[str]]:
         of = {sampler: [r for r in found if (r["ranges"], r["sampler"]) == (ranges, sampler)] for sampler in SAMPLERS}
         lines += [_line(row) for sampler in SAMPLERS for row in sorted(of[sampler], key=lambda r: int(r["seed"]))]
         if all(len(rows) > 1 for rows in of.values()):
-            lines.append(_gap(ranges, *(of[sampler] for sampler in SAMPLERS)))
+            lines.append(_gap(f"{ranges}: TPE less random", *(of[sampler] for sampler in SAMPLERS)))
+    now, before = ([r for r in found if r["ranges"] == ranges] for ranges in ("now", "before"))
+    if len(now) > 1 and len(before) > 1:
+        lines.append(_gap("now less before, all studies", now, before))
     return lines
 
 
@@ -166,14 +173,15 @@ def _line(row: Row) -> list[str]:
     ]
 
 
-def _gap(ranges: str, tpe: list[Row], random: list[Row]) -> list[str]:
-    gap = difference([r["best"] for r in tpe], [r["best"] for r in random])
+def _gap(name: str, these: list[Row], others: list[Row]) -> list[str]:
+    gap = difference([r["best"] for r in these], [r["best"] for r in others])
     inside = f" (95 % {100 * gap.interval.low:+.2f} to {100 * gap.interval.high:+.2f})" if gap.interval else ""
-    return [f"**{ranges}: TPE less random**", "", "", "", f"{100 * gap.mean:+.2f}{inside}", "", "", ""]
+    return [f"**{name}**", "", "", "", f"{100 * gap.mean:+.2f}{inside}", "", "", ""]
 
 
 def importances(folder: Path) -> list[list[str]]:
     """What decided on accuracy among the ranges of before (PED-ANOVA over the random draws of all studies)."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     pooled = optuna.create_study(direction="maximize")
     for path in sorted(folder.glob("before-random-*.db")):
         study = optuna.load_study(study_name=path.stem, storage=f"sqlite:///{path.absolute()}")
@@ -181,7 +189,22 @@ def importances(folder: Path) -> list[list[str]]:
     found = optuna.importance.get_param_importances(
         pooled, evaluator=optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.25)
     )
-    return [[name, f"{share:.2f}"] for name, share in found.items()]
+    return [[name, f"{share:.2f}"] for name, share in found.items() if share >= _SHOWN]
+
+
+def _sizes(rows: list[Row]) -> str:
+    """The smallest networks at the target, and how likely they would lie so if the ranges made no difference.
+
+    By Mann and Whitney's ranks: a study that never reached the target stands behind all that did.
+    """
+    of = {ranges: [r["smallest"] or math.inf for r in rows if r["ranges"] == ranges] for ranges in RANGES}
+    told = "; ".join(f"{ranges} {', '.join(map(_size, sorted(sizes)))}" for ranges, sizes in of.items())
+    p = mannwhitneyu(*of.values()).pvalue if all(of.values()) else math.nan
+    return f"Smallest at the target, all studies: {told} (two-sided p = {p:.3f} by ranks)."
+
+
+def _size(params: float) -> str:
+    return f"{params:,}" if params < math.inf else "none"
 
 
 def _listed(found: list[list[str]]) -> str:
@@ -221,9 +244,9 @@ def main() -> None:
     )
     found = importances(options.keep)
     if found:
-        text += (
-            f"\nWhat decided among the ranges of before, of the values that all candidates have: {_listed(found)}.\n"
-        )
+        text += "\nWhat decided among the ranges of before, of the values that all candidates have: "
+        text += f"{_listed(found)}; the others less.\n"
+    text += f"\n{_sizes(rows)}\n"
     write(RESULTS.with_suffix(".md"), text, COLUMNS, table(rows))
 
 
