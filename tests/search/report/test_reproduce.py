@@ -13,7 +13,7 @@ def test_the_command_makes_the_same_study(own_folder: Path) -> None:
     study = made_study(own_folder, 3, name="my study")
     command = search_command(study)
     assert command.startswith("mnist-search run --study 'my study' --dataset digits --split holdout")
-    assert "--set head=gap-1x1,conv-gap,gap-hidden,conv" in command.replace(" \\\n ", "")
+    assert "--set pool_place=after-first,after-stem" in command.replace(" \\\n ", "")
     assert all(len(line) <= 110 for line in command.splitlines())
     assert "--warm-start" not in command
     queue(study, {"a-step5": PRESETS["a-step5"].candidate, "my own.yaml": PRESETS["d-model1"].candidate})
