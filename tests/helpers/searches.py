@@ -16,7 +16,9 @@ from storage.sessions import StudySession
 from storage.store import Store
 from tests.helpers.inline import InlineEngine, small_digits
 
-SMALL = {"stem_depth": "1", "body_depth": "1:2", "n_expansions": "0", "batch_size": "32", "ema_decay": "0"}
+PLAIN = {"convolution": "full", "pool_place": "after-stem", "skips": "false", "body_repeats": "1"}
+"""What a network of the template was before it had more parts."""
+SMALL = {**PLAIN, "stem_depth": "1", "body_depth": "1:2", "n_expansions": "0", "batch_size": "32", "ema_decay": "0"}
 EASY = {**SMALL, "stem_width": "2:6", "body_width": "2:6", "transition_width": "2:6"}
 
 

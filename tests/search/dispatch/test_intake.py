@@ -18,7 +18,7 @@ from tests.helpers.searches import EASY, SMALL, begin, drawing, search
 
 
 def test_the_rejected_are_never_complete(tmp_path: Path) -> None:
-    space = Space.of({"body_width": "10:30"}, 10_000)
+    space = Space.of({"body_width": "10:40"}, 10_000)
     stored = StudySettings("digits", max_params=8_000, sampler="random", space=space.to_dict())
     store = Store(f"sqlite:///{tmp_path / 's.db'}")
     study = create_study(store, "study", stored)
