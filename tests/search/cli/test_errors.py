@@ -69,7 +69,7 @@ def test_one_line_says_what_is_wrong(arguments: str, text: str, capsys: pytest.C
 def test_a_budget_below_the_smallest_network(capsys: pytest.CaptureFixture[str]) -> None:
     line = refused("run --dataset digits --max-params 50 --set stem_width=4:8", capsys)
     assert line == (
-        "--max-params 50: the smallest network of this space has 156 parameters; ask for more than that, "
+        "--max-params 50: the smallest network of this space has 128 parameters; ask for more than that, "
         "or give smaller ranges"
     )
 
@@ -106,7 +106,7 @@ def test_an_unknown_study_lists_those_there_are(capsys: pytest.CaptureFixture[st
         "or begin another with --study NAME"
     )
     assert refused("run --study digits --set lr=0.1", capsys) == (
-        "study 'digits' was begun with lr=0.02:0.4:log, not 0.1: leave it out to go on with it, "
+        "study 'digits' was begun with lr=0.05:0.4:log, not 0.1: leave it out to go on with it, "
         "or begin another with --study NAME"
     )
 
