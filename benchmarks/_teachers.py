@@ -4,6 +4,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn.functional import cross_entropy, kl_div, log_softmax, softmax
 
@@ -42,14 +43,14 @@ def _train(job: Job) -> dict[str, Any]:
     data = holdout()
     training = Training(TEACHER, data, 1000 + job["teacher"])
     accuracies = [record.eval_accuracy for record in training]
-    torch.save(training.logits(data.train.pixels), Path(job["folder"]) / f"teacher-{job['teacher']}.pt")
+    np.save(Path(job["folder"]) / f"teacher-{job['teacher']}.npy", training.logits(data.train.pixels).numpy())
     return {"params": TEACHER.arch.params, "accuracies": accuracies}
 
 
 @cache
 def _softened(folder: Path) -> torch.Tensor:
     """The mean answer (N, 10) of all teachers at the temperature."""
-    logits = [torch.load(folder / f"teacher-{i}.pt", weights_only=True) for i in range(N_TEACHERS)]
+    logits = [torch.from_numpy(np.load(folder / f"teacher-{i}.npy")) for i in range(N_TEACHERS)]
     return torch.stack([softmax(each / TEMPERATURE, 1) for each in logits]).mean(0)
 
 

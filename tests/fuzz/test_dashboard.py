@@ -78,8 +78,9 @@ def test_a_foreign_program_that_uses_a_name_of_ours(
                 "INSERT OR REPLACE INTO trial_user_attributes (trial_id, key, value_json) VALUES (?, ?, ?)",
                 (trial_id, name, json.dumps(value)),
             )
+            [[n_trials]] = connection.execute("SELECT COUNT(*) FROM trials").fetchall()
         said = look(folder)
-    assert len(said["trials"]) == 7
+    assert len(said["trials"]) == n_trials > 3
     for trial in said["trials"]:
         assert MARK in trial["note"]["body"]
 
