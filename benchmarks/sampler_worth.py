@@ -28,6 +28,7 @@ from benchmarks._jobs import data_folder
 from benchmarks._report import machine_line, write
 from search.facts.study_facts import trial_facts
 from search.measures.statistics import difference
+from search.space.space import Space
 from trainer.data.images import load_idx_dataset
 
 RESULTS = Path(__file__).parent / "results" / "sampler-worth.jsonl"
@@ -179,13 +180,20 @@ def _gap(name: str, these: list[Row], others: list[Row]) -> list[str]:
     return [f"**{name}**", "", "", "", f"{100 * gap.mean:+.2f}{inside}", "", "", ""]
 
 
-def importances(folder: Path) -> list[list[str]]:
+def importances(rows: list[Row]) -> list[list[str]]:
     """What decided on accuracy among the ranges of before (PED-ANOVA over the random draws of all studies)."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    pooled = optuna.create_study(direction="maximize")
-    for path in sorted(folder.glob("before-random-*.db")):
-        study = optuna.load_study(study_name=path.stem, storage=f"sqlite:///{path.absolute()}")
-        pooled.add_trials([trial for trial in study.trials if trial_facts(trial)["outcome"] == "trained"])
+    space, pooled = Space.of(BEFORE, MAX_PARAMS), optuna.create_study(direction="maximize")
+    for trial in (t for r in rows if (r["ranges"], r["sampler"]) == ("before", "random") for t in r["trials"]):
+        if trial["outcome"] == "trained":
+            drawn = optuna.trial.FixedTrial(trial["drawn"])
+            space.sample(drawn, EPOCHS)  # which tells the distribution of each value
+            accuracy, distributions = trial["sustained_accuracy"], drawn.distributions
+            pooled.add_trial(
+                optuna.trial.create_trial(value=accuracy, params=drawn.params, distributions=distributions)
+            )
+    if not pooled.trials:
+        return []
     found = optuna.importance.get_param_importances(
         pooled, evaluator=optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.25)
     )
@@ -242,7 +250,7 @@ def main() -> None:
         f"target {TARGET:.0%}, median pruning.\nMNIST's first {N_IMAGES:,} training images, "
         "a sixth of them held out to judge by.\n"
     )
-    found = importances(options.keep)
+    found = importances(rows)
     if found:
         text += "\nWhat decided among the ranges of before, of the values that all candidates have: "
         text += f"{_listed(found)}; the others less.\n"
