@@ -150,8 +150,14 @@ def rows(results: list[Job]) -> Iterator[list[str]]:
         for variant, found in of.items():
             if found:
                 yield _row(network, variant, {s: r["sustained_accuracy"] for s, r in found.items()}, base)
+            if found and variant != "base":
+                yield _row(network, f"{variant}, last epoch alone", _last(found), _last(of["base"]))
         for name in next(iter(of["base"].values()), {"within": {}})["within"]:
             yield _row(network, f"base, {name}", {s: r["within"][name] for s, r in of["base"].items()}, base)
+
+
+def _last(found: dict[int, Job]) -> dict[int, float]:
+    return {seed: r["accuracies"][-1] for seed, r in found.items()}
 
 
 def _row(network: str, variant: str, found: dict[int, float], base: dict[int, float]) -> list[str]:
@@ -196,7 +202,7 @@ def main() -> None:
     text = (
         "# What parts of a recipe are worth for small separable networks\n\n"
         f"`MNIST_SEARCH_DATA=DIR python -m benchmarks.recipe_parts --networks {' '.join(options.networks)} "
-        f"--seeds {options.seeds}`,\n{machine_line()}, float32.\n"
+        f"--seeds {options.seeds} --variants {' '.join(map(repr, options.variants))}`,\n{machine_line()}, float32.\n"
         "50,000 training images, judged by the other 10,000 (no test image). "
         f"The base: {EPOCHS} epochs, batch 64, SGD .15 under OneCycle,\n"
         "weight decay 5e-5, rotation of ±5°, moves of 4 %, scale of 5 %, label smoothing .03, moving average .995. "
