@@ -72,10 +72,10 @@ def _draw_theta(n: int, recipe: Recipe, generator: torch.Generator, strength: fl
     if not recipe.shear_degrees:
         return torch.stack([cos, -sin, sin * dy - cos * dx, sin, cos, -sin * dx - cos * dy], dim=1).view(n, 2, 3)
     slant = torch.tan(_uniform(n, strength * recipe.shear_degrees, generator) * (math.pi / 180))
-    x_by_x, x_by_y = cos + slant * sin, slant * cos - sin
-    return torch.stack([x_by_x, x_by_y, -x_by_x * dx - x_by_y * dy, sin, cos, -sin * dx - cos * dy], dim=1).view(
-        n, 2, 3
-    )
+    # How far a step to the right, and one down, goes to the right.
+    across, along = cos + slant * sin, slant * cos - sin
+    row = [across, along, -across * dx - along * dy]
+    return torch.stack([*row, sin, cos, -sin * dx - cos * dy], dim=1).view(n, 2, 3)
 
 
 def _jitter(images: torch.Tensor, changes: Changes) -> torch.Tensor:

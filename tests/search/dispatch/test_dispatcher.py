@@ -61,17 +61,8 @@ def test_the_same_seed_searches_the_same_with_one_worker(tmp_path: Path) -> None
 
 
 def test_a_diverged_candidate_ends_pruned_and_counts_as_past_the_gate(store: Store) -> None:
-    study = begin(
-        store,
-        {
-            **EASY,
-            "lr": "90.0:100.0",
-            "schedule": "constant",
-            "label_smoothing": "0",
-            "head": "conv",
-            "second_pool": "true",
-        },
-    )
+    rates = {"lr": "90.0:100.0", "schedule": "constant", "label_smoothing": "0"}
+    study = begin(store, {**EASY, **rates, "head": "conv", "second_pool": "true"})
     state = search(study, 6)
     diverged = study.trials(Outcome.DIVERGED)
     assert diverged, "six trainings at a rate of 90 or more: one at least must diverge"
