@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
@@ -223,9 +224,7 @@ def test_a_running_search_moves_the_page(browser: webdriver.Chrome, tmp_path: Pa
         browser.get(f"{page}/trials")
         shows(browser, "Trial 0")
         n_before = text_of(browser).count("\nTrial ")
-        running = until(lambda: _number_in_training(tmp_path))
-        browser.find_element(By.XPATH, f"//*[text()='Trial {running}']").click()
-        shows(browser, f"Trial {running} (trial_id=", "In training: ")
+        running = until(lambda: _open_one_in_training(browser, tmp_path))
         epoch = until(lambda: _number_in(browser, r"after epoch (\d+) of"))
         # The page asks every two seconds: on a quick machine the training may be over by the next time.
         until(lambda: _number_in(browser, r"after epoch (\d+) of") > epoch or "In training: " not in text_of(browser))
@@ -237,9 +236,15 @@ def test_a_running_search_moves_the_page(browser: webdriver.Chrome, tmp_path: Pa
         process.communicate(timeout=60)
 
 
-def _number_in_training(folder: Path) -> int | None:
-    found = sql(folder, "SELECT MAX(number) FROM trials WHERE state = 'RUNNING'")
-    return None if found[0][0] is None else int(found[0][0])
+def _open_one_in_training(browser: webdriver.Chrome, folder: Path) -> str | None:
+    """The number of a trial in training once its page says so; the list learns of a new trial every two seconds."""
+    [[running]] = sql(folder, "SELECT MAX(number) FROM trials WHERE state = 'RUNNING'")
+    try:
+        browser.find_element(By.XPATH, f"//*[text()='Trial {running}']").click()
+    except (NoSuchElementException, StaleElementReferenceException):
+        return None
+    shows(browser, f"Trial {running} (trial_id=")
+    return str(running) if "In training: " in text_of(browser) else None
 
 
 def _number_in(browser: webdriver.Chrome, pattern: str) -> int:
