@@ -60,6 +60,7 @@ VARIANTS: dict[str, Change] = {
     "skips": _same_widths(skips=True),
     "PReLU": _same_widths(activation="prelu"),
     "pool after the first": _shape(pool_place="after-first"),
+    "separable, pool after the first": _shape(convolution="separable", pool_place="after-first"),
 }
 
 
