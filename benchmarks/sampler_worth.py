@@ -68,7 +68,7 @@ RANGES: dict[str, dict[str, str]] = {"before": BEFORE, "now": {}}
 
 _SHOWN = 0.02
 """Importances below it are left out."""
-_PROGRAM = (sys.executable, "-c", "from search.cli import main; main()")
+PROGRAM = (sys.executable, "-c", "from search.cli import main; main()")
 
 Row = dict[str, Any]
 
@@ -108,7 +108,7 @@ def _storage(name: str, folder: Path) -> str:
 def _start(ranges: str, seed: int, sampler: str, minutes: float, folder: Path) -> subprocess.Popen[bytes]:
     name = _name(ranges, seed, sampler)
     command = [
-        *(*_PROGRAM, "run", "--study", name),
+        *(*PROGRAM, "run", "--study", name),
         *("--storage", _storage(name, folder), "--data-dir", str(folder / "data"), "--dataset", "mnist"),
         *("--sampler", sampler, "--pruner", "median", "--seed", str(seed), "--trials", "100000"),
         *("--timeout", str(60 * minutes), "--max-params", str(MAX_PARAMS)),
@@ -123,7 +123,7 @@ def _start(ranges: str, seed: int, sampler: str, minutes: float, folder: Path) -
 def _row(ranges: str, seed: int, sampler: str, folder: Path) -> Row:
     name = _name(ranges, seed, sampler)
     told = subprocess.run(
-        [*_PROGRAM, "status", "--json", "--study", name, "--storage", _storage(name, folder)],
+        [*PROGRAM, "status", "--json", "--study", name, "--storage", _storage(name, folder)],
         check=True,
         capture_output=True,
     )
