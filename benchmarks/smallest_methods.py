@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import Any, Literal
 
 import optuna
 import torch
@@ -51,6 +51,7 @@ FRESH_SEEDS = range(100, 105)
 TIGHTENING, ACCURACY = "a budget that tightens", "accuracy, and the smallest at the target"
 OBJECTIVES, CONSTRAINT = "two objectives", "fewest parameters, accuracy a constraint"
 
+Direction = Literal["maximize", "minimize"]
 Trained = tuple[Candidate, float]
 
 
@@ -97,7 +98,7 @@ def _program(*find: str) -> Callable[[Job, Path], list[Trained]]:
 
 
 def _loop(
-    directions: list[str], tell: Callable[[optuna.Trial, int, float], list[float]]
+    directions: list[Direction], tell: Callable[[optuna.Trial, int, float], list[float]]
 ) -> Callable[[Job, Path], list[Trained]]:
     """A search without pruning; `tell` states constraints and returns the values of a network by its parameters and
     accuracy. One over the budget is not trained: its accuracy is told as 0."""
