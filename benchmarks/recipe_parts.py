@@ -44,6 +44,7 @@ NETWORKS = {"954": RECORDS / "thousand-954.yaml", "3789": RECORDS / "separable-3
 EPOCHS = 8
 DECAYS = (0.99, 0.998, 0.9995)
 """Beside that of the recipe, which is .995."""
+OWN, ANEW = "decay 0.995", "statistics anew"
 N_ESTIMATED = 10_000
 BASE: dict[str, Any] = {"epochs": EPOCHS, "batch_size": 64, "lr": 0.15, "dropout": 0.0, "rotation_degrees": 5.0}
 MOVED: dict[str, Any] = {"translation_share": 0.04, "scale_share": 0.05, "label_smoothing": 0.03, "ema_decay": 0.995}
@@ -91,8 +92,8 @@ class ManyAverages(Training):
         for name, network in {"no average": self._network, **of}.items():
             self._add(name, network)
         if record.epoch > EPOCHS - SUSTAIN:
-            for name, network in {f"decay {self._recipe.ema_decay}": self.result, **of}.items():
-                self._add(f"{name}, statistics anew", _estimated(network, self._data))
+            for name, network in {OWN: self.result, **of}.items():
+                self._add(f"{name}, {ANEW}", _estimated(network, self._data))
         return record
 
     def _add(self, name: str, network: nn.Module) -> None:
@@ -152,6 +153,9 @@ def rows(results: list[Job]) -> Iterator[list[str]]:
                 yield _row(network, variant, {s: r["sustained_accuracy"] for s, r in found.items()}, base)
             if found and variant != "base":
                 yield _row(network, f"{variant}, last epoch alone", _last(found), _last(of["base"]))
+            if variant not in ("base", DISTILLED) and found:
+                anew = {s: r["within"][f"{OWN}, {ANEW}"] for s, r in found.items()}
+                yield _row(network, f"{variant}, {ANEW}", anew, base)
         for name in next(iter(of["base"].values()), {"within": {}})["within"]:
             yield _row(network, f"base, {name}", {s: r["within"][name] for s, r in of["base"].items()}, base)
 

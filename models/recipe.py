@@ -24,10 +24,11 @@ _RANGES: dict[str, tuple[float, float]] = {
     "label_smoothing": (0.0, 0.5),
     "ema_decay": (0.0, 0.99999),
     "fade_share": (0.0, 1.0),
+    "statistics_images": (0, 60_000),
     "epochs": (1, MOST_EPOCHS),
     "batch_size": (1, 60_000),
 }
-_WHOLE = ("epochs", "batch_size", "fill")
+_WHOLE = ("epochs", "batch_size", "fill", "statistics_images")
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,9 @@ class Recipe:
     """Slanted along its rows by up to this angle either way."""
     fade_share: float = added_later(0.0)
     """Over this share of the training, its end, the changes of images and dropout fall to nothing (`strength`)."""
+    statistics_images: int = added_later(0)
+    """Training images, as they are, from which the batch statistics of what is evaluated are estimated after each
+    epoch; 0 leaves those that came along with the training."""
 
     def __post_init__(self) -> None:
         floats_from_ints(self)

@@ -56,7 +56,8 @@ RECIPE_RANGES = {
     "contrast": "0",
     "label_smoothing": "0.03",
     "ema_decay": "0.995",
-    "fade_share": "0",
+    "fade_share": "0.4",
+    "statistics_images": "2000",
 }
 DEFAULT_RANGES = ARCHITECTURE_RANGES | RECIPE_RANGES
 """The short text of every range (`search/space/ranges.py`)."""
@@ -82,7 +83,7 @@ _ALLOWED: dict[str, tuple[Value, ...]] = {
 _LEAST: dict[str, int] = {
     "stem_depth": 1, "stem_width": 1, "transition_width": 1, "body_depth": 1, "body_width": 1, "n_expansions": 0,
     "expansion_width": 1, "hidden_width": 1, "body_repeats": 1, "batch_size": 2, "warmup_epochs": 0, "step_count": 1,
-    "plateau_patience": 0,
+    "plateau_patience": 0, "statistics_images": 0,
 }  # fmt: skip
 _MOST: dict[str, int] = {
     "stem_depth": 32, "body_depth": 32, "n_expansions": 32, "stem_width": 4096, "transition_width": 4096,

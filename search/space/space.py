@@ -112,7 +112,7 @@ class Space:
         optimizer = ask("optimizer")
         plain = (
             *("dropout", "rotation_degrees", "translation_share", "scale_share", "shear_degrees"),
-            *("brightness", "contrast", "label_smoothing", "ema_decay", "fade_share"),
+            *("brightness", "contrast", "label_smoothing", "ema_decay", "fade_share", "statistics_images"),
         )
         return Recipe(
             epochs=epochs,

@@ -47,6 +47,7 @@ WIDEST = {
     "label_smoothing": "0:0.5",
     "ema_decay": "0:0.9999",
     "fade_share": "0:1",
+    "statistics_images": "0:60000",
 }
 
 
@@ -105,6 +106,7 @@ LATER = {
     "body_repeats": "1:2",
     "shear_degrees": "0:10",
     "fade_share": "0:0.5",
+    "statistics_images": "0, 100",
 }
 """What template and recipe got later, all switched on."""
 OF_SCHEDULE = {

@@ -147,6 +147,7 @@ def recipes() -> SearchStrategy[Recipe]:
         scale_share=shares,
         shear_degrees=st.floats(0, 60),
         fade_share=st.floats(0, 1),
+        statistics_images=st.integers(0, 60_000),
         brightness=shares,
         contrast=shares,
         fill=st.integers(0, 255),

@@ -61,6 +61,7 @@ def recipes() -> dict[str, Recipe]:
         "jitter": {"brightness": 0.3, "contrast": 0.3},
         "smoothing": {"label_smoothing": 0.1},
         "average": {"ema_decay": 0.9},
+        "statistics": {"ema_decay": 0.9, "statistics_images": 70},
         "adamw": {"optimizer": "adamw", "lr": 0.01},
     }
     together = {name: value for fields in each.values() for name, value in fields.items()}

@@ -208,7 +208,7 @@ RECIPE_FAULTS: list[tuple[Any, str]] = [
         {"batch": 64},
         "recipe has no 'batch': it knows epochs, batch_size, optimizer, lr, momentum, nesterov, weight_decay, "
         "schedule, dropout, rotation_degrees, translation_share, scale_share, brightness, contrast, fill, "
-        "label_smoothing, ema_decay, shear_degrees, fade_share",
+        "label_smoothing, ema_decay, shear_degrees, fade_share, statistics_images",
     ),
     ({"epochs": 0}, "recipe: epochs is 0: it must lie between 1 and 10000"),
     ({"epochs": 15.0}, "recipe: epochs is 15.0: it must be a whole number"),

@@ -26,6 +26,7 @@ from trainer.training.runner import Runner, Work
 from trainer.training.runners import make_runner
 from trainer.training.seeds import DROPOUT, epoch_seed
 from trainer.training.state import StateError, TrainingState
+from trainer.training.statistics import StatisticsEstimate
 from trainer.training.step import Step
 
 MEMORY_FORMATS = {"cpu": torch.channels_last, "cuda": torch.contiguous_format}
@@ -212,6 +213,9 @@ class Training:
             group: self._recorded(partial(_do_steps, self._step, *group)) for group in sorted(set(self._groups()))
         }
         self._sum_up = self._recorded(self._step.sum_up)
+        n_images = self._recipe.statistics_images
+        estimate = StatisticsEstimate(self.result, data, n_images) if n_images else None
+        self._estimate = self._recorded(estimate) if estimate else None
         self._evaluate = self._recorded(self._evaluation)
 
     def _recorded(self, work: Work) -> Work:
@@ -270,6 +274,8 @@ class Training:
                 self._on_batch(number, self._batches_per_epoch)
         yield self._sum_up
         if evaluates:
+            if self._estimate is not None:
+                yield self._estimate
             yield self._evaluate
         yield self._send_sums
 

@@ -70,7 +70,8 @@ class Answers:
 
 def test_what_is_answered_arrives() -> None:
     space = Space.of(
-        {**EVERYTHING, "brightness": "0:0.5", "contrast": "0:0.5", "lr": "0.01:1", "ema_decay": "0:0.99"}, 10_000
+        {**EVERYTHING, **LATER, "brightness": "0:0.5", "contrast": "0:0.5", "lr": "0.01:1", "ema_decay": "0:0.99"},
+        10_000,
     )
     values = {
         "batch_size": 128,
@@ -83,6 +84,9 @@ def test_what_is_answered_arrives() -> None:
         "contrast": 0.3,
         "label_smoothing": 0.06,
         "ema_decay": 0.9,
+        "shear_degrees": 4.0,
+        "fade_share": 0.2,
+        "statistics_images": 100,
     }
     answers = Answers(lr=0.3, optimizer="sgd", schedule="onecycle", warmup_share=0.25, **values)
     recipe = space.sample(answers, 11).recipe

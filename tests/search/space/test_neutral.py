@@ -25,6 +25,7 @@ NEUTRAL: dict[str, Value] = {
     "warmup_share": 0.3, "warmup_epochs": 0, "step_gamma": 0.1, "plateau_factor": 0.1, "plateau_patience": 2,
     "dropout": 0.0, "rotation_degrees": 0.0, "translation_share": 0.0, "scale_share": 0.0, "brightness": 0.0,
     "contrast": 0.0, "label_smoothing": 0.0, "ema_decay": 0.0, "shear_degrees": 0.0, "fade_share": 0.0,
+    "statistics_images": 0,
 }  # fmt: skip
 
 
