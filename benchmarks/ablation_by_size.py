@@ -169,7 +169,8 @@ def main() -> None:
     results = run_jobs(jobs, train, RESULTS, options.workers)
     text = (
         "# What parts of template and recipe are worth, by size\n\n"
-        f"`MNIST_SEARCH_DATA=DIR python -m benchmarks.ablation_by_size --seeds {options.seeds}`, {machine_line()}.\n"
+        f"`MNIST_SEARCH_DATA=DIR python -m benchmarks.ablation_by_size --sizes {' '.join(map(str, options.sizes))} "
+        f"--seeds {options.seeds} --variants {' '.join(map(repr, options.variants))}`,\n{machine_line()}.\n"
         "50,000 training images, judged by the other 10,000 (no test image). The base of each size is a conv → 1x1 →\n"
         f"GAP network (`BASES`), trained for {EPOCHS} epochs: SGD .1 under OneCycle, batch 128, weight decay 5e-5,\n"
         "rotation of ±7°, moving average .995. Each variant changes what its name says, with the same seeds. A part\n"
