@@ -101,34 +101,40 @@ def _name(ranges: str, seed: int, sampler: str) -> str:
     return f"{ranges}-{sampler}-{seed}"
 
 
-def _storage(name: str, folder: Path) -> str:
+def storage_url(name: str, folder: Path) -> str:
+    """A database of its own for each study."""
     return f"sqlite:///{(folder / name).absolute()}.db"
 
 
-def _start(ranges: str, seed: int, sampler: str, minutes: float, folder: Path) -> subprocess.Popen[bytes]:
-    name = _name(ranges, seed, sampler)
+def start_study(name: str, folder: Path, seed: int, minutes: float, more: Iterable[str]) -> subprocess.Popen[bytes]:
+    """`mnist-search run` on MNIST's first images, a worker of one thread for some minutes, with more options."""
     command = [
-        *(*PROGRAM, "run", "--study", name),
-        *("--storage", _storage(name, folder), "--data-dir", str(folder / "data"), "--dataset", "mnist"),
-        *("--sampler", sampler, "--pruner", "median", "--seed", str(seed), "--trials", "100000"),
-        *("--timeout", str(60 * minutes), "--max-params", str(MAX_PARAMS)),
+        *(*PROGRAM, "run", "--study", name, "--storage", storage_url(name, folder), "--seed", str(seed)),
+        *("--data-dir", str(folder / "data"), "--dataset", "mnist", "--trials", "100000"),
+        *("--timeout", str(60 * minutes), "--max-params", str(MAX_PARAMS), "--target", str(TARGET)),
         *("--epochs", str(EPOCHS), "--sustain", str(SUSTAIN)),
-        *("--target", str(TARGET), "--workers", "1", "--slots", "1", "--device", "cpu", "--precision", "float32"),
-        *(part for key, value in RANGES[ranges].items() for part in ("--set", f"{key}={value}")),
+        *("--workers", "1", "--slots", "1", "--device", "cpu", "--precision", "float32"),
+        *more,
     ]
     with (folder / f"{name}.log").open("wb") as log:
         return subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "1"})
 
 
+def _start(ranges: str, seed: int, sampler: str, minutes: float, folder: Path) -> subprocess.Popen[bytes]:
+    given = [part for key, value in RANGES[ranges].items() for part in ("--set", f"{key}={value}")]
+    more = ("--sampler", sampler, "--pruner", "median", *given)
+    return start_study(_name(ranges, seed, sampler), folder, seed, minutes, more)
+
+
 def _row(ranges: str, seed: int, sampler: str, folder: Path) -> Row:
     name = _name(ranges, seed, sampler)
     told = subprocess.run(
-        [*PROGRAM, "status", "--json", "--study", name, "--storage", _storage(name, folder)],
+        [*PROGRAM, "status", "--json", "--study", name, "--storage", storage_url(name, folder)],
         check=True,
         capture_output=True,
     )
     facts = json.loads(told.stdout)
-    study = optuna.load_study(study_name=name, storage=_storage(name, folder))
+    study = optuna.load_study(study_name=name, storage=storage_url(name, folder))
     kept = ("trained", "pruned", "rejected", "core_seconds", "core_seconds_to_target", "epochs_trained", "epochs_saved")
     return {
         **{"ranges": ranges, "seed": seed, "sampler": sampler},

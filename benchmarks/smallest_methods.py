@@ -14,8 +14,6 @@ that was worth. Writes `results/smallest-methods.jsonl` as results come (and goe
 """
 
 import argparse
-import os
-import subprocess
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -30,7 +28,16 @@ from optuna.exceptions import ExperimentalWarning
 
 from benchmarks._jobs import Job, run_jobs
 from benchmarks._report import machine_line, write
-from benchmarks.sampler_worth import EPOCHS, MAX_PARAMS, N_IMAGES, PROGRAM, SUSTAIN, TARGET, write_first_images
+from benchmarks.sampler_worth import (
+    EPOCHS,
+    MAX_PARAMS,
+    N_IMAGES,
+    SUSTAIN,
+    TARGET,
+    start_study,
+    storage_url,
+    write_first_images,
+)
 from models.candidate import Candidate
 from search.dispatch.gate import excess_params
 from search.measures.objective import sustained_accuracy
@@ -81,17 +88,10 @@ def _trained(candidate: Candidate, seed: int, folder: Path) -> float:
 def _program(*find: str) -> Callable[[Job, Path], list[Trained]]:
     def run(job: Job, folder: Path) -> list[Trained]:
         name = f"{find[1]}-{job['seed']}"
-        storage = f"sqlite:///{(folder / name).absolute()}.db"
-        command = [
-            *(*PROGRAM, "run", *find, "--study", name, "--storage", storage),
-            *("--data-dir", str(folder / "data"), "--dataset", "mnist", "--seed", str(job["seed"])),
-            *("--trials", "100000", "--timeout", str(60 * job["minutes"]), "--max-params", str(MAX_PARAMS)),
-            *("--epochs", str(EPOCHS), "--sustain", str(SUSTAIN), "--target", str(TARGET)),
-            *("--workers", "1", "--slots", "1", "--device", "cpu", "--precision", "float32"),
-        ]
-        with (folder / f"{name}.log").open("wb") as log:
-            subprocess.run(command, stdout=log, stderr=log, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
-        trials = optuna.load_study(study_name=name, storage=storage).trials
+        process = start_study(name, folder, job["seed"], job["minutes"], find)
+        if process.wait() != 0:
+            raise RuntimeError(f"{name} ended with {process.returncode}")
+        trials = optuna.load_study(study_name=name, storage=storage_url(name, folder)).trials
         return [(candidate_of(t), t.value or 0.0) for t in trials if outcome_of(t) is Outcome.TRAINED]
 
     return run
