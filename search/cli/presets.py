@@ -15,7 +15,7 @@ EXAMPLE = "Example: mnist-search presets --markdown"
 
 NOTES = """
 reported: the mean of the last epochs the source quotes, up to three
-ours-...: found by our searches; reported is the mean of fresh seeds, verified
+ours-...: found by our searches or led to by them; reported: a verified mean
 ours: the mean of our last three epochs; one run each, judged by the test images
 what a report does not tell is assumed: see `mnist-search presets --json`"""
 
