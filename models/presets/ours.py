@@ -32,14 +32,27 @@ _RECIPE = Recipe(
     statistics_images=2000,
 )
 """What `benchmarks/results/recipe-parts.md` came to, over twenty epochs."""
+_MORE_CHANGES = replace(_RECIPE, rotation_degrees=8.0, translation_share=0.06, shear_degrees=4.0)
 
 OURS = by_name(
+    Preset(
+        name="ours-7917",
+        source="ours, by hand in the form that searches found",
+        candidate=Candidate(
+            _separable(stem=(11, 30), transition=19, body=(39, 30, 30, 36, 24)),
+            _MORE_CHANGES,
+        ),
+        reported_params=7_917,
+        reported=(0.99577,),
+        reported_best=0.9967,
+        note="Reported is the mean of ten fresh seeds (95 % interval .99541 to .99613), the best an epoch of one.",
+    ),
     Preset(
         name="ours-4990",
         source="ours, by hand in the form that searches found",
         candidate=Candidate(
             _separable(stem=(10, 23), transition=14, body=(28, 23, 23, 27, 19)),
-            replace(_RECIPE, rotation_degrees=8.0, translation_share=0.06, shear_degrees=4.0),
+            _MORE_CHANGES,
         ),
         reported_params=4_990,
         reported=(0.99525,),
