@@ -13,8 +13,8 @@ Job = dict[str, Any]
 
 def run_jobs(jobs: Iterable[Job], train: Callable[[Job], dict[str, Any]], path: Path, workers: int) -> list[Job]:
     """The results of all jobs, those found in `path` (JSON lines) included; each is its job and what `train` says."""
-    results = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    missing = [job for job in jobs if not any(job.items() <= result.items() for result in results)]
+    results = known_results(path)
+    missing = missing_jobs(jobs, results)
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
         ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool,
@@ -26,6 +26,16 @@ def run_jobs(jobs: Iterable[Job], train: Callable[[Job], dict[str, Any]], path: 
             results.append(result)
             print(json.dumps(result), file=file, flush=True)
     return results
+
+
+def known_results(path: Path) -> list[Job]:
+    """What earlier runs wrote there."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def missing_jobs(jobs: Iterable[Job], results: list[Job]) -> list[Job]:
+    """Those without a result."""
+    return [job for job in jobs if not any(job.items() <= result.items() for result in results)]
 
 
 def data_folder() -> Path:

@@ -1,20 +1,28 @@
 """What parts of the template and of a recipe are worth, at about 1,000, 3,500 and 8,000 parameters.
 
     MNIST_SEARCH_DATA=DIR python -m benchmarks.ablation_by_size [--workers 2] [--seeds 8] [--sizes 1000 3500 8000]
+    MNIST_SEARCH_DATA=DIR python -m benchmarks.ablation_by_size --device cuda [--seconds 200] ...
+
+Size 3491 is the form of the records, with their recipe in batches of 128 and 8 epochs.
 
 On real MNIST, judged by held-out training images. Every variant of a size is trained with the same seeds. A part that
 costs parameters is paid for by smaller widths, and what it saves makes them larger, so that sizes are equal; but where
 that is a handful (BatchNorm with a bias alone, PReLU), or nothing (skips), the widths stay. Writes
-`results/ablation-by-size.jsonl` as results come (and goes on from there), then the page.
+`results/ablation-by-size.jsonl` as results come (and goes on from there), then the page; what a GPU trained, all seeds
+of a variant at once, goes to `results/ablation-by-size-gpu.jsonl` and a page of its own.
 """
 
 import argparse
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from benchmarks._jobs import Job, run_jobs
+from benchmarks._on_gpu import run_jobs_on_gpu
 from benchmarks._report import machine_line, write
 from benchmarks._trainings import measure
 from models.candidate import Candidate
@@ -24,14 +32,23 @@ from models.template import Template
 from search.measures.statistics import deviation, difference
 
 RESULTS = Path(__file__).parent / "results" / "ablation-by-size.jsonl"
+RESULTS_OF_GPU = RESULTS.with_stem("ablation-by-size-gpu")
 EPOCHS = 8
 BASE = Recipe(
     epochs=EPOCHS, lr=0.1, schedule=OneCycle(), weight_decay=5e-5, dropout=0.0, rotation_degrees=7.0, ema_decay=0.995
 )
+RECORDS = replace(
+    BASE, lr=0.25, dropout=0.01, translation_share=0.05, scale_share=0.06, label_smoothing=0.03, fade_share=0.4,
+    statistics_images=2000,
+)  # fmt: skip
+_SEPARABLE = Template(
+    stem=(9, 18), transition=11, body=(24, 18, 18, 22, 14), convolution="separable", pool_place="after-first"
+)
 BASES = {
-    1000: Template(stem=(4, 6), transition=4, body=(6, 8), second_pool_after=1),
-    3500: Template(stem=(6, 9), transition=8, body=(9, 11, 12)),
-    8000: Template(stem=(8, 16), transition=8, body=(12, 16, 22)),
+    1000: (Template(stem=(4, 6), transition=4, body=(6, 8), second_pool_after=1), BASE),
+    3500: (Template(stem=(6, 9), transition=8, body=(9, 11, 12)), BASE),
+    8000: (Template(stem=(8, 16), transition=8, body=(12, 16, 22)), BASE),
+    3491: (_SEPARABLE, RECORDS),
 }
 
 Change = Callable[[Candidate, Template], Candidate]
@@ -44,6 +61,16 @@ def _shape(**parts: Any) -> Change:
 
 def _same_widths(**parts: Any) -> Change:
     return lambda base, template: replace(base, arch=replace(template, **parts).arch())
+
+
+def _deeper(n: int) -> Change:
+    """So many body convolutions more, or fewer, within the parameters of the base."""
+
+    def change(base: Candidate, template: Template) -> Candidate:
+        body = template.body[:n] if n < 0 else template.body[:1] * n + template.body
+        return _shape(body=body)(base, template)
+
+    return change
 
 
 def _recipe(**parts: Any) -> Change:
@@ -61,6 +88,13 @@ VARIANTS: dict[str, Change] = {
     "PReLU": _same_widths(activation="prelu"),
     "pool after the first": _shape(pool_place="after-first"),
     "separable, pool after the first": _shape(convolution="separable", pool_place="after-first"),
+    "pool after the stem": _shape(pool_place="after-stem"),
+    "SiLU": _same_widths(activation="silu"),
+    "a convolution more": _deeper(1),
+    "a convolution fewer": _deeper(-1),
+    "rate .4": _recipe(lr=0.4),
+    "rate .15": _recipe(lr=0.15),
+    "full": _shape(convolution="full"),
 }
 
 
@@ -100,14 +134,18 @@ def _with_widths(template: Template, widths: list[int]) -> Template:
 
 def candidate_of(size: int, variant: str) -> Candidate:
     """What is trained."""
-    template = BASES[size]
-    return VARIANTS[variant](Candidate(template.arch(), BASE), template)
+    template, recipe = BASES[size]
+    return VARIANTS[variant](Candidate(template.arch(), recipe), template)
 
 
 def train(job: Job) -> dict[str, Any]:
     """One training of a variant."""
-    candidate = candidate_of(job["size"], job["variant"])
+    candidate = _candidate(job)
     return {"params": candidate.arch.params, "macs": candidate.arch.macs, **measure(candidate, job["seed"])}
+
+
+def _candidate(job: Job) -> Candidate:
+    return candidate_of(job["size"], job["variant"])
 
 
 def rows(results: list[Job]) -> list[list[str]]:
@@ -139,7 +177,7 @@ def _row(variant: str, found: dict[int, Job], base: dict[int, Job]) -> list[str]
         f"{100 * (deviation(values) or 0):.3f}",
     ]
     gap = difference(values, others, paired=True)
-    cost = sum(found[s]["core_seconds"] for s in seeds) / sum(base[s]["core_seconds"] for s in seeds)
+    cost = sum(_seconds(found[s]) for s in seeds) / sum(_seconds(base[s]) for s in seeds)
     if variant == "base" or gap.interval is None:
         return [*cells, "", "", "", f"{cost:.2f}"]
     verdict = ("better" if gap.mean > 0 else "worse") if gap.is_told_apart else "cannot be told apart"
@@ -147,9 +185,13 @@ def _row(variant: str, found: dict[int, Job], base: dict[int, Job]) -> list[str]
     return [*cells, f"{100 * gap.mean:+.3f}", inside, verdict, f"{cost:.2f}"]
 
 
+def _seconds(result: Job) -> float:
+    return float(result["core_seconds"] if "core_seconds" in result else result["device_seconds"])
+
+
 COLUMNS = (
     *("variant", "parameters", "MACs", "n", "sustained %", "sd"),
-    *("minus base", "95 % interval", "verdict", "core-s"),
+    *("minus base", "95 % interval", "verdict", "seconds"),
 )
 
 
@@ -159,27 +201,41 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--sizes", type=int, nargs="*", choices=list(BASES), default=list(BASES))
     parser.add_argument("--variants", nargs="*", choices=list(VARIANTS), default=list(VARIANTS))
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="on a GPU, after which no variant is begun")
     options = parser.parse_args()
+    is_gpu = options.device == "cuda"
     jobs = [
         {"size": size, "variant": name, "seed": seed}
         for seed in range(options.seeds)
         for size in options.sizes
         for name in options.variants
     ]
-    results = run_jobs(jobs, train, RESULTS, options.workers)
+    path = RESULTS_OF_GPU if is_gpu else RESULTS
+    if is_gpu:
+        results = run_jobs_on_gpu(jobs, _candidate, path, "cuda:0", options.seconds)
+    else:
+        results = run_jobs(jobs, train, path, options.workers)
     text = (
-        "# What parts of template and recipe are worth, by size\n\n"
-        f"`MNIST_SEARCH_DATA=DIR python -m benchmarks.ablation_by_size --sizes {' '.join(map(str, options.sizes))} "
-        f"--seeds {options.seeds} --variants {' '.join(map(repr, options.variants))}`,\n{machine_line()}.\n"
+        f"# What parts of template and recipe are worth, by size{', on a GPU' if is_gpu else ''}\n\n"
+        f"`MNIST_SEARCH_DATA=DIR python -m benchmarks.ablation_by_size {_arguments(options)}`,\n"
+        f"{f'{torch.cuda.get_device_name()}, ' if is_gpu else ''}{machine_line()}.\n"
         "50,000 training images, judged by the other 10,000 (no test image). The base of each size is a conv → 1x1 →\n"
         f"GAP network (`BASES`), trained for {EPOCHS} epochs: SGD .1 under OneCycle, batch 128, weight decay 5e-5,\n"
-        "rotation of ±7°, moving average .995. Each variant changes what its name says, with the same seeds. A part\n"
-        "that costs parameters is paid for by smaller widths, and what it saves makes them larger; where that is a\n"
-        "handful (BatchNorm with a bias alone, PReLU), or nothing, the widths stay. Sustained: the mean of the last\n"
-        "three epochs, in %; the difference in points with its paired 95 % interval (no correction for the number of\n"
-        "comparisons); core-seconds relative to base.\n"
+        "rotation of ±7°, moving average .995; of 3,491, the form of the records and their recipe, .25 in batches of\n"
+        "128. Each variant changes what its name says, with the same seeds. A part that costs parameters is paid for\n"
+        "by smaller widths, and what it saves makes them larger; where that is a handful (BatchNorm with a bias\n"
+        "alone, PReLU), or nothing, the widths stay. Sustained: the mean of the last three epochs, in %; the\n"
+        "difference in points with its paired 95 % interval (no correction for the number of comparisons); seconds of\n"
+        "a core, or of the GPU, relative to base.\n"
     )
-    write(RESULTS.with_suffix(".md"), text, COLUMNS, rows(results))
+    write(path.with_suffix(".md"), text, COLUMNS, rows(results))
+
+
+def _arguments(options: argparse.Namespace) -> str:
+    said = f"--sizes {' '.join(map(str, options.sizes))} --seeds {options.seeds}"
+    said += f" --variants {' '.join(map(repr, options.variants))}"
+    return said if options.device == "cpu" else f"{said} --device {options.device}"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """One training at a time and many: images a second by the number of slots, and by the steps in a graph."""
 
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from unittest.mock import patch
 
 import torch
@@ -8,6 +10,7 @@ import torch
 import trainer.training.train
 from benchmarks.gpu.chip import PRESET, name_of
 from benchmarks.gpu.setting import Row, Setting
+from models.presets import get_preset
 from trainer.bench.run import BenchRequest, run_bench
 from trainer.data.noise import noise_data
 from trainer.training.cuda_runner import CudaRunner, Lane, why_no_graphs
@@ -70,6 +73,29 @@ def by_slots(setting: Setting) -> list[Row]:
         Row("slots a worker takes", f"{chosen}; {measured.bytes_each / 2**20:,.0f} MiB each"),
         Row("all slots beside one", f"{gain:.1f} times", "15 times", gain >= 15),
     ]
+
+
+def by_form(setting: Setting) -> list[Row]:
+    """Full and separable networks, in batches of 128 and 64: one at a time and all slots, in epochs of a search's."""
+    rows = []
+    n_images = 512 if setting.is_trial else len(setting.data.train)
+    data = noise_data(n_images).to(setting.device)
+    for name in ("a-step5", "ours-4990"):
+        for batch in (128, 64):
+            candidate = get_preset(name).candidate
+            candidate = replace(candidate, recipe=replace(candidate.recipe, batch_size=batch))
+            rates, busy = [], 0.0
+            for n_slots in (1, setting.n_slots):
+                trainings = [Training(candidate, data, i, setting.device) for i in range(n_slots)]
+                images_per_second(trainings, n_images)
+                seconds, host = time.perf_counter(), time.process_time()
+                rates.append(images_per_second(trainings, n_images))
+                busy = (time.process_time() - host) / (time.perf_counter() - seconds)
+            text = (
+                f"one {rates[0]:,.0f} images/s, {setting.n_slots} slots {rates[1]:,.0f}, host busy {100 * busy:.0f} %"
+            )
+            rows.append(Row(f"{name}, batches of {batch}", text))
+    return rows
 
 
 def by_steps_a_graph(setting: Setting) -> list[Row]:

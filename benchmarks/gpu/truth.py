@@ -31,6 +31,18 @@ _ALL_LAYERS = ArchSpec(
         Conv(10, 1, then=()),
     )
 )
+_SEARCHED = replace(
+    PRESET.candidate.recipe,
+    lr=0.05,
+    rotation_degrees=7.0,
+    translation_share=0.05,
+    scale_share=0.05,
+    shear_degrees=4.0,
+    label_smoothing=0.03,
+    ema_decay=0.998,
+    fade_share=0.4,
+    statistics_images=1000,
+)
 _FIRST_STEPS = 3
 _ROUNDING = 1e-4
 """Relative: float32 sums in another order, through some steps of a training. Each step makes the difference ten times
@@ -54,10 +66,7 @@ def truth(setting: Setting) -> list[Row]:
 
 def candidate_of(dropout: float = 0.05, epochs: int = 2) -> Candidate:
     """a-step5 with all that a searched recipe has."""
-    recipe = replace(
-        PRESET.candidate.recipe, epochs=epochs, dropout=dropout, rotation_degrees=7.0, ema_decay=0.998, lr=0.05
-    )
-    return replace(PRESET.candidate, recipe=recipe)
+    return replace(PRESET.candidate, recipe=replace(_SEARCHED, epochs=epochs, dropout=dropout))
 
 
 def first_steps(device: str, data: TrainingData) -> Row:
@@ -80,7 +89,7 @@ def first_steps(device: str, data: TrainingData) -> Row:
 
 def all_layers(device: str, data: TrainingData) -> Row:
     """Every kind of layer and of what follows one, trained and evaluated: by CPU and device alike."""
-    recipe = replace(PRESET.candidate.recipe, epochs=1, dropout=0.0, ema_decay=0.9)
+    recipe = replace(_SEARCHED, lr=PRESET.candidate.recipe.lr, epochs=1, dropout=0.0, ema_decay=0.9)
     candidate, few = Candidate(_ALL_LAYERS, recipe), _few(data, 2 * recipe.batch_size)
     losses = []
     for place in ("cpu", device):

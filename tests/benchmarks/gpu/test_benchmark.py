@@ -113,8 +113,8 @@ def test_the_candidates_are_those_of_a_search() -> None:
 
 def test_there_is_a_part_for_every_promise() -> None:
     assert list(parts(None)) == [
-        "chip", "operations", "truth", "slots", "bench", "candidates", "search", "accuracy", "formats", "layout",
-        "steps", "processes", "equal", "triton", "to-the-end",
+        "chip", "operations", "truth", "slots", "bench", "candidates", "forms", "kernels", "search", "accuracy",
+        "formats", "layout", "steps", "processes", "equal", "triton", "to-the-end",
     ]  # fmt: skip
 
 
