@@ -12,7 +12,7 @@ import torch
 from trainer.training.cuda_runner import SWITCH, CaptureError, CudaRunner, Lane, capture, why_no_graphs
 from trainer.training.runners import make_lane, make_runner
 
-CHUNK = 64
+CHUNK = 16
 
 
 class Event:
