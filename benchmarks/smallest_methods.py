@@ -10,7 +10,7 @@ worker of one thread. Small and quick as in `sampler_worth`: MNIST's first 12,00
 out.
 
 The answer of a study is the smallest network that its one training put at the target; five fresh seeds then tell what
-that was worth. Writes results as they come (and goes on from there), then the page; both lie beside the other results.
+that was worth. Writes `results/smallest-methods.jsonl` as results come (and goes on from there), then the page.
 """
 
 import argparse
