@@ -115,6 +115,8 @@ VARIANTS: dict[str, Change] = {
     "a convolution fewer": _deeper(-1),
     "three blocks twice, skips": _repeated(3, 2),
     "three blocks three times, skips": _repeated(3, 3),
+    "two blocks three times, skips": _repeated(2, 3),
+    "four blocks twice, skips": _repeated(4, 2),
     "rate .4": _recipe(lr=0.4),
     "rate .15": _recipe(lr=0.15),
     "full": _shape(convolution="full"),
