@@ -16,6 +16,7 @@ from search.measures.objective import sustained_accuracy
 from trainer.data.images import TrainingData, load_idx_dataset
 from trainer.data.split import split_data
 from trainer.hardware.device import prepare_device
+from trainer.training.records import EpochRecord
 from trainer.training.side_by_side import train_side_by_side
 from trainer.training.train import Training
 
@@ -46,22 +47,25 @@ def run_jobs_on_gpu(
     return results
 
 
+def train_seeds(
+    candidate: Candidate, data: TrainingData, seeds: Sequence[int], device: str, dtype: torch.dtype = torch.float32
+) -> list[tuple[EpochRecord, ...]]:
+    """The epochs of a training for each seed, all at once."""
+    trainings = [Training(candidate, data, seed, device, dtype) for seed in seeds]
+    return list(zip(*(train_side_by_side(trainings) for _ in range(candidate.recipe.epochs)), strict=True))
+
+
 def _measured(candidate: Candidate, data: TrainingData, seeds: Sequence[int], device: str) -> list[dict[str, Any]]:
     """Of a training for each seed; the seconds of the device are shared out evenly."""
     start = time.perf_counter()
-    trainings = [Training(candidate, data, seed, device) for seed in seeds]
-    accuracies: list[list[float]] = [[] for _ in trainings]
-    for _ in range(candidate.recipe.epochs):
-        records = train_side_by_side(trainings)
-        for mine, record in zip(accuracies, records, strict=True):
-            mine.append(record.eval_accuracy)
-    each = (time.perf_counter() - start) / len(trainings)
+    trained = train_seeds(candidate, data, seeds, device)
+    each = (time.perf_counter() - start) / len(seeds)
     return [
         {
-            "accuracies": mine,
-            "sustained_accuracy": sustained_accuracy(mine, SUSTAIN),
-            "train_accuracy": record.train_accuracy,
+            "accuracies": (accuracies := [record.eval_accuracy for record in records]),
+            "sustained_accuracy": sustained_accuracy(accuracies, SUSTAIN),
+            "train_accuracy": records[-1].train_accuracy,
             "device_seconds": each,
         }
-        for mine, record in zip(accuracies, records, strict=True)
+        for records in trained
     ]

@@ -66,14 +66,9 @@ def _same_widths(**parts: Any) -> Change:
     return lambda base, template: replace(base, arch=replace(template, **parts).arch())
 
 
-def _deeper(n: int) -> Change:
-    """So many body convolutions more, or fewer, within the parameters of the base."""
-
-    def change(base: Candidate, template: Template) -> Candidate:
-        body = template.body[:n] if n < 0 else template.body[:1] * n + template.body
-        return _shape(body=body)(base, template)
-
-    return change
+def _one_fewer(base: Candidate, template: Template) -> Candidate:
+    """Without the last body convolution."""
+    return _shape(body=template.body[:-1])(base, template)
 
 
 def _repeated(n: int, times: int) -> Change:
@@ -110,16 +105,11 @@ VARIANTS: dict[str, Change] = {
     "pool after the first": _shape(pool_place="after-first"),
     "separable, pool after the first": _shape(convolution="separable", pool_place="after-first"),
     "pool after the stem": _shape(pool_place="after-stem"),
-    "SiLU": _same_widths(activation="silu"),
-    "a convolution more": _deeper(1),
-    "a convolution fewer": _deeper(-1),
+    "a convolution fewer": _one_fewer,
     "three blocks twice, skips": _repeated(3, 2),
     "three blocks three times, skips": _repeated(3, 3),
     "two blocks three times, skips": _repeated(2, 3),
     "four blocks twice, skips": _repeated(4, 2),
-    "rate .4": _recipe(lr=0.4),
-    "rate .15": _recipe(lr=0.15),
-    "full": _shape(convolution="full"),
 }
 
 

@@ -27,7 +27,7 @@ import torch
 from optuna.exceptions import ExperimentalWarning
 
 from benchmarks._jobs import Job, run_jobs
-from benchmarks._report import machine_line, write
+from benchmarks._report import machine_line, markdown_table, write
 from benchmarks.sampler_worth import (
     EPOCHS,
     MAX_PARAMS,
@@ -41,7 +41,7 @@ from benchmarks.sampler_worth import (
 from models.candidate import Candidate
 from search.dispatch.gate import excess_params
 from search.measures.objective import sustained_accuracy
-from search.measures.statistics import mean_interval
+from search.measures.statistics import difference, mean_interval
 from search.space.space import Space
 from search.study.outcomes import Outcome, outcome_of
 from search.study.samplers import quiet_optuna
@@ -157,6 +157,27 @@ def _answer(found: Job) -> list[str]:
     return [f"{found['params']:,}", f"{100 * found['accuracy']:.2f}", fresh]
 
 
+def means(results: list[Job]) -> Iterator[list[str]]:
+    """A line for each method: its studies together, paired by seed with those of the first."""
+    of = {method: [r for r in results if r["method"] == method and r["params"] is not None] for method in METHODS}
+    first = {r["seed"]: r["params"] for r in of[TIGHTENING]}
+    for method, found in of.items():
+        params = {r["seed"]: r["params"] for r in found}
+        both = sorted(params.keys() & first.keys())
+        gap = difference([params[s] for s in both], [first[s] for s in both], paired=True)
+        inside = f"{gap.interval.low:+.0f} to {gap.interval.high:+.0f}" if gap.interval and method != TIGHTENING else ""
+        fresh = [mean(r["fresh"]) for r in found]
+        n_held = sum(value >= TARGET for value in fresh)
+        yield [
+            *(method, str(len(found)), f"{mean(params.values()):.0f}", f"{gap.mean:+.0f}" if inside else "", inside),
+            *(f"{100 * mean(fresh):.2f}", f"{n_held} of {len(fresh)}"),
+        ]
+
+
+MEANS = (
+    *("method", "n", "smallest at target, mean", "minus the first", "95 % interval"),
+    *("fresh seeds, mean %", "whose fresh seeds average the target"),
+)
 COLUMNS = ("method", "trained to the end", "smallest at target", "its one training, %", "five fresh seeds, %")
 
 
@@ -182,7 +203,10 @@ def main() -> None:
         f"count, today's ranges;\nMNIST's first {N_IMAGES:,} training images, a sixth of them held out to judge by. "
         f"The budget tightens at {100 * MARGIN:g} points above the target.\n"
     )
-    write(RESULTS.with_suffix(".md"), text, COLUMNS, list(rows(results)))
+    page = RESULTS.with_suffix(".md")
+    write(page, text, COLUMNS, list(rows(results)))
+    with page.open("a") as file:
+        file.write(f"\n{markdown_table(MEANS, list(means(results)))}")
 
 
 if __name__ == "__main__":

@@ -7,11 +7,12 @@ from statistics import fmean, stdev
 
 import torch
 
+from benchmarks._on_gpu import train_seeds
 from benchmarks.gpu.chip import PRESET
 from benchmarks.gpu.setting import Row, Setting
 from models.candidate import Candidate
 from trainer.data.noise import noise_data
-from trainer.training.side_by_side import images_per_second, train_side_by_side
+from trainer.training.side_by_side import images_per_second
 from trainer.training.train import Training
 
 N_SEEDS = 8
@@ -53,12 +54,8 @@ def sustained_accuracies(candidate: Candidate, setting: Setting, dtype: torch.dt
     epochs, n_seeds = (SUSTAIN, 2) if setting.is_trial else (candidate.recipe.epochs, N_SEEDS)
     candidate = replace(candidate, recipe=replace(candidate.recipe, epochs=epochs))
     data = setting.data.to(setting.device)
-    trainings = [Training(candidate, data, seed, setting.device, dtype) for seed in range(n_seeds)]
-    accuracies: list[list[float]] = [[] for _ in trainings]
-    for _ in range(epochs):
-        for mine, record in zip(accuracies, train_side_by_side(trainings), strict=True):
-            mine.append(record.eval_accuracy)
-    return [fmean(mine[-SUSTAIN:]) for mine in accuracies]
+    trained = train_seeds(candidate, data, range(n_seeds), setting.device, dtype)
+    return [fmean(record.eval_accuracy for record in records[-SUSTAIN:]) for records in trained]
 
 
 @contextmanager

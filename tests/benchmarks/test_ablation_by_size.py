@@ -1,12 +1,15 @@
 """The ablation by size: every variant can be built, and sizes are equal where that is claimed."""
 
-from collections import Counter
-
 import pytest
 
 from benchmarks.ablation_by_size import BASES, VARIANTS, candidate_of, rows
 
 _SAME_WIDTHS = ("BatchNorm with a bias alone", "PReLU")
+_HAS_IT_ALREADY = {
+    3491: {"separable", "pool after the first", "separable, pool after the first"},
+    999: {"separable", "pool after the stem"},
+}
+"""What is no other network than the base of a size; of the sizes that are not here, a pool behind the stem."""
 
 
 @pytest.mark.parametrize("size", BASES)
@@ -14,16 +17,11 @@ _SAME_WIDTHS = ("BatchNorm with a bias alone", "PReLU")
 def test_a_variant_has_the_parameters_of_the_base(size: int, variant: str) -> None:
     base, candidate = candidate_of(size, "base"), candidate_of(size, variant)
     share = candidate.arch.params / base.arch.params
-    assert 0.94 <= share <= 1.009 if variant in _SAME_WIDTHS else 0.95 <= share <= 1
+    smallest, largest = (0.94, 1.009) if variant in _SAME_WIDTHS else (0.95 if "blocks" in variant else 0.98, 1)
+    assert smallest <= share <= largest
     assert abs(base.arch.params - size) < 0.1 * size
-
-
-@pytest.mark.parametrize("size", BASES)
-def test_most_variants_are_none_of_each_other(size: int) -> None:
-    found = Counter(candidate_of(size, variant) for variant in VARIANTS)
-    of_base = found.pop(candidate_of(size, "base"))
-    assert of_base <= 4  # what a base has already: its convolutions, its pool, its rate
-    assert all(n <= 2 for n in found.values())
+    is_base = variant == "base" or variant in _HAS_IT_ALREADY.get(size, {"pool after the stem"})
+    assert (candidate == base) == is_base
 
 
 def test_rows_are_of_seeds_that_the_base_has_too() -> None:

@@ -11,7 +11,7 @@ from benchmarks.ablation_by_size import candidate_of
 from models.candidate import Candidate
 from tests.helpers.datasets import write_dataset
 
-JOBS = [{"size": 999, "variant": variant, "seed": seed} for seed in (0, 1) for variant in ("base", "rate .4")]
+JOBS = [{"size": 999, "variant": variant, "seed": seed} for seed in (0, 1) for variant in ("base", "skips")]
 
 
 def short(job: Job) -> Candidate:
@@ -29,7 +29,7 @@ def test_all_seeds_of_a_candidate_go_at_once_and_results_are_kept(tmp_path: Path
     path = tmp_path / "results.jsonl"
     found = run_jobs_on_gpu(JOBS, short, path, "cpu", 100)
     assert found == known_results(path)
-    assert [(f["variant"], f["seed"]) for f in found] == [("base", 0), ("base", 1), ("rate .4", 0), ("rate .4", 1)]
+    assert [(f["variant"], f["seed"]) for f in found] == [("base", 0), ("base", 1), ("skips", 0), ("skips", 1)]
     assert all(len(f["accuracies"]) == 3 and f["params"] == 999 for f in found)
     assert found[0]["device_seconds"] == found[1]["device_seconds"]
     assert run_jobs_on_gpu(JOBS, short, path, "cpu", 100) == found, "nothing is trained twice"
