@@ -1,25 +1,30 @@
 """`mnist-search compare`: candidates side by side."""
 
 from functools import cache
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from search.cli import completion, options
 from search.measures.words import count_text, macs_text, percent, points
 
-EXAMPLE = "Example: mnist-search compare best a-step5 d-model4 --markdown"
+if TYPE_CHECKING:
+    from search.study.naming import Named
+    from search.study.study import SearchStudy
+
+EXAMPLE = "Example: mnist-search compare answer a-step5 d-model4 --markdown"
 
 
 def command(
     what: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="WHAT...",
             autocompletion=completion.candidates,
-            help="best, smallest, trial numbers, presets and spec files; or else names of studies.",
+            help="answer, best, smallest, trial numbers, presets and spec files; or else names of studies. "
+            "Default: the answer, the best and the smallest.",
         ),
-    ],
+    ] = None,
     sort: Annotated[
         str,
         typer.Option(
@@ -35,18 +40,17 @@ def command(
 ) -> None:
     """Compare candidates, or whole studies, side by side. By size and accuracy, or by what was found."""
     from search.cli.compare_studies import names_studies, print_studies
-    from search.cli.lookup import find_store, find_study
+    from search.cli.lookup import find_store, find_study, find_what
     from search.cli.tables import print_json, print_markdown, print_table
     from search.facts.comparison import compare
-    from search.study.naming import find_candidate
     from search.study.study import open_study
 
     store = find_store(storage)
-    if store is not None and names_studies(store, what):
+    if what and store is not None and names_studies(store, what):
         print_studies([open_study(store, name) for name in what], markdown, json)
         return
     opened = cache(lambda: find_study(storage, study, for_reading=True))
-    named = [find_candidate(one, opened) for one in what]
+    named = [find_what(one, opened) for one in what] if what else _winners(opened())
     rows = compare(named, store, sort)
     if json:
         print_json(rows)
@@ -55,6 +59,15 @@ def command(
     else:
         print_table(COLUMNS, [_cells(row) for row in rows])
         _print_notes(rows)
+
+
+def _winners(study: "SearchStudy") -> "list[Named]":
+    """The answer of a study, its best trial and its smallest at the target, each once."""
+    from search.cli.lookup import find_what
+
+    words = [options.ANSWER, "best", *(("smallest",) if study.smallest() else ())]
+    named = [find_what(word, lambda: study) for word in words]
+    return list({one.label: one for one in named}.values())
 
 
 COLUMNS = ("name", "params", "MACs", "RF", "sust.", "best", "gap", "held", "ep.", "s", "n", "on")

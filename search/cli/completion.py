@@ -16,7 +16,7 @@ FINDS = ("accuracy", "smallest")
 SAMPLERS = ("tpe", "random")
 PRUNERS = ("median", "none")
 SORT_KEYS = ("accuracy", "params", "macs", "name")
-WINNERS = ("best", "smallest")
+WINNERS = ("answer", "best", "smallest")
 ALL_PRESETS = "presets"
 SPEC_SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -31,7 +31,7 @@ def one_of(values: tuple[str, ...]) -> Callable[[str], list[str]]:
 
 
 def candidates(incomplete: str) -> list[str]:
-    """Ways to say WHAT: best, smallest, the presets, and spec files that are there."""
+    """Ways to say WHAT: answer, best, smallest, the presets, and spec files that are there."""
     return _beginning(incomplete, [*WINNERS, *_presets()]) + _spec_files(incomplete)
 
 

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from trainer.data.images import Dataset, Images
     from trainer.formats.trained import TrainedNetwork
 
-EXAMPLE = "Example: mnist-search export best --out model"
+EXAMPLE = "Example: mnist-search export --out model"
 DEFAULT_OUT = Path("mnist-search-export")
 
 NoInt8 = Annotated[bool, typer.Option("--no-int8", help="Leave out what is in int8.")]
 
 
 def command(
-    what: options.What = "best",
+    what: options.What = options.ANSWER,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the bundle.")] = DEFAULT_OUT,
     seed: Annotated[
         int | None,
@@ -86,12 +86,11 @@ def make(
 def _choose(
     what: str, seed: int | None, dataset: str | None, storage: str, study: str | None
 ) -> "tuple[Named, Chosen]":
-    from search.cli.lookup import find_study
+    from search.cli.lookup import find_study, find_what
     from search.shipping.chosen import choose_network
-    from search.study.naming import find_candidate
     from storage.store import Store
 
-    named = find_candidate(what, lambda: find_study(storage, study, for_reading=True))
+    named = find_what(what, lambda: find_study(storage, study, for_reading=True))
     if named.study is not None:
         return named, choose_network(what, named, named.study.store, seed, dataset)
     store = Store(storage, for_reading=True) if Store.exists(storage) else None
@@ -105,7 +104,7 @@ def _choose(
 def _refuse_beside_check(what: str, seed: int | None, no_int8: bool) -> None:
     from models.errors import MnistSearchError
 
-    if what != "best" or seed is not None or no_int8:
+    if what != options.ANSWER or seed is not None or no_int8:
         raise MnistSearchError("--check DIR checks a bundle that is there: leave out WHAT, --seed and --no-int8")
 
 

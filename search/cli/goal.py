@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 def goal_of(
     named: "Named", dataset: str, split: str, epochs: int, given: dict[str, float | int | None]
 ) -> "StudySettings":
-    """Target and sustain as given, else as the study has them; a shorter training is judged by all its epochs.
+    """Target and sustain as given, else the study's, else the default; a shorter training is judged by all its epochs.
 
     Raises MnistSearchError for what is impossible.
     """
-    from search.study.settings import DEFAULT_SUSTAIN, StudySettings, with_lengths
+    from search.study.settings import DEFAULT_SUSTAIN, StudySettings, default_target, with_lengths
 
     own = {key: getattr(named.study.settings, key) for key in given} if named.study else {}
     chosen: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     lengths = with_lengths({"epochs": epochs, **chosen}, epochs, own.pop("sustain", DEFAULT_SUSTAIN))
-    return StudySettings(dataset, split, **(own | lengths))
+    return StudySettings(dataset, split, **({"target": default_target(dataset)} | own | lengths))

@@ -1,7 +1,12 @@
 """From the words of a command line to a study and to candidates."""
 
+import sys
+from collections.abc import Callable
+
 from models.errors import MnistSearchError
+from search.study.naming import Named
 from search.study.study import SearchStudy, open_study, study_names
+from search.verification.answer import find_named
 from storage.store import Store
 
 
@@ -25,3 +30,14 @@ def find_study(storage: str, name: str | None, for_reading: bool = False) -> Sea
     if not names:
         raise MnistSearchError(f"no study in {shown} yet: `mnist-search run` begins one")
     raise MnistSearchError(f"{shown} holds several studies: name one of {', '.join(names)} with --study")
+
+
+def find_what(what: str, find_study: Callable[[], SearchStudy]) -> Named:
+    """The candidate that WHAT names; where that is the answer of a study, stderr says which trial it is, and why.
+
+    Raises MnistSearchError if nothing has that name.
+    """
+    named, answer = find_named(what, find_study)
+    if answer is not None:
+        print(answer.line, file=sys.stderr, flush=True)
+    return named

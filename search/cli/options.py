@@ -104,7 +104,7 @@ What = Annotated[
     typer.Argument(
         metavar="WHAT",
         autocompletion=completion.candidates,
-        help="Which candidate: best, smallest, a trial number, a preset or a spec file.",
+        help="Which candidate: answer, best, smallest, a trial number, a preset or a spec file. Default: the answer.",
     ),
 ]
 
@@ -112,6 +112,8 @@ MAX_SLOTS = 256
 MAX_WORKERS = 1_024
 _DIGITS = 10
 STORAGE_DEFAULT = "sqlite:///mnist-search.db"
+ANSWER = "answer"
+"""WHAT unless it is given: `search/verification/answer.py`."""
 
 
 def storage_said(url: str) -> str | None:

@@ -75,7 +75,7 @@ def command(
     }  # fmt: skip
     ranges, first = tuple(set_ranges or ()), tuple(warm_start or ())
     prepared = prepare(StudyRequest(storage, study, dataset, data_dir, settings, space, ranges, first, artifacts))
-    for line in (f"data: {prepared.notice}", prepared.files_notice):
+    for line in (f"data: {prepared.notice}", prepared.files_notice, prepared.warning):
         if line is not None:
             print(line, file=sys.stderr)
     limits = Limits(trials, timeout, stop_at_target, PATIENCE_SECONDS if patience is None else patience)

@@ -15,7 +15,7 @@ EXAMPLE = "Example: mnist-search show a-step5"
 
 
 def command(
-    what: options.What = "best",
+    what: options.What = options.ANSWER,
     check: Annotated[
         bool, typer.Option("--check", help="Count again with the built network and with fvcore, and compare.")
     ] = False,
@@ -25,11 +25,10 @@ def command(
     json: options.Json = False,
 ) -> None:
     """Show a candidate layer by layer. Shapes, parameters, MACs, receptive field; its recipe and its curves."""
-    from search.cli.lookup import find_study
+    from search.cli.lookup import find_study, find_what
     from search.cli.tables import print_json
-    from search.study.naming import find_candidate
 
-    named = find_candidate(what, lambda: find_study(storage, study, for_reading=True))
+    named = find_what(what, lambda: find_study(storage, study, for_reading=True))
     facts = _facts(named)
     if check:
         from models.recount import recount

@@ -72,19 +72,22 @@ def _lines(facts: dict[str, Any], storage: str | None) -> list[str]:
 
 
 def _answers(facts: dict[str, Any]) -> Iterable[str]:
-    """What was found: the best and the smallest; in a search for the smallest the whole front, and the budget now."""
+    """The answer, the best and the smallest; in a search for the smallest the front too, and the budget now."""
     from search.study.settings import SMALLEST
 
+    answer = [f"answer     {_winner(facts['answer'])}"]
+    if facts["answer"]:
+        answer += textwrap.wrap(facts["answer"]["rests_on"], 80, initial_indent=" " * 11, subsequent_indent=" " * 11)
     best = f"best       {_winner(facts['best'])}"
     smallest = f"smallest   {_winner(facts['smallest'])}"
     if facts["smallest"]:
         smallest += f" at {percent(facts['target'])}"
     if facts["find"] != SMALLEST:
-        return [best, smallest]
+        return [*answer, best, smallest]
     front = [f"{percent(one['sustained_accuracy'])} with {one['params']:,}" for one in reversed(facts["front"])]
     shown = textwrap.wrap(", ".join(front[:_MOST_OF_FRONT]), 80 - 11) or ["none yet"]
     budget = f"budget     fewer than {facts['budget']:,} parameters from now on: the smallest is looked for"
-    return [smallest, budget, *(f"{'' if n else 'front':11}{line}" for n, line in enumerate(shown))]
+    return [*answer, smallest, budget, *(f"{'' if n else 'front':11}{line}" for n, line in enumerate(shown))]
 
 
 def _latest(verifications: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:

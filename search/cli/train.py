@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from search.verification.single_training import SingleTraining
     from trainer.training.records import EpochRecord
 
-EXAMPLE = "Example: mnist-search train best --epochs 15 --out model"
+EXAMPLE = "Example: mnist-search train --epochs 15 --out model"
 
 
 def command(
-    what: options.What = "best",
+    what: options.What = options.ANSWER,
     epochs: Annotated[
         int | None,
         typer.Option(
@@ -40,7 +40,10 @@ def command(
     ] = "test",
     target: Annotated[
         float | None,
-        typer.Option("--target", help="Accuracy to reach in each of the last epochs. Default: the study's, or 0.994."),
+        typer.Option(
+            "--target",
+            help="Accuracy to reach in each of the last epochs. Default: the study's, or 0.994 (digits: 0.98).",
+        ),
     ] = None,
     sustain: Annotated[
         int | None,
@@ -67,10 +70,9 @@ def command(
     from search.cli.bundle_lines import print_bundle
     from search.cli.export import make
     from search.cli.goal import goal_of
-    from search.cli.lookup import find_study
+    from search.cli.lookup import find_study, find_what
     from search.cli.tables import print_json
     from search.shipping.story import story_of_training
-    from search.study.naming import find_candidate
     from search.verification.single_training import SingleTraining
     from storage.patience import Patience, leave_waiting_to_patience
     from storage.runs import add_run
@@ -83,7 +85,7 @@ def command(
     from trainer.training.precision import check_precision, choose_precision
     from trainer.training.provenance import provenance
 
-    named = find_candidate(what, lambda: find_study(storage, study))
+    named = find_what(what, lambda: find_study(storage, study))
     store = Store(storage)  # opened first: a training should not end with nowhere to keep it
     if out is not None:
         check_target(out, is_bundle)
@@ -91,8 +93,10 @@ def command(
     resolved = resolve_device(device)
     check_precision(precision)
     dataset_name = dataset or (named.study.settings.dataset if named.study else AUTO)
-    goal = goal_of(named, dataset_name, split, candidate.recipe.epochs, {"target": target, "sustain": sustain})
+    n_epochs, given = candidate.recipe.epochs, {"target": target, "sustain": sustain}
+    goal_of(named, dataset_name, split, n_epochs, given)  # what is impossible is refused before data is fetched
     found = find_dataset(dataset_name, data_folder(data_dir))
+    goal = goal_of(named, found.dataset.name, split, n_epochs, given)
     _say(f"data: {found.notice}")
     torch.set_num_threads(threads)
     prepare_device(resolved)

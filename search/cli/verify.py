@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from search.cli import options
-from search.measures.verdict import MIN_SEEDS
+from search.measures.verdict import MIN_SEEDS, coarse_target_text
 from search.measures.words import percent, plural
 
 if TYPE_CHECKING:
     from search.study.naming import Named
     from search.verification.nominees import Nominee
 
-EXAMPLE = "Example: mnist-search verify best --seeds 10"
+EXAMPLE = "Example: mnist-search verify --seeds 10"
 
 
 def command(
-    what: options.What = "best",
+    what: options.What = options.ANSWER,
     seeds: Annotated[
         int,
         typer.Option(
@@ -32,7 +32,8 @@ def command(
             "--top",
             min=1,
             metavar="K",
-            help="Race the K best trials of the study on held-out images first, and verify the winner.",
+            help="Try the K smallest trials at the target on held-out images, smallest first, and verify the first "
+            "that is at the target there. With `best`: race the K most accurate, and verify the winner.",
         ),
     ] = 1,
     epochs: Annotated[
@@ -44,7 +45,7 @@ def command(
         ),
     ] = None,
     target: Annotated[
-        float | None, typer.Option("--target", help="Accuracy to reach. Default: the study's, or 0.994.")
+        float | None, typer.Option("--target", help="Accuracy to reach. Default: the study's, or 0.994 (digits: 0.98).")
     ] = None,
     sustain: Annotated[
         int | None,
@@ -68,11 +69,11 @@ def command(
     """Train a candidate again with fresh seeds. On all training images; says whether it is at the target."""
     from search.cli.goal import goal_of
     from search.cli.interrupts import interruptible
-    from search.cli.lookup import find_study
+    from search.cli.lookup import find_study, find_what
     from search.cli.seed_progress import seed_progress
     from search.cli.tables import print_json
     from search.cli.verify_lines import report_lines
-    from search.study.naming import find_candidate
+    from search.study.naming import BEST
     from search.verification.verifier import Machine, Verifier
     from storage.store import Store
     from trainer.data.find import AUTO, data_folder, find_dataset
@@ -81,15 +82,20 @@ def command(
 
     _check(what, top)
     n_workers, n_slots = options.n_workers(workers), options.n_slots(slots)
-    named = find_candidate(what, lambda: find_study(storage, study))
-    nominees = _nominees(named, top, epochs, sustain or 1)
+    named = find_what(what, lambda: find_study(storage, study))
+    nominees = _nominees(named, what, top, epochs, sustain or 1)
     store = named.study.store if named.study else Store(storage)
     dataset_name = dataset or (named.study.settings.dataset if named.study else AUTO)
     n_epochs = nominees[0].candidate.recipe.epochs
-    goal = goal_of(named, dataset_name, "test", n_epochs, {"target": target, "sustain": sustain})
+    given = {"target": target, "sustain": sustain}
+    goal_of(named, dataset_name, "test", n_epochs, given)  # what is impossible is refused before data is fetched
     found = find_dataset(dataset_name, data_folder(data_dir))
+    goal = goal_of(named, found.dataset.name, "test", n_epochs, given)
     place = options.place(engine, device, n_workers, ray_address, gpus_per_worker)
     _say(f"data: {found.notice}")
+    warning = coarse_target_text(goal.target, found.dataset.name, len(found.dataset.test))
+    if warning is not None:
+        _say(warning)
     chosen = choose_precision(precision, place.device, nominees[0].candidate)
     _say(f"precision: {chosen}")
     machine = Machine(place, chosen, provenance(place.device, chosen, place.described), n_slots)
@@ -98,8 +104,8 @@ def command(
         with interruptible(verifier.stop):
             nominee, race = nominees[0], None
             if top > 1:
-                _say(f"race of the {top} best on held-out training images; the test images stay closed")
-                nominee, race = verifier.race(nominees, lambda facts: _say(_round_text(facts)))
+                _say(_race_text(what, top))
+                nominee, race = verifier.race(nominees, lambda facts: _say(_round_text(facts)), what != BEST)
             params = nominee.candidate.arch.params
             _say(
                 f"{nominee.entry.label}: {params:,} parameters, {plural(seeds, 'seed')} of {plural(n_epochs, 'epoch')}"
@@ -123,15 +129,22 @@ def command(
 def _check(what: str, top: int) -> None:
     from models.errors import MnistSearchError
 
-    if top > 1 and what != "best":
-        raise MnistSearchError(f"--top {top} races the best of a study: leave {what} out, or --top")
+    words = (options.ANSWER, "smallest", "best")
+    if top > 1 and what not in words:
+        raise MnistSearchError(f"--top {top} chooses among a study's trials: leave {what} or --top out")
 
 
-def _nominees(named: "Named", top: int, epochs: int | None, least: int) -> "list[Nominee]":
-    from search.verification.nominees import best_nominees, nominee_of
+def _race_text(what: str, top: int) -> str:
+    if what == "best":
+        return f"race of the {top} most accurate on held-out training images; the test set is not used"
+    return f"race of the {top} smallest, smallest first, on held-out training images; the test set is not used"
+
+
+def _nominees(named: "Named", what: str, top: int, epochs: int | None, least: int) -> "list[Nominee]":
+    from search.verification.nominees import nominee_of, top_nominees
 
     if top > 1 and named.study is not None:
-        return best_nominees(named.study, top, epochs, least)
+        return top_nominees(named.study, top, what, epochs, least)
     return [nominee_of(named, epochs, least)]
 
 
@@ -140,7 +153,7 @@ def _round_text(facts: dict[str, Any]) -> str:
         f"{one['name']} {percent(one['sustained_accuracy'])}{'' if one['goes_on'] else ' (out)'}"
         for one in facts["candidates"]
     ]
-    return f"after {facts['n_seeds']} seeds each: {', '.join(of)}"
+    return f"after {facts['n_seeds']} seeds{' each' if len(of) > 1 else ''}: {', '.join(of)}"
 
 
 def _more_seeds(what: str, facts: dict[str, Any], where: dict[str, str | None]) -> list[str] | None:

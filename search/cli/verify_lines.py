@@ -91,7 +91,8 @@ def _chosen(facts: Mapping[str, Any]) -> str:
         return "by you; nothing was compared"
     text = f"among {facts['n_compared']} trained candidates of study {facts['study']}"
     if facts["race"]:
-        text += f",\n          by a race of the {len(facts['race'][0]['candidates'])} best on held-out images"
+        n_raced = len({one["candidate"] for this in facts["race"] for one in this["candidates"]})
+        text += f",\n          by a race of {n_raced} on held-out images"
     return text
 
 

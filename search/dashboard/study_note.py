@@ -9,7 +9,7 @@ from search.facts.commands import search_command
 from search.facts.study_facts import study_facts
 from search.measures.verdict import Verdict
 from search.measures.words import count_text, percent
-from search.report.answer import answer, next_step
+from search.report.headline import answer, next_step
 from search.report.reproduce import next_command, other_commands
 from search.report.winner import Winner
 from search.study.outcomes import REPORTED

@@ -106,7 +106,7 @@ class StudyView(_CachedStorage):
         return trial
 
     def get_best_trial(self, study_id: int) -> FrozenTrial:
-        """The study's own answer. Optuna's is the first of the most accurate, whatever their size."""
+        """The study's answer. Optuna's best is the first of the most accurate, whatever their size."""
         watched = self.watched(study_id)
         best = None if watched is None else watched.best()
         return super().get_best_trial(study_id) if best is None else best

@@ -21,11 +21,11 @@ from search.dashboard.markdown import plain
 from search.dashboard.study_note import study_note
 from search.dashboard.told import Told
 from search.dashboard.trial_note import trial_note
-from search.report.verified import verified_trials
 from search.report.winner import Winner, find_winner
 from search.study import attributes
 from search.study.soundness import sound_or_foreign
 from search.study.study import SearchStudy
+from search.verification.answer import judged_trials
 from storage.errors import StorageError
 from storage.growing_trials import GrowingTrials
 from storage.verifications import n_finished_verifications
@@ -76,7 +76,7 @@ class WatchedStudy:
             return [self._show(trial) for trial in self._trials]
 
     def best(self) -> FrozenTrial | None:
-        """The study's own answer, as `report` has it: the verified, else the smallest at the target, else the best."""
+        """The study's answer (`search/verification/answer.py`)."""
         with self._lock:
             self._read()
             return None if self._winner is None else self._show(self._trials[self._winner.trial.number])
@@ -155,7 +155,7 @@ class WatchedStudy:
             self._shown.clear()
         try:
             if state[1:] != self._state[1:]:
-                self._verified = {one.trial.number: one.summary for one in reversed(verified_trials(self.study))}
+                self._verified = {one.trial.number: one.summary for one in reversed(judged_trials(self.study))}
                 self._notes.clear()
             self._winner, self._fault = find_winner(self.study), None
         except (MnistSearchError, StorageError) as error:  # what else is kept of it is damaged

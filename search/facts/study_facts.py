@@ -8,6 +8,7 @@ from search.facts.cost import cost_facts
 from search.study import attributes
 from search.study.outcomes import Outcome, outcome_of
 from search.study.study import SearchStudy
+from search.verification.answer import Answer, find_answer
 from search.verification.judged import Judged, judged_verifications
 from storage.epochs import epochs_of
 from storage.sessions import driven, is_open
@@ -17,7 +18,7 @@ def study_facts(study: SearchStudy) -> dict[str, Any]:
     """Counts by outcome, best so far, time to target, what runs now."""
     settings, store = study.settings, study.store
     n_workers, n_slots = driven(store.engine, study.study_id) or (None, None)
-    best, smallest = study.best(), study.smallest()
+    best, smallest, answer = study.best(), study.smallest(), find_answer(study)
     return {
         "study": study.name,
         **{name: getattr(settings, name) for name in ("dataset", "split", "max_params", "target", "sustain", "epochs")},
@@ -28,6 +29,7 @@ def study_facts(study: SearchStudy) -> dict[str, Any]:
         "seed": settings.seed,
         "n_past_gate": study.n_past_gate(),
         **study.counts(),
+        "answer": answer_facts(answer) if answer else None,
         "best": trial_facts(best) if best else None,
         "smallest": trial_facts(smallest) if smallest else None,
         "front": [trial_facts(trial) for trial in study.front()],
@@ -55,6 +57,11 @@ def _proof_facts(one: Judged) -> dict[str, Any]:
         "torch": one.record.torch,
     }
     return record | {key: one.summary[key] for key in kept}
+
+
+def answer_facts(answer: Answer) -> dict[str, Any]:
+    """The trial of an answer, why it is the answer (`standing`), and what that rests on, in words (`rests_on`)."""
+    return {**trial_facts(answer.trial), "standing": answer.standing, "rests_on": answer.text}
 
 
 def trial_facts(trial: FrozenTrial) -> dict[str, Any]:

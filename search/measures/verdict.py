@@ -4,17 +4,22 @@ The claim is about the mean over all seeds there could be, of which a few were s
 interval of that mean is on one side of the target.
 """
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from search.measures.statistics import Interval, mean_interval, rounded_mean, t_interval
-from search.measures.words import plural
+from search.measures.words import percent, plural
 
 MIN_SEEDS = 5
 """Fewer prove nothing: so few say next to nothing about their own deviation, on which the interval hangs."""
 MANY_SEEDS = 1_000
 """Nobody trains so many to settle a question: from here on no number is named."""
+
+
+MIN_ERRORS = 5
+"""Errors that a target must leave on the test images: with fewer, a single image decides about it."""
 
 
 class Verdict(StrEnum):
@@ -68,6 +73,18 @@ def settle_text(verdict: Verdict, n_seeds: int, seeds_to_settle: int | None) -> 
     if verdict is Verdict.TOO_FEW_SEEDS:
         return f"{plural(n_more, 'more seed')} {'is' if n_more == 1 else 'are'} needed"
     return f"about {plural(n_more, 'more seed')} would settle it"
+
+
+def coarse_target_text(target: float, dataset: str, n_test: int) -> str | None:
+    """A warning if a target leaves fewer than `MIN_ERRORS` errors on so many test images; None if it leaves enough."""
+    n_errors = round((1 - target) * n_test, 6)
+    if n_errors >= MIN_ERRORS:
+        return None
+    finest = math.floor((1 - MIN_ERRORS / n_test) * 1e4) / 1e4 if n_test > MIN_ERRORS else 0.0
+    return (
+        f"warning: a target of {percent(target)} leaves {n_errors:.3g} errors on the {n_test:,} test images of "
+        f"{dataset}, too few to prove it; --target {finest:g} leaves {MIN_ERRORS}"
+    )
 
 
 def _judged(mean: float, inside: Interval, target: float) -> Verdict:

@@ -17,7 +17,7 @@ from models.layer_table import arch_facts
 from search.facts.study_comparison import compare_studies
 from search.facts.study_facts import study_facts
 from search.measures import phrases, words
-from search.report import answer, other_studies, reproduce, rows
+from search.report import headline, other_studies, reproduce, rows
 from search.report.figures import search as figures_search
 from search.report.figures import trials as figures_trials
 from search.report.figures import winner as figures_winner
@@ -72,8 +72,8 @@ def build_page(study: SearchStudy, data_dir: Path | None) -> str:
         settings=study.settings,
         facts=study_facts(study),
         winner=winner,
-        answer=answer.answer(study, winner),
-        next_step=answer.next_step(study, winner),
+        answer=headline.answer(study, winner),
+        next_step=headline.next_step(study, winner),
         written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         version=version("mnist-search"),
         plotly_js=Markup(plotly.offline.get_plotlyjs()),
@@ -99,7 +99,7 @@ def _environment() -> jinja2.Environment:
         "rows": rows,
         "phrases": phrases,
         "reproduce": reproduce,
-        "texts": answer,
+        "texts": headline,
         "other_studies": other_studies,
     }
     environment.globals["given_names"] = given_names

@@ -8,9 +8,9 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from models.candidate import Candidate
-from search.report.verified import verified_trials
 from search.study import attributes
 from search.study.study import SearchStudy, candidate_of
+from search.verification.answer import find_answer
 from search.verification.judged import Judged
 from search.verification.single_training import analysis
 from storage.epochs import epochs_of
@@ -18,12 +18,14 @@ from storage.epochs import epochs_of
 
 @dataclass(frozen=True)
 class Winner:
-    """The candidate a reader would take home. `verified` is None while nobody has verified it."""
+    """The answer of a study, with the epochs of its training. `verified` is None while it has no verification."""
 
     trial: FrozenTrial
     candidate: Candidate
     trial_epochs: list[dict[str, Any]]
     verified: Judged | None
+    missed: tuple[Judged, ...] = ()
+    """Other trials that fresh seeds put below the target."""
 
     @property
     def params(self) -> int:
@@ -83,16 +85,13 @@ class Winner:
 
 
 def find_winner(study: SearchStudy) -> Winner | None:
-    """The verified candidate if there is one, else the smallest trial at the target, else the best; None of none."""
-    verified = verified_trials(study)
-    if verified:
-        return _winner(study, verified[0].trial, verified[0])
-    trial = study.smallest() or study.best()
-    return _winner(study, trial, None) if trial else None
-
-
-def _winner(study: SearchStudy, trial: FrozenTrial, verified: Judged | None) -> Winner:
+    """Return the answer of a study (`search/verification/answer.py`); None while nothing is trained."""
+    answer = find_answer(study)
+    if answer is None:
+        return None
+    trial, verified = answer.trial, answer.verified
     candidate = candidate_of(trial)
     if verified is not None:  # it may have been verified over another number of epochs
         candidate = candidate.with_epochs(verified.summary["epochs"] or candidate.recipe.epochs)
-    return Winner(trial, candidate, epochs_of(study.store.engine, attributes.trial_id(trial)), verified)
+    epochs = epochs_of(study.store.engine, attributes.trial_id(trial))
+    return Winner(trial, candidate, epochs, verified, answer.missed)

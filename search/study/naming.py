@@ -14,6 +14,7 @@ from models.presets import KNOWN, Preset
 from models.spec.file import load_spec
 from search.study.study import SearchStudy, candidate_of
 
+BEST, SMALLEST = "best", "smallest"
 _SPEC_SUFFIXES = (".yaml", ".yml", ".json")
 
 
@@ -33,7 +34,7 @@ def find_candidate(what: str, find_study: Callable[[], SearchStudy]) -> Named:
 
     `find_study` is called only for the first three. Raises MnistSearchError if nothing is called so.
     """
-    if what in ("best", "smallest"):
+    if what in (BEST, SMALLEST):
         return _winner(what, find_study())
     if what.isdecimal():
         study = find_study()
@@ -43,7 +44,8 @@ def find_candidate(what: str, find_study: Callable[[], SearchStudy]) -> Named:
     if what.endswith(_SPEC_SUFFIXES) or os.path.exists(what):
         return Named(Path(what).stem, load_spec(Path(what)))
     raise MnistSearchError(
-        f"nothing is called {what!r}: say best, smallest, a trial number, a spec file, or a preset ({', '.join(KNOWN)})"
+        f"nothing is called {what!r}: say answer, best, smallest, a trial number, a spec file, or a preset "
+        f"({', '.join(KNOWN)})"
     )
 
 
@@ -53,9 +55,9 @@ def _number(digits: str) -> int:
 
 
 def _winner(what: str, study: SearchStudy) -> Named:
-    trial = study.best() if what == "best" else study.smallest()
+    trial = study.best() if what == BEST else study.smallest()
     if trial is None:
-        missing = "trained" if what == "best" else f"reached {study.settings.target:.2%}"
+        missing = "trained" if what == BEST else f"reached {study.settings.target:.2%}"
         raise MnistSearchError(f"no candidate of study {study.name!r} has {missing} yet: go on with `mnist-search run`")
     return _of_trial(study, trial)
 

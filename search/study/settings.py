@@ -36,7 +36,8 @@ class StudySettings:
     """Whether the budget stays and accuracy is raised, or each network that clears the target makes the budget its own
     size (`smallest`)."""
     margin: float = 0.0006
-    """By how much a single training must clear the target before the budget is moved: a fraction of 1."""
+    """By how much a single training must clear the target to be preferred as the answer, and to lower the budget of a
+    search for the smallest: a fraction of 1."""
     sampler: str = "tpe"
     pruner: str = "median"
     seed: int = 0
@@ -98,6 +99,11 @@ def default_epochs(dataset: str) -> int:
     for 15 epochs asks.
     """
     return 15 if dataset == DIGITS else 8
+
+
+def default_target(dataset: str) -> float:
+    """The target of a new study: 99.4 %, but 98 % on the digits, whose 300 test images cannot prove more."""
+    return 0.98 if dataset == DIGITS else 0.994
 
 
 def with_lengths(given: Mapping[str, Any], epochs: int, sustain: int = DEFAULT_SUSTAIN) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from models.errors import MnistSearchError
 from models.printable import one_line
 from models.spec.parsers import parse_texts
 from models.spec.reading import read_text
+from search.measures.verdict import coarse_target_text
 from search.space.catalogue import read_range
 from search.space.space import Space
-from search.study.settings import MAX_EPOCHS, SMALLEST, StudySettings, default_epochs, with_lengths
+from search.study.settings import MAX_EPOCHS, StudySettings, default_epochs, default_target, with_lengths
 from search.study.study import SearchStudy, create_study, is_begun, open_study, require_room, resume_study
 from search.study.warm_start import warm_start_candidates
 from storage.artifacts import place_of
@@ -47,6 +48,8 @@ class Prepared:
     warm_start: dict[str, Candidate]
     files_notice: str | None = None
     """A line about where files are kept from now on, where that is news."""
+    warning: str | None = None
+    """A line about a target that the test images cannot judge."""
 
 
 def prepare(request: StudyRequest) -> Prepared:
@@ -70,7 +73,9 @@ def prepare(request: StudyRequest) -> Prepared:
         store = store or Store(request.storage_url)
         files = store.artifact_location.settle(request.artifacts)
         study = create_study(store, name, settings)
-    return Prepared(study, split_data(found.dataset, study.settings.split), found.notice, known, files)
+    data = split_data(found.dataset, study.settings.split)
+    warning = coarse_target_text(study.settings.target, study.settings.dataset, len(found.dataset.test))
+    return Prepared(study, data, found.notice, known, files, warning)
 
 
 def _check_values(request: StudyRequest) -> None:
@@ -129,10 +134,9 @@ def _dataset_of(store: Store, study: str | None) -> str | None:
 
 
 def _new_settings(given: Mapping[str, Any], ranges: Mapping[str, str]) -> StudySettings:
-    values = with_lengths(_given(given), default_epochs(given["dataset"]))
+    dataset = given["dataset"]
+    values = {"target": default_target(dataset), **with_lengths(_given(given), default_epochs(dataset))}
     settings = StudySettings(**values)
-    if "margin" in values and settings.find != SMALLEST:
-        raise MnistSearchError("--margin is for --find smallest, which lowers the budget: give both, or neither")
     max_params = settings.max_params
     space = Space.of(ranges, max_params)
     require_room(space, max_params)

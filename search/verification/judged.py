@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from models.errors import MnistSearchError
 from search.study.study import SearchStudy, candidate_of
-from search.verification.nominees import TRIAL_EPOCHS
+from search.verification.seeds import TRIAL_EPOCHS
 from search.verification.soundness import require_sound, require_sound_runs
 from search.verification.summary import summarise, sustained_of
 from storage.verifications import Verification, all_verifications, verification_runs_of, verifications_of

@@ -1,5 +1,6 @@
 """Which candidates a verification is about, and what they were chosen from."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 
@@ -8,14 +9,12 @@ from optuna.trial import FrozenTrial
 from models.candidate import Candidate
 from models.errors import MnistSearchError
 from search.study import attributes
-from search.study.naming import Named
+from search.study.naming import BEST, Named
 from search.study.outcomes import Outcome
-from search.study.settings import SMALLEST, StudySettings
 from search.study.study import SearchStudy, candidate_of
+from search.verification.answer import missed_trials
+from search.verification.seeds import TRIAL_EPOCHS
 from search.verification.trainings import Entry
-
-TRIAL_EPOCHS = 15
-"""Of the verification of a study's trial, at least: what the sources allow themselves."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +49,19 @@ def nominee_of(named: Named, epochs: int | None, least: int = 1) -> Nominee:
     return Nominee(entry, named.study, named.trial.number, len(named.study.trials(Outcome.TRAINED)))
 
 
-def best_nominees(study: SearchStudy, n: int, epochs: int | None, least: int = 1) -> list[Nominee]:
-    """The n best trained trials of a study, best first, to be trained as `nominee_of` says.
+def top_nominees(study: SearchStudy, n: int, what: str, epochs: int | None, least: int = 1) -> list[Nominee]:
+    """The first n trained trials of a study, to be trained as `nominee_of` says.
 
-    The best are the most accurate; in a search for the smallest network those that reached the target, from the fewest
-    parameters up, and then the most accurate of the others. Raises MnistSearchError if there are not so many.
+    Those of `best` are the most accurate, best first. For any other word they are those at the target, from the fewest
+    parameters up, without those that fresh seeds have put below it; then the most accurate of the others. Raises
+    MnistSearchError if there are not so many.
     """
     least = max(least, TRIAL_EPOCHS)
-    trained = sorted(study.trials(Outcome.TRAINED), key=partial(_rank, study.settings))
+    trained = study.trials(Outcome.TRAINED)
+    if what == BEST:
+        trained.sort(key=lambda trial: -(trial.value or 0.0))
+    else:
+        trained.sort(key=partial(_rank, study.settings.target, {one.trial.number for one in missed_trials(study)}))
     if len(trained) < n:
         raise MnistSearchError(
             f"--top {n}: study {study.name!r} has {len(trained)} trained candidate{'s' * (len(trained) != 1)}: "
@@ -69,10 +73,9 @@ def best_nominees(study: SearchStudy, n: int, epochs: int | None, least: int = 1
     ]
 
 
-def _rank(settings: StudySettings, trial: FrozenTrial) -> tuple[bool, float]:
-    """The smaller the better."""
+def _rank(target: float, missed: Collection[int], trial: FrozenTrial) -> tuple[bool, float]:
     accuracy = trial.value or 0.0
-    if settings.find == SMALLEST and accuracy >= settings.target:
+    if accuracy >= target and trial.number not in missed:
         return False, trial.user_attrs[attributes.PARAMS]
     return True, -accuracy
 

@@ -1,8 +1,8 @@
-"""The race: which of several candidates is worth verifying, with more seeds for those that do better.
+"""The race: which of several candidates is worth verifying, on held-out training images and with seeds of its own.
 
-Successive halving over seeds. Every candidate is trained with a few; the better half goes on with twice as many, and
-so forth until one is left. It is run on held-out training images, with seeds of its own: what the search saw of a
-candidate flatters the ones that were lucky, and does not count here.
+What the search saw of a candidate flatters the ones that were lucky, and does not count here. For the most accurate:
+successive halving over seeds. Every candidate is trained with a few; the better half goes on with twice as many, and
+so forth until one is left. For the smallest: one after the other from the smallest up, until one is at the target.
 
 Source: Karnin, Koren and Somekh, Almost Optimal Exploration in Multi-Armed Bandits, ICML 2013 (sequential halving).
 """
@@ -13,8 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from search.measures.statistics import rounded_mean
+
 FIRST_SEEDS = 2
 """Of every candidate. With a deviation of .06 points their mean is good to .04."""
+CLIMB_SEEDS = (2, 4)
+"""Seeds after each of which a candidate of a race for the smallest must be at the target to go on."""
 
 _Key = TypeVar("_Key")
 
@@ -58,3 +62,27 @@ def run_race(
         left = survivors(accuracies, n_kept)
         listener(this, accuracies, left)
     return left[0]
+
+
+def run_climb(
+    keys: Sequence[_Key],
+    target: float,
+    accuracies_of: Callable[[Sequence[_Key], int], Mapping[_Key, Sequence[float]]],
+    listener: Callable[[Round, Mapping[_Key, Sequence[float]], list[_Key]], None] = lambda *_: None,
+) -> _Key:
+    """Return the first of `keys`, given smallest first, whose mean accuracy is at the target; else the most accurate.
+
+    Args and `listener` are those of `run_race`; a round has one candidate.
+    """
+    means: dict[_Key, float] = {}
+    for key in keys:
+        for n_seeds in CLIMB_SEEDS:
+            accuracies = accuracies_of([key], n_seeds)
+            means[key] = rounded_mean(accuracies[key])
+            is_at_target = means[key] >= target
+            listener(Round(1, n_seeds), accuracies, [key] if is_at_target else [])
+            if not is_at_target:
+                break
+        else:
+            return key
+    return max(means, key=lambda key: means[key])

@@ -1,7 +1,9 @@
-"""The seeds of a verification: fresh ones, and always the same for the same candidate, so that it can go on."""
+"""The seeds of a verification, always the same for the same candidate so that it can resume; and their least length."""
 
 import numpy as np
 
+TRIAL_EPOCHS = 15
+"""The fewest epochs of a verification of a study's trial: what the sources allow themselves."""
 _PURPOSES = {"test": 0x7E57, "holdout": 0x407D}
 
 

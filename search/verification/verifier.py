@@ -12,7 +12,7 @@ from search.engines.opening import open_engine
 from search.engines.places import Place
 from search.engines.protocol import Engine
 from search.verification.nominees import Nominee
-from search.verification.race import Round, run_race
+from search.verification.race import Round, run_climb, run_race
 from search.verification.seed_trainer import Question, SeedTrainer
 from search.verification.summary import accuracies_of, summarise, sustained_of
 from search.verification.trainings import TrainingListener
@@ -75,9 +75,12 @@ class Verifier:
         self._stopping = True
 
     def race(
-        self, nominees: Sequence[Nominee], said: Callable[[dict[str, Any]], None]
+        self, nominees: Sequence[Nominee], said: Callable[[dict[str, Any]], None], for_smallest: bool
     ) -> tuple[Nominee, list[dict[str, Any]]]:
-        """The winner of a race on held-out training images, and the facts of its rounds; `said` hears of each."""
+        """The winner of a race on held-out training images, and the facts of its rounds; `said` hears of each.
+
+        A race for the smallest expects its nominees from the smallest up, and ends with the first at the target.
+        """
         by_id = {nominee.candidate.id: nominee for nominee in nominees}
         rounds: list[dict[str, Any]] = []
 
@@ -90,7 +93,8 @@ class Verifier:
             runs = self._runs("holdout", [by_id[key] for key in keys], n_seeds)
             return {key: [sustained_of(run, self._sustain) for run in of] for key, of in runs.items()}
 
-        winner = run_race(list(by_id), train, note)
+        keys = list(by_id)
+        winner = run_climb(keys, self._target, train, note) if for_smallest else run_race(keys, train, note)
         return by_id[winner], rounds
 
     def verify(self, nominee: Nominee, n_seeds: int, race: list[dict[str, Any]] | None = None) -> dict[str, Any]:

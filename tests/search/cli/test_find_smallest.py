@@ -60,13 +60,13 @@ def test_the_smallest_at_the_target_are_verified_first(
     found: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     from search.study.study import open_study
-    from search.verification.nominees import best_nominees
+    from search.verification.nominees import top_nominees
     from storage.store import Store
 
     study = open_study(Store("sqlite:///mnist-search.db"), "digits")
     smallest = study.smallest()
     assert smallest is not None
-    [first] = best_nominees(study, 1, None)
+    [first] = top_nominees(study, 1, "answer", None)
     assert first.trial == smallest.number
 
 
@@ -74,7 +74,6 @@ def test_the_smallest_at_the_target_are_verified_first(
     ("words", "said"),
     [
         (["--find", "fastest"], "unknown --find 'fastest': use accuracy or smallest"),
-        (["--margin", "0.01"], "--margin is for --find smallest, which lowers the budget: give both, or neither"),
         (["--find", "smallest", "--margin", "-1"], "--margin -1: give a fraction of 1, such as 0.0006"),
         (["--find", "smallest", "--margin", "nan"], "--margin nan: give a fraction of 1, such as 0.0006"),
     ],

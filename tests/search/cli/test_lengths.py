@@ -12,7 +12,7 @@ from search.cli.goal import goal_of
 from search.study.naming import Named
 from search.study.settings import StudySettings, with_lengths
 from search.study.setup import StudyRequest, prepare
-from search.verification.nominees import best_nominees, nominee_of
+from search.verification.nominees import nominee_of, top_nominees
 from tests.helpers.cli import call
 from tests.helpers.made_studies import made_study
 from tests.helpers.spaces import fault_of
@@ -86,7 +86,7 @@ def test_a_verification_lasts_as_long_as_what_decides(candidate: Candidate, tmp_
     for (epochs, least), (of_file, of_trial) in lengths.items():
         assert nominee_of(Named("mine", candidate), epochs, least).candidate.recipe.epochs == of_file
         assert nominee_of(trial, epochs, least).candidate.recipe.epochs == of_trial
-        assert best_nominees(study, 1, epochs, least)[0].candidate.recipe.epochs == of_trial
+        assert top_nominees(study, 1, "answer", epochs, least)[0].candidate.recipe.epochs == of_trial
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from search.engines import opening
 from search.study.naming import find_candidate
 from search.study.study import open_study
-from search.verification.nominees import best_nominees, nominee_of
+from search.verification.nominees import nominee_of, top_nominees
 from storage.store import Store
 from tests.helpers.cli import call, run_here, start
 from tests.helpers.inline import InlineEngine
@@ -142,10 +142,10 @@ def test_the_verdict_says_what_to_do_next(capsys: pytest.CaptureFixture[str]) ->
 
 @pytest.mark.usefixtures("_with_a_study", "inline_engine")
 def test_the_winner_of_a_study_is_raced_verified_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = call(["verify", "--top", "3", "--epochs", "2", "--workers", "2", "--json"], capsys)
+    code, out, err = call(["verify", "best", "--top", "3", "--epochs", "2", "--workers", "2", "--json"], capsys)
     assert code == 0, err
     facts = json.loads(out)
-    assert "the test images stay closed" in err
+    assert "race of the 3 most accurate on held-out training images; the test set is not used" in err
     assert [len(round_["candidates"]) for round_ in facts["race"]] == [3, 2]
     assert [round_["n_seeds"] for round_ in facts["race"]] == [2, 4]
     [winner] = [one for one in facts["race"][-1]["candidates"] if one["goes_on"]]
@@ -171,7 +171,7 @@ def test_the_winner_of_a_study_is_raced_verified_and_shown(capsys: pytest.Captur
 def test_a_trial_is_verified_for_15_epochs_however_short_its_training_was(own_folder: Path) -> None:
     study = open_study(Store(f"sqlite:///{own_folder / 'mnist-search.db'}"), "digits")
     for epochs, expected in ((None, 15), (3, 3)):
-        both = best_nominees(study, 2, epochs)
+        both = top_nominees(study, 2, "best", epochs)
         assert [nominee.candidate.recipe.epochs for nominee in both] == [expected] * 2
         assert nominee_of(find_candidate("best", lambda: study), epochs).candidate == both[0].candidate
     mine = find_candidate("mine.yaml", lambda: study)
@@ -237,7 +237,7 @@ def test_a_kill_loses_no_finished_seed(own_folder: Path, capsys: pytest.CaptureF
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["mine.yaml", "--top", "2"], "--top 2 races the best of a study: leave mine.yaml out, or --top"),
+        (["mine.yaml", "--top", "2"], "--top 2 chooses among a study's trials: leave mine.yaml or --top out"),
         (["--top", "2"], "nothing is stored at sqlite:///mnist-search.db yet: run `mnist-search run` first"),
         (["mine.yaml", "--workers", "0"], "--workers 0: use auto, or a number of at least 1"),
         (["mine.yaml", "--dataset", "digits", "--target", "99.4"], "--target 99.4 is not an accuracy"),

@@ -8,7 +8,14 @@ import pytest
 from scipy.special import stdtrit
 from statsmodels.stats.weightstats import DescrStatsW
 
-from search.measures.verdict import MIN_SEEDS, Verdict, seeds_to_settle, settle_text, verdict_of
+from search.measures.verdict import (
+    MIN_SEEDS,
+    Verdict,
+    coarse_target_text,
+    seeds_to_settle,
+    settle_text,
+    verdict_of,
+)
 
 TARGET = 0.994
 
@@ -131,3 +138,24 @@ def test_the_words() -> None:
         ("refuted", "refuted"),
         ("too_few_seeds", "too few seeds"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("target", "n_test", "said"),
+    [
+        (0.98, 300, None),
+        (0.983, 300, None),
+        (
+            0.994,
+            300,
+            "leaves 1.8 errors on the 300 test images of digits, too few to prove it; --target 0.9833 leaves 5",
+        ),
+        (1.0, 300, "leaves 0 errors on the 300 test images"),
+        (0.994, 10_000, None),
+        (0.9995, 10_000, None),
+        (0.9996, 10_000, "leaves 4 errors on the 10,000 test images of digits, too few to prove it; --target 0.9995 "),
+    ],
+)
+def test_a_target_that_leaves_too_few_errors_is_warned_about(target: float, n_test: int, said: str | None) -> None:
+    text = coarse_target_text(target, "digits", n_test)
+    assert (text is None) if said is None else (text is not None and said in text)

@@ -23,6 +23,21 @@ def test_how_long_a_new_study_trains(dataset: str, epochs: int, tmp_path: Path) 
         assert prepare(replace(request, settings={})).study.settings.epochs == expected
 
 
+@pytest.mark.parametrize(("dataset", "target"), [("mnist", 0.994), ("digits", 0.98)])
+def test_the_target_of_a_new_study_can_be_judged_by_its_test_images(
+    dataset: str, target: float, tmp_path: Path
+) -> None:
+    """The set of this test that is called mnist has so few test images that its default is warned about."""
+    write_dataset(tmp_path)
+    prepared = prepare(StudyRequest(f"sqlite:///{tmp_path / 'a.db'}", None, dataset, tmp_path, {}))
+    assert prepared.study.settings.target == target
+    assert (prepared.warning is None) == (dataset == "digits")
+    asked = prepare(StudyRequest(f"sqlite:///{tmp_path / 'b.db'}", None, dataset, tmp_path, {"target": 0.999}))
+    assert asked.study.settings.target == 0.999
+    assert asked.warning is not None
+    assert asked.warning.startswith("warning: a target of 99.90% leaves ")
+
+
 def test_what_is_refused_late_leaves_no_file(tmp_path: Path) -> None:
     """How many widths fit the budget is found out once the data set is there."""
     write_dataset(tmp_path)

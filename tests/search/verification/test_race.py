@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 
-from search.verification.race import Round, race_rounds, run_race, survivors
+from search.verification.race import Round, race_rounds, run_climb, run_race, survivors
 
 SIGMA = 0.0006
 
@@ -89,3 +89,25 @@ def test_seeds_of_earlier_rounds_count_again() -> None:
 
     assert run_race(range(4), train) == 0
     assert asked == [([0, 1, 2, 3], 2), ([0, 1], 4)]
+
+
+def test_a_race_for_the_smallest_stops_at_the_first_at_the_target() -> None:
+    asked: list[tuple[list[int], int]] = []
+    seen = {0: [0.990, 0.992, 0.99, 0.99], 1: [0.995, 0.994, 0.99, 0.99], 2: [0.993, 0.996, 0.994, 0.995]}
+    heard: list[tuple[int, list[int]]] = []
+
+    def train(keys: Sequence[int], n_seeds: int) -> dict[int, list[float]]:
+        asked.append((list(keys), n_seeds))
+        return {key: seen[key][:n_seeds] for key in keys}
+
+    def listen(this: Round, _: Mapping[int, Sequence[float]], left: list[int]) -> None:
+        heard.append((this.n_seeds, left))
+
+    assert run_climb([0, 1, 2, 3], 0.994, train, listen) == 2
+    assert asked == [([0], 2), ([1], 2), ([1], 4), ([2], 2), ([2], 4)], "the fourth is not trained"
+    assert heard == [(2, []), (2, [1]), (4, []), (2, [2]), (4, [2])]
+
+
+def test_a_race_for_the_smallest_without_one_at_the_target_has_the_most_accurate() -> None:
+    seen = {0: [0.98, 0.98], 1: [0.99, 0.99], 2: [0.985, 0.985]}
+    assert run_climb([0, 1, 2], 0.994, lambda keys, n: {key: seen[key][:n] for key in keys}) == 1

@@ -1,4 +1,4 @@
-"""The answer of a study in one sentence, and the target, results and analysis of its winner."""
+"""Sentences of the report: the answer of a study; the target, results and analysis of its winner."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from search.measures.phrases import dataset_name, interval, judges, spread
 from search.measures.verdict import Verdict
 from search.measures.words import percent, plural, points
 from search.report.winner import Winner
+from search.study import attributes
 from search.study.settings import SMALLEST, StudySettings
 from search.study.study import SearchStudy
 
@@ -31,7 +32,18 @@ def next_step(study: SearchStudy, winner: Winner | None) -> str | None:
     return (
         "The winner is not verified yet: this is one training, on the images that chose it among "
         f"{plural(study.n_past_gate(), 'candidate')}, which flatters. Fresh seeds and the test images would tell."
+        f"{_missed_text(winner)}"
     )
+
+
+def _missed_text(winner: Winner) -> str:
+    """The networks that fresh seeds put below the target; nothing if there are none."""
+    told = (
+        f"trial {one.trial.number} with {one.trial.user_attrs[attributes.PARAMS]:,} parameters had "
+        f"{percent(one.summary['sustained_accuracy'])} over {plural(one.summary['n_seeds'], 'fresh seed')}"
+        for one in winner.missed
+    )
+    return f" Below the target with fresh seeds: {'; '.join(told)}." if winner.missed else ""
 
 
 def target_text(settings: StudySettings, winner: Winner) -> str:
@@ -92,8 +104,8 @@ def _proven(settings: StudySettings, winner: Winner) -> str:
 def _unproven(study: SearchStudy, winner: Winner) -> str:
     settings, s = study.settings, _summary(winner)
     return (
-        f"No network is proven to reach {percent(settings.target)} on {dataset_name(settings.dataset)}: the best that "
-        f"was trained again, with {winner.params:,} parameters, came to {_on_test(s)} over "
+        f"No network is proven to reach {percent(settings.target)} on {dataset_name(settings.dataset)}: trial "
+        f"{winner.trial.number}, with {winner.params:,} parameters, came to {_on_test(s)} over "
         f"{plural(s['n_seeds'], 'fresh seed')}; {_shortcoming(s)}."
     )
 

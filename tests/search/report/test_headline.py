@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from search.report.answer import answer, next_step, results_text, verdict_text
+from search.report.headline import answer, next_step, results_text, verdict_text
 from search.report.page import build_page
 from search.report.reproduce import next_command
 from search.report.winner import find_winner
@@ -106,7 +106,7 @@ def test_the_answer_when_nothing_is_proven(
     winner = find_winner(study)
     assert winner is not None
     assert answer(study, winner) == (
-        "No network is proven to reach 99.00% on the digits of scikit-learn: the best that was trained again, with "
+        "No network is proven to reach 99.00% on the digits of scikit-learn: trial 0, with "
         f"{params:,} parameters, came to {told}."
     )
     assert verdict_text(winner) == f"{why}{f'; {settle}' if settle else ''}."
