@@ -19,7 +19,7 @@ def command(
     what: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="WHAT...",
+            metavar="WHAT",
             autocompletion=completion.candidates,
             help="answer, best, smallest, trial numbers, presets and spec files; or else names of studies. "
             "Default: the answer, the best and the smallest.",

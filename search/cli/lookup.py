@@ -32,12 +32,12 @@ def find_study(storage: str, name: str | None, for_reading: bool = False) -> Sea
     raise MnistSearchError(f"{shown} holds several studies: name one of {', '.join(names)} with --study")
 
 
-def find_what(what: str, find_study: Callable[[], SearchStudy]) -> Named:
-    """The candidate that WHAT names; where that is the answer of a study, stderr says which trial it is, and why.
+def find_what(what: str, find_study: Callable[[], SearchStudy], is_taken: bool = True) -> Named:
+    """Return the candidate that WHAT names; if it is the answer of a study, and taken, stderr says which trial and why.
 
     Raises MnistSearchError if nothing has that name.
     """
     named, answer = find_named(what, find_study)
-    if answer is not None:
+    if answer is not None and is_taken:
         print(answer.line, file=sys.stderr, flush=True)
     return named

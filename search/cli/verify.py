@@ -82,7 +82,7 @@ def command(
 
     _check(what, top)
     n_workers, n_slots = options.n_workers(workers), options.n_slots(slots)
-    named = find_what(what, lambda: find_study(storage, study))
+    named = find_what(what, lambda: find_study(storage, study), is_taken=top == 1)
     nominees = _nominees(named, what, top, epochs, sustain or 1)
     store = named.study.store if named.study else Store(storage)
     dataset_name = dataset or (named.study.settings.dataset if named.study else AUTO)

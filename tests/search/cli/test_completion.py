@@ -1,6 +1,7 @@
 """Shell completion, asked for as the shells do: a process of its own, the line in environment variables."""
 
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -60,7 +61,7 @@ def in_bash(line: str, folder: Path) -> list[str]:
         ("", COMMANDS),
         ("s", ["status", "show"]),
         ("show a-", ["a-step1", "a-step2", "a-step3", "a-step4", "a-step5"]),
-        ("show ", ["best", "smallest", *KNOWN]),
+        ("show ", ["answer", "best", "smallest", *KNOWN]),
         ("verify s", ["smallest"]),
         ("compare best a-step5 c", ["c-final"]),
         ("status --st", ["--storage", "--study"]),
@@ -181,5 +182,5 @@ def test_help_fits_80_columns(command: str, tmp_path: Path) -> None:
     shown = asked([*COMMAND, *command.split(), "--help"], tmp_path, COLUMNS="80")
     assert (shown.returncode, shown.stderr) == (0, "")
     assert all(len(line) <= 80 for line in shown.stdout.splitlines())
-    assert "..." not in shown.stdout.replace("WHAT...", "").replace("[ARGS]...", "").replace("}...", "")
+    assert "..." not in re.sub(r"\[?(ARGS|WHAT)\]?\.\.\.|}\.\.\.", "", shown.stdout)
     assert ("--install-completion" in shown.stdout) == (not command)
