@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Any
 
 from models.arch import ArchSpec
 from models.candidate import Candidate
 from models.errors import MnistSearchError
+from models.nearest import did_you_mean
 from models.recipe import Recipe
 from models.schedules import Constant
 
@@ -63,6 +63,5 @@ def look_up(presets: Mapping[str, Preset], name: str) -> Preset:
     """The preset of that name. Raises MnistSearchError, naming those that are nearly called so."""
     if name in presets:
         return presets[name]
-    near = ", ".join(get_close_matches(name, presets))
-    hint = f"did you mean {near}?" if near else "`mnist-search presets` lists them"
+    hint = did_you_mean(name, presets) or "`mnist-search presets` lists them"
     raise MnistSearchError(f"there is no preset {name!r}: {hint}")

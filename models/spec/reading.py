@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 from models.errors import MnistSearchError
+from models.nearest import did_you_mean_file
 
 MOST_BYTES = 1 << 20
 """A network of a thousand layers takes a twentieth of it."""
@@ -19,7 +20,9 @@ def read_text(path: Path, what: str) -> str:
         content = _content(path, what)
         text = content.decode("utf-8-sig")
     except FileNotFoundError:
-        raise MnistSearchError(f"there is no such file: name {what}") from None
+        raise MnistSearchError(
+            f"there is no such file: {did_you_mean_file(path, os.path.isfile) or f'name {what}'}"
+        ) from None
     except UnicodeDecodeError as error:
         raise MnistSearchError(f"not text in UTF-8 (byte {error.start + 1})") from None
     except OSError as error:

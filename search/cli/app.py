@@ -6,7 +6,7 @@ everything else to stderr. The commands import torch and optuna when they run, s
 
 import select
 import sys
-from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -22,41 +22,45 @@ from search.cli import (
     show,
     status,
     train,
+    trials,
     verify,
 )
 from search.cli.endings import ending_of
 from search.cli.interrupts import EXIT_INTERRUPTED
+from search.cli.messages import Level, Quiet, Verbose, set_level, with_messages
 from search.cli.streams import lasting_streams, turn_off
+from search.cli.versions import version_lines
 
 app = typer.Typer(
     name="mnist-search",
     help="Finds the smallest convolutional network that reaches an accuracy target.",
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (run, status, show, presets, compare, train, verify, report, export, predict, dashboard, bench):
-    app.command(module.__name__.rpartition(".")[2], epilog=module.EXAMPLE)(module.command)
-
-
-def _print_version(value: bool) -> None:
-    if value:
-        typer.echo(f"mnist-search {version('mnist-search')}")
-        raise typer.Exit
+for module in (run, status, trials, show, presets, compare, train, verify, report, export, predict, dashboard, bench):
+    app.command(module.__name__.rpartition(".")[2], epilog=module.EXAMPLE)(with_messages(module.command))
 
 
 @app.callback(invoke_without_command=True)
 def _options(
     context: typer.Context,
-    _version: bool = typer.Option(
-        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
-    ),
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version; with -v also the libraries, the device and the data.")
+    ] = False,
+    _quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
+    if version:
+        print("\n".join(version_lines(verbose)))
+        raise typer.Exit
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs a command and exits with its code."""
+    set_level(Level.NORMAL)
     with lasting_streams():
         code = _run(arguments)
         try:

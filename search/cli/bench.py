@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from search.cli import completion, options
+from search.cli.messages import say
 
 EXAMPLE = "Example: mnist-search bench --device cpu"
 
@@ -19,27 +20,20 @@ def command(
     ] = None,
     device: Annotated[
         str,
-        typer.Option(
-            "--device",
-            metavar="NAME",
-            autocompletion=completion.one_of(completion.DEVICES),
-            help="auto (each that is here), cpu, cuda or mps.",
-        ),
+        options.choice("--device", completion.DEVICES, "What to measure. auto measures each device that is here."),
     ] = "auto",
     precision: options.Precision = "auto",
     data_dir: options.DataDir = None,
     json: options.Json = False,
 ) -> None:
     """Measure how fast this machine trains. The course reports' way, one worker, all workers. Under two minutes."""
-    import sys
-
     from search.cli.tables import print_json
     from trainer.bench.run import BenchRequest, run_bench
     from trainer.bench.text import bench_text
     from trainer.data.find import data_folder
 
     request = BenchRequest(device, precision, rounds, images, data_folder(data_dir))
-    facts = run_bench(request, lambda text: print(text, file=sys.stderr, flush=True))
+    facts = run_bench(request, say)
     if json:
         print_json(facts)
     else:

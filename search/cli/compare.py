@@ -27,11 +27,7 @@ def command(
     ] = None,
     sort: Annotated[
         str,
-        typer.Option(
-            "--sort",
-            autocompletion=completion.one_of(completion.SORT_KEYS),
-            help="Sort by accuracy, params, macs or name.",
-        ),
+        options.choice("--sort", completion.SORT_KEYS, "What to sort by."),
     ] = "accuracy",
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
     storage: options.Storage = options.STORAGE_DEFAULT,

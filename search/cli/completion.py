@@ -16,6 +16,11 @@ FINDS = ("accuracy", "smallest")
 SAMPLERS = ("tpe", "random")
 PRUNERS = ("median", "none")
 SORT_KEYS = ("accuracy", "params", "macs", "name")
+TRIAL_SORT_KEYS = ("number", "accuracy", "params", "macs", "seconds")
+OUTCOMES = (
+    *("trained", "pruned", "rejected", "diverged", "failed", "interrupted", "duplicate"),
+    *("running", "waiting"),
+)
 WINNERS = ("answer", "best", "smallest")
 ALL_PRESETS = "presets"
 SPEC_SUFFIXES = (".yaml", ".yml", ".json")

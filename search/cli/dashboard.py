@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from search.cli import options
+from search.cli.messages import say, warn
 
 EXAMPLE = "Example: mnist-search dashboard --port 8080"
 
@@ -41,8 +42,6 @@ def command(
     ] = None,
 ) -> None:
     """Serve optuna-dashboard on the studies, until Ctrl-C."""
-    import sys
-
     from search.cli.interrupts import terminable
     from search.dashboard.access import Access, chosen_token
     from search.dashboard.opening import Dashboard
@@ -53,10 +52,10 @@ def command(
     with terminable():
         dashboard = Dashboard(storage, study, access, port)
         if dashboard.other_port is not None:
-            print(f"port {DEFAULT_PORT} is taken: this one is on {dashboard.other_port}", file=sys.stderr)
-        print(f"{dashboard.url}  (Ctrl-C ends it)", file=sys.stderr, flush=True)
+            say(f"port {DEFAULT_PORT} is taken: this one is on {dashboard.other_port}")
+        warn(f"{dashboard.url}  (Ctrl-C ends it)")  # also with -q: nothing else tells where it is
         if dashboard.awaited is not None:
-            print(dashboard.awaited, file=sys.stderr, flush=True)
+            say(dashboard.awaited)
         if open_browser:
             _open(dashboard.url)
         dashboard.serve()

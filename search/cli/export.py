@@ -1,12 +1,12 @@
 """`mnist-search export`: a trained network as a bundle of files, and a bundle checked."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from search.cli import options
+from search.cli.messages import say
 
 if TYPE_CHECKING:
     from search.shipping.chosen import Chosen
@@ -60,13 +60,13 @@ def command(
     check_target(out, is_bundle)  # before the work, which may take minutes
     named, chosen = _choose(what, seed, dataset, storage, study)
     found = find_dataset(chosen.dataset, data_folder(data_dir))
-    print(f"data: {found.notice}", file=sys.stderr)
+    say(f"data: {found.notice}")
     data = split_data(found.dataset, chosen.split)
     network = TrainedNetwork(chosen.candidate, chosen.weights, data.mean, data.std)
     story = story_of(what, named, chosen)
     manifest = make(network, found.dataset, data.train, story, out, not no_int8)
     if named.study is not None and (kept := attach(named.study, out, story.name)):
-        print(f"kept with study {named.study.name} too, as {kept} among its artifacts", file=sys.stderr)
+        say(f"kept with study {named.study.name} too, as {kept} among its artifacts")
     print_bundle(manifest, out, json)
 
 
@@ -78,7 +78,7 @@ def make(
     from search.shipping.card import card_text
     from trainer.bundle.bundle import Workshop, make_bundle
 
-    workshop = Workshop(card_text, has_int8, say=lambda text: print(text, file=sys.stderr, flush=True))
+    workshop = Workshop(card_text, has_int8, say=say)
     with terminable():
         return make_bundle(network, dataset, learned, story, out, workshop)
 

@@ -1,13 +1,18 @@
 """From the words of a command line to a study and to candidates."""
 
-import sys
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 from models.errors import MnistSearchError
+from models.nearest import did_you_mean_file
+from search.cli.messages import detail, say
 from search.study.naming import Named
 from search.study.study import SearchStudy, open_study, study_names
 from search.verification.answer import find_named
+from storage.errors import NothingStoredError
 from storage.store import Store
+from storage.urls import parse
 
 
 def find_store(storage: str) -> Store | None:
@@ -21,7 +26,8 @@ def find_study(storage: str, name: str | None, for_reading: bool = False) -> Sea
     `for_reading` says that nothing will be written to it: then its file need not be writable.
     Raises MnistSearchError or StorageError if it cannot be told which, or nothing is there.
     """
-    store = Store(storage, must_exist=True, for_reading=for_reading)
+    store = _open(storage, for_reading)
+    detail(f"database: {store.url.render_as_string()}")
     if name is not None:
         return open_study(store, name)
     names, shown = study_names(store), store.url.render_as_string()
@@ -39,5 +45,13 @@ def find_what(what: str, find_study: Callable[[], SearchStudy], is_taken: bool =
     """
     named, answer = find_named(what, find_study)
     if answer is not None and is_taken:
-        print(answer.line, file=sys.stderr, flush=True)
+        say(answer.line)
     return named
+
+
+def _open(storage: str, for_reading: bool) -> Store:
+    try:
+        return Store(storage, must_exist=True, for_reading=for_reading)
+    except NothingStoredError as error:
+        near = did_you_mean_file(Path(parse(storage).database or ""), os.path.isfile)
+        raise NothingStoredError(f"nothing is stored at {storage}: {near}" if near else str(error)) from None

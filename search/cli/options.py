@@ -1,8 +1,9 @@
 """Options that several commands share."""
 
 import os
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +12,12 @@ from search.cli.completion import one_of
 
 if TYPE_CHECKING:
     from search.engines.places import Place
+
+
+def choice(name: str, values: tuple[str, ...], help: str) -> Any:
+    """An option that takes one of these values, which its help and the completion of shells list."""
+    return typer.Option(name, metavar=f"[{'|'.join(values)}]", autocompletion=one_of(values), help=help)
+
 
 Storage = Annotated[
     str,
@@ -39,48 +46,24 @@ DataDir = Annotated[
 ]
 DatasetName = Annotated[
     str | None,
-    typer.Option(
-        "--dataset",
-        metavar="NAME",
-        autocompletion=one_of(completion.DATASETS),
-        help="auto, mnist, fashion-mnist, kmnist or digits. Default: the study's, or auto (mnist, else digits).",
-    ),
+    choice("--dataset", completion.DATASETS, "Images. Default: the study's, or auto (mnist, else digits)."),
 ]
-Device = Annotated[
-    str,
-    typer.Option(
-        "--device",
-        metavar="NAME",
-        autocompletion=one_of(completion.DEVICES),
-        help="Where to train: auto, cpu, cuda or mps.",
-    ),
-]
+Device = Annotated[str, choice("--device", completion.DEVICES, "Where to train.")]
 Precision = Annotated[
-    str,
-    typer.Option(
-        "--precision",
-        metavar="NAME",
-        autocompletion=one_of(completion.PRECISIONS),
-        help="Number format: auto (the fastest here), float32 or bfloat16.",
-    ),
+    str, choice("--precision", completion.PRECISIONS, "Number format. auto takes the fastest on this machine.")
 ]
 Workers = Annotated[
-    str, typer.Option("--workers", help="Worker processes: a number, or auto (one for each core or GPU).")
+    str,
+    typer.Option("--workers", metavar="[auto|N]", help="Worker processes. auto starts one for each core or GPU."),
 ]
 Slots = Annotated[
     str,
     typer.Option(
-        "--slots", help="Trainings at once in each worker: a number, or auto (1 on a CPU, measured on a GPU)."
+        "--slots", metavar="[auto|N]", help="Trainings at once in each worker. auto: 1 on a CPU, measured on a GPU."
     ),
 ]
 Engine = Annotated[
-    str,
-    typer.Option(
-        "--engine",
-        metavar="NAME",
-        autocompletion=one_of(completion.ENGINES),
-        help="What runs the workers: local (this machine), or ray (a Ray cluster).",
-    ),
+    str, choice("--engine", completion.ENGINES, "What runs the workers: this machine, or a Ray cluster.")
 ]
 RayAddress = Annotated[
     str | None,
@@ -111,6 +94,10 @@ What = Annotated[
 MAX_SLOTS = 256
 MAX_WORKERS = 1_024
 _DIGITS = 10
+_NUMBER = r"([0-9]+(?:\.[0-9]*)?)"
+_DURATION = re.compile(rf"(?:{_NUMBER}\s*d)?\s*(?:{_NUMBER}\s*h)?\s*(?:{_NUMBER}\s*m(?:in)?)?\s*(?:{_NUMBER}\s*s)?")
+"""Days, hours, minutes and seconds, as people write them and as `seconds_text` prints them."""
+_UNIT_SECONDS = (86_400, 3_600, 60, 1)
 STORAGE_DEFAULT = "sqlite:///mnist-search.db"
 ANSWER = "answer"
 """WHAT unless it is given: `search/verification/answer.py`."""
@@ -165,6 +152,22 @@ def place(
         if value is not None:
             raise MnistSearchError(f"{name} is for --engine ray: add that, or leave it out")
     return here(device, n_workers)
+
+
+def seconds(name: str, text: str) -> float:
+    """The seconds of a duration such as `90`, `90s`, `20m`, `1h30m` or `1.5h`; `name` is the option's.
+
+    Raises MnistSearchError for a text that is no duration.
+    """
+    from models.errors import MnistSearchError
+
+    try:
+        return float(text)
+    except ValueError:
+        match = _DURATION.fullmatch(text.strip().lower())
+    if match is None or not any(match.groups()):
+        raise MnistSearchError(f"{name} {text}: write a duration, such as 90s, 20m, 1h30m, or a number of seconds")
+    return sum(float(number) * unit for number, unit in zip(match.groups(), _UNIT_SECONDS, strict=True) if number)
 
 
 def _number(text: str) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from search.cli import options
+from search.cli.messages import say
 from search.measures.words import plural
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def command(
         _print_lines(seen, answers, show)
     for word in images:
         if n := left_out(word):
-            print(f"{word}: {plural(n, 'other file')} left out", file=sys.stderr)
+            say(f"{word}: {plural(n, 'other file')} left out")
     return _say_refused(given)
 
 

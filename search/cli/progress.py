@@ -13,9 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from models.printable import printable
+from search.cli.messages import Level, detail, level, say, warn
 from search.cli.tables import console
 from search.cli.worker_lines import fewer_slots_text, lost_text, ready_text, team_text
-from search.dispatch.listener import Listener, SearchState, TrialEnded
+from search.dispatch.listener import Listener, RunningTrial, SearchState, TrialEnded
 from search.measures.words import percent, plural, seconds_text
 from search.study import attributes
 from search.study.outcomes import Outcome
@@ -31,7 +32,7 @@ _MAX_SHOWN = 8
 def progress_listener() -> Iterator[Listener]:
     """The listener that suits stderr."""
     on = console(sys.stderr)
-    if not on.is_terminal:
+    if not on.is_terminal or level() is Level.QUIET:
         yield PlainProgress()
         return
     with Live(console=on, auto_refresh=False, transient=True) as live:
@@ -42,33 +43,36 @@ class PlainProgress(Listener):
     """A line for each candidate that ends, without control codes."""
 
     def started(self, state: SearchState) -> None:
-        _print(
+        say(
             f"study {state.study_name}: {state.n_done} of {state.n_total} candidates done, "
             f"{team_text(state.n_workers, state.n_slots)}, {plural(state.epochs, 'epoch')} each"
         )
 
     def worker_ready(self, state: SearchState, worker: Ready) -> None:
         team = f": {team_text(state.n_workers, state.n_slots)}" if state.n_slots > state.n_workers else ""
-        _print(ready_text(worker) + team)
+        say(ready_text(worker) + team)
 
     def slots_fell(self, state: SearchState, worker: Slots) -> None:
-        _print(fewer_slots_text(worker))
+        warn(fewer_slots_text(worker))
 
     def worker_lost(self, state: SearchState, worker: Lost) -> None:
-        _print(lost_text(worker))
+        warn(lost_text(worker))
 
     def waiting(self, state: SearchState, text: str) -> None:
-        _print(text)
+        warn(text)
+
+    def epoch(self, state: SearchState, trial: RunningTrial) -> None:
+        detail(f"trial {trial.number} epoch {trial.epoch}/{state.epochs}: {percent(trial.accuracy)}")
 
     def ended(self, state: SearchState, trial: TrialEnded) -> None:
         best = f", best {percent(state.best.value)}" if state.best else ""
         if state.find == SMALLEST:
             best = f", fewer than {state.budget:,} wanted now"
         left = f", {seconds_text(state.seconds_left)} left" if state.seconds_left is not None else ""
-        _print(f"{state.n_done}/{state.n_total} {ended_text(trial)}{best}{left}")
+        say(f"{state.n_done}/{state.n_total} {ended_text(trial)}{best}{left}")
 
     def stopped(self, state: SearchState) -> None:
-        _print(f"{state.n_done} of {state.n_total} candidates done")
+        say(f"{state.n_done} of {state.n_total} candidates done")
 
 
 class LiveProgress(Listener):
@@ -124,12 +128,12 @@ def render(state: SearchState) -> Group:
         lines.append(Text(f"smallest  {_winner(state.smallest)} at {percent(state.target)} or above"))
     running = Table.grid(padding=(0, 2))
     for trial in list(state.running.values())[:_MAX_SHOWN]:
-        accuracy = percent(trial.accuracy) if trial.accuracy is not None else "starting"
+        accuracy = percent(trial.accuracy) if trial.accuracy is not None else "" if trial.epoch_share else "starting"
         running.add_row(
             f"trial {trial.number}",
             f"{trial.params:,} params",
-            ProgressBar(state.epochs, trial.epoch, width=16),
-            f"epoch {trial.epoch}/{state.epochs}",
+            ProgressBar(state.epochs, trial.epoch + trial.epoch_share, width=16),
+            f"epoch {trial.epoch + trial.epoch_share:.2f}/{state.epochs}",
             accuracy,
         )
     lines.append(running)
@@ -152,7 +156,3 @@ def _winner(trial: FrozenTrial | None) -> str:
     if trial is None:
         return "none yet"
     return f"{percent(trial.value)} sustained, {trial.user_attrs[attributes.PARAMS]:,} params (trial {trial.number})"
-
-
-def _print(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

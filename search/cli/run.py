@@ -1,11 +1,12 @@
 """`mnist-search run`: the search itself."""
 
 import os
-import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from search.cli import options, run_options
+from search.cli.messages import loading, say, warn
+from search.cli.worker_lines import starting_text
 from search.measures.words import plural
 
 if TYPE_CHECKING:
@@ -55,15 +56,15 @@ def command(
     json: options.Json = False,
 ) -> int:
     """Search for small networks; run it again to resume the study."""
+    loading()
     from search.cli.interrupts import EXIT_INTERRUPTED
     from search.cli.status import print_status
     from search.dashboard.access import TOKEN_VARIABLE, Access, chosen_token
-    from search.dispatch.dispatcher import Limits
+    from search.space.catalogue import questions
     from search.study.setup import StudyRequest, prepare
-    from storage.patience import PATIENCE_SECONDS
     from trainer.training.precision import check_precision
 
-    _check_limits(trials, timeout, patience)
+    limits = _limits(trials, timeout, patience, stop_at_target)
     n_workers, n_slots = options.n_workers(workers), options.n_slots(slots)
     check_precision(precision)
     place = options.place(engine, device, n_workers, ray_address, gpus_per_worker)
@@ -77,14 +78,15 @@ def command(
     prepared = prepare(StudyRequest(storage, study, dataset, data_dir, settings, space, ranges, first, artifacts))
     for line in (f"data: {prepared.notice}", prepared.files_notice, prepared.warning):
         if line is not None:
-            print(line, file=sys.stderr)
-    limits = Limits(trials, timeout, stop_at_target, PATIENCE_SECONDS if patience is None else patience)
+            say(line)
+    for question in questions(prepared.study.space.ranges):
+        warn(f"warning: {question}; the search goes on with it")
     state, is_interrupted = _search(prepared, limits, place, n_slots, precision, access, storage, take_over)
     if state.n_done_before >= trials:
         n = plural(state.n_done_before, "candidate")
-        print(f"study {prepared.study.name} has its {n}; ask for more with --trials", file=sys.stderr)
+        say(f"study {prepared.study.name} has its {n}; ask for more with --trials")
     if state.exhausted:
-        print(f"the search is over: {state.exhausted}", file=sys.stderr)
+        say(f"the search is over: {state.exhausted}")
     print_status(prepared.study, as_json=json)
     return EXIT_INTERRUPTED if is_interrupted else 0
 
@@ -114,17 +116,18 @@ def _search(
     study = prepared.study
     # One format for a whole study, whose candidates are compared: measured on a network of the kind it searches.
     chosen = choose_precision(precision, place.device, get_preset("a-step5").candidate)
-    print(f"precision: {chosen}", file=sys.stderr)
+    say(f"precision: {chosen}")
     session = StudySession(study.store.engine, study.study_id, take_over)
     try:
         queue(study, prepared.warm_start)
         with ExitStack() as stack:
             beside = stack.enter_context(dashboard_beside(storage, study.name, access)) if access else None
+            say(starting_text(len(place.devices)))
             team = stack.enter_context(
                 open_engine(prepared.data, place.devices, chosen.dtype, n_slots, place.engine, **place.how)
             )
             if beside is not None:
-                print(beside.line(), file=sys.stderr, flush=True)
+                warn(beside.line())  # also with -q: nothing else tells where it is
             listener = stack.enter_context(progress_listener())
             on = provenance(place.device, chosen, place.described)
             dispatcher = Dispatcher(study, team, limits, session, listener, on)
@@ -134,12 +137,17 @@ def _search(
         session.end()
 
 
-def _check_limits(trials: int, timeout: float | None, patience: float | None) -> None:
+def _limits(trials: int, timeout: str | None, patience: str | None, stop_at_target: bool) -> "Limits":
     from models.errors import MnistSearchError
+    from search.dispatch.dispatcher import Limits
+    from storage.patience import PATIENCE_SECONDS
 
     if trials < 1:
         raise MnistSearchError(f"--trials {trials}: search for at least 1 candidate")
-    if timeout is not None and not timeout > 0:
-        raise MnistSearchError(f"--timeout {timeout:g}: give a number of seconds above 0")
-    if patience is not None and not 0 <= patience < float("inf"):
-        raise MnistSearchError(f"--patience {patience:g}: give a number of seconds, 0 or more")
+    timeout_seconds = None if timeout is None else options.seconds("--timeout", timeout)
+    if timeout_seconds is not None and not timeout_seconds > 0:
+        raise MnistSearchError(f"--timeout {timeout}: give a time above 0")
+    patience_seconds = PATIENCE_SECONDS if patience is None else options.seconds("--patience", patience)
+    if not 0 <= patience_seconds < float("inf"):
+        raise MnistSearchError(f"--patience {patience}: give a time of 0 or more")
+    return Limits(trials, timeout_seconds, stop_at_target, patience_seconds)

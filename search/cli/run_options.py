@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from search.cli import completion
-from search.cli.completion import one_of
+from search.cli.options import choice
 
 Trials = Annotated[
     int,
@@ -18,10 +18,10 @@ MaxParams = Annotated[
 Target = Annotated[float | None, typer.Option("--target", help="Accuracy to reach. Default: 0.994 (digits: 0.98).")]
 Find = Annotated[
     str | None,
-    typer.Option(
+    choice(
         "--find",
-        autocompletion=one_of(completion.FINDS),
-        help="What to look for: accuracy within the budget, or the smallest network at the target. Default: accuracy.",
+        completion.FINDS,
+        "What to look for: accuracy within the budget, or the smallest network at the target. Default: accuracy.",
     ),
 ]
 Margin = Annotated[
@@ -40,21 +40,9 @@ Epochs = Annotated[
     int | None,
     typer.Option("--epochs", help="Length of each training. Default: 8 (digits: 15), or more if --sustain is."),
 ]
-Sampler = Annotated[
-    str | None,
-    typer.Option(
-        "--sampler",
-        autocompletion=one_of(completion.SAMPLERS),
-        help="How candidates are drawn: tpe or random. Default: tpe.",
-    ),
-]
+Sampler = Annotated[str | None, choice("--sampler", completion.SAMPLERS, "How candidates are drawn. Default: tpe.")]
 Pruner = Annotated[
-    str | None,
-    typer.Option(
-        "--pruner",
-        autocompletion=one_of(completion.PRUNERS),
-        help="What stops weak trainings early: median or none. Default: median.",
-    ),
+    str | None, choice("--pruner", completion.PRUNERS, "What stops weak trainings early. Default: median.")
 ]
 SpaceFile = Annotated[
     Path | None,
@@ -67,14 +55,14 @@ SetRanges = Annotated[
     ),
 ]
 Timeout = Annotated[
-    float | None,
-    typer.Option("--timeout", metavar="SECONDS", help="Stop after this long; the same command goes on."),
+    str | None,
+    typer.Option(
+        "--timeout", metavar="TIME", help="Stop after this long: 90s, 20m, 1h30m or seconds; the same command goes on."
+    ),
 ]
 Patience = Annotated[
-    float | None,
-    typer.Option(
-        "--patience", metavar="SECONDS", help="How long a locked or absent database is waited for. Default: 600."
-    ),
+    str | None,
+    typer.Option("--patience", metavar="TIME", help="How long to wait for a locked or absent database. Default: 10m."),
 ]
 TakeOver = Annotated[
     bool, typer.Option("--take-over", help="Take the study over from a process that works on it, at once.")
@@ -102,11 +90,7 @@ Window = Annotated[
 ]
 Split = Annotated[
     str | None,
-    typer.Option(
-        "--split",
-        autocompletion=one_of(completion.SPLITS),
-        help="What judges: holdout (held-out training images) or test (the test images). Default: holdout.",
-    ),
+    choice("--split", completion.SPLITS, "What judges: held-out training images, or the test set. Default: holdout."),
 ]
 Study = Annotated[
     str | None, typer.Option("--study", metavar="NAME", help="Name of the study. Default: the dataset's name.")

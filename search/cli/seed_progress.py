@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Group
@@ -12,8 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from models.printable import printable
+from search.cli.messages import Level, detail, level, say, warn
 from search.cli.tables import console
-from search.cli.worker_lines import fewer_slots_text, lost_text, ready_text
+from search.cli.worker_lines import fewer_slots_text, lost_text, ready_text, starting_text
 from search.measures.objective import sustained_accuracy
 from search.measures.words import percent, plural, seconds_text
 from search.verification.trainings import SeedTraining, TrainingListener
@@ -24,21 +25,22 @@ _MAX_SHOWN = 8
 
 
 @contextmanager
-def seed_progress(sustain: int) -> Iterator[TrainingListener]:
-    """The listener that suits stderr."""
+def seed_progress(sustain: int, n_workers: int = 1) -> Iterator[TrainingListener]:
+    """The listener that suits stderr; `n_workers` is how many are started."""
     on = console(sys.stderr)
-    if not on.is_terminal:
-        yield PlainSeedProgress(sustain)
+    if not on.is_terminal or level() is Level.QUIET:
+        yield PlainSeedProgress(sustain, n_workers)
         return
     with Live(console=on, auto_refresh=False, transient=True) as live:
-        yield LiveSeedProgress(sustain, live)
+        yield LiveSeedProgress(sustain, live, n_workers)
 
 
 class PlainSeedProgress(TrainingListener):
     """A line for each training that ends, without control codes."""
 
-    def __init__(self, sustain: int) -> None:
+    def __init__(self, sustain: int, n_workers: int = 1) -> None:
         self._sustain = sustain
+        self._n_workers = n_workers
         self._n_before = self._n_done = self._n_total = 0
         self._started = time.monotonic()
 
@@ -46,19 +48,25 @@ class PlainSeedProgress(TrainingListener):
         self._say(ready_text(worker) + (f", {plural(worker.slots, 'slot')}" if worker.slots > 1 else ""))
 
     def slots_fell(self, worker: Slots) -> None:
-        self._say(fewer_slots_text(worker))
+        self._say(fewer_slots_text(worker), warn)
 
     def worker_lost(self, worker: Lost) -> None:
-        self._say(lost_text(worker))
+        self._say(lost_text(worker), warn)
 
     def waits(self, line: str) -> None:
-        self._say(line)
+        self._say(line, warn)
 
     def began(self, n_done: int, n_total: int) -> None:
         self._n_before, self._n_done, self._n_total = n_done, n_done, n_total
         self._started = time.monotonic()
         if n_done:
             self._say(f"{n_done} of {n_total} trainings were done before")
+        if n_done < n_total:
+            self._say(starting_text(self._n_workers))
+
+    def epoch(self, training: SeedTraining) -> None:
+        record = training.records[-1]
+        detail(f"{_name(training)} epoch {record.epoch}: {percent(record.eval_accuracy)}")
 
     def ended(self, training: SeedTraining) -> None:
         self._n_done += 1
@@ -70,25 +78,28 @@ class PlainSeedProgress(TrainingListener):
 
     def _ended_text(self, training: SeedTraining) -> str:
         seconds = seconds_text(sum(record.seconds for record in training.records))
-        name = f"{training.entry.label}, seed {training.seed_number}"
+        name = _name(training)
         if training.diverged_in is not None:
             return f"{name} diverged in epoch {training.diverged_in}, {seconds}"
         accuracy = sustained_accuracy([record.eval_accuracy for record in training.records], self._sustain)
         return f"{name}: {percent(accuracy)} sustained, {seconds}"
 
-    def _say(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+    def _say(self, text: str, by: Callable[[str], None] = say) -> None:
+        by(text)
 
 
 class LiveSeedProgress(PlainSeedProgress):
     """A line for each training that ends, above a view of those under way that is drawn over itself."""
 
-    def __init__(self, sustain: int, live: Live) -> None:
-        super().__init__(sustain)
+    def __init__(self, sustain: int, live: Live, n_workers: int = 1) -> None:
+        super().__init__(sustain, n_workers)
         self._live = live
         self._running: dict[tuple[str, int], SeedTraining] = {}
 
     def epoch(self, training: SeedTraining) -> None:
+        self.moved(training)
+
+    def moved(self, training: SeedTraining) -> None:
         self._running[_key(training)] = training
         self._draw()
 
@@ -97,7 +108,7 @@ class LiveSeedProgress(PlainSeedProgress):
         super().ended(training)
         self._draw()
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str, by: Callable[[str], None] = say) -> None:
         self._live.console.print(printable(text))
 
     def _draw(self) -> None:
@@ -108,14 +119,19 @@ class LiveSeedProgress(PlainSeedProgress):
             f"{self._n_done}/{self._n_total}",
         )
         for training in list(self._running.values())[:_MAX_SHOWN]:
-            epochs, last = training.entry.candidate.recipe.epochs, training.records[-1]
+            epochs, done = training.entry.candidate.recipe.epochs, len(training.records) + training.epoch_share
+            accuracy = percent(training.records[-1].eval_accuracy) if training.records else ""
             table.add_row(
-                f"{printable(training.entry.label)}, seed {training.seed_number}",
-                ProgressBar(epochs, last.epoch, width=24),
-                f"epoch {last.epoch}/{epochs}  {percent(last.eval_accuracy)}",
+                printable(_name(training)),
+                ProgressBar(epochs, done, width=24),
+                f"epoch {done:.2f}/{epochs}  {accuracy}",
             )
         n_more = len(self._running) - _MAX_SHOWN
         self._live.update(Group(table, f"… and {n_more} more") if n_more > 0 else table, refresh=True)
+
+
+def _name(training: SeedTraining) -> str:
+    return f"{training.entry.label}, seed {training.seed_number}"
 
 
 def _key(training: SeedTraining) -> tuple[str, int]:

@@ -2,7 +2,10 @@
 
 import textwrap
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from search.cli import options
 from search.measures.verdict import Verdict, settle_text
@@ -20,12 +23,22 @@ EXAMPLE = "Example: mnist-search status --study mnist --json"
 def command(
     storage: options.Storage = options.STORAGE_DEFAULT,
     study: options.Study = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Print it again as the search goes on, until no search runs or Ctrl-C.")
+    ] = False,
     json: options.Json = False,
 ) -> None:
     """Say how a study stands. Counts by outcome, the best so far, the time to the target, and what runs now."""
+    from models.errors import MnistSearchError
     from search.cli.lookup import find_study
+    from search.cli.status_watch import watch_status
 
-    print_status(find_study(storage, study, for_reading=True), as_json=json)
+    if watch and json:
+        raise MnistSearchError("--watch prints text: leave out --json, or call status --json again and again")
+    if watch:
+        watch_status(lambda: find_study(storage, study, for_reading=True))
+    else:
+        print_status(find_study(storage, study, for_reading=True), as_json=json)
 
 
 def print_status(study: "SearchStudy", as_json: bool) -> None:
@@ -37,8 +50,12 @@ def print_status(study: "SearchStudy", as_json: bool) -> None:
     if as_json:
         print_json(facts)
     else:
-        storage = options.storage_said(study.store.url.render_as_string())
-        print("\n".join(_lines(facts, storage)))
+        print(status_text(facts, study))
+
+
+def status_text(facts: dict[str, Any], study: "SearchStudy") -> str:
+    """The status of a study as it is printed, at most 80 columns wide."""
+    return "\n".join(_lines(facts, options.storage_said(study.store.url.render_as_string())))
 
 
 def _lines(facts: dict[str, Any], storage: str | None) -> list[str]:
@@ -46,7 +63,7 @@ def _lines(facts: dict[str, Any], storage: str | None) -> list[str]:
     from search.study.outcomes import REPORTED
 
     counts = ", ".join(f"{facts[outcome]} {outcome}" for outcome in REPORTED)
-    lines = [
+    head = [
         f"study      {facts['study']}: {facts['dataset']}, fewer than {facts['max_params']:,} parameters, "
         f"{plural(facts['epochs'], 'epoch')}",
         f"trials     {facts['n_past_gate']} past the gate",
@@ -58,8 +75,9 @@ def _lines(facts: dict[str, Any], storage: str | None) -> list[str]:
         f"active     {seconds_text(facts['seconds'])}" + _of_a_core(facts["core_seconds"], ", {} of a core"),
         f"epochs     {facts['epochs_trained']:,} trained, {facts['epochs_saved']:,} saved by pruning, "
         f"{facts['trainings_avoided']:,} trainings spared by the gate",
-        *(line for one in _latest(facts["verifications"]) for line in _proof(one, facts["study"], storage)),
     ]
+    lines = _fitted(head)
+    lines += (line for one in _latest(facts["verifications"]) for line in _proof(one, facts["study"], storage))
     if facts["split"] == "test":
         lines.append("           judged by the test images: for comparison only, not clean")
     if facts["is_running"] and facts["workers"] is not None:
@@ -69,6 +87,12 @@ def _lines(facts: dict[str, Any], storage: str | None) -> list[str]:
     lines += [f"{state:10} {_running(trial)}" for trial in facts["running"]]
     lines += [f"to go on   {_running(trial)}" for trial in facts["interrupted"]]
     return lines
+
+
+def _fitted(lines: Iterable[str]) -> list[str]:
+    """The same lines, folded to 80 columns behind their first word."""
+    wrap = partial(textwrap.wrap, width=80, subsequent_indent=" " * 11, break_on_hyphens=False)
+    return [part for line in lines for part in wrap(line)]
 
 
 def _answers(facts: dict[str, Any]) -> Iterable[str]:
@@ -109,6 +133,7 @@ def _proof(one: dict[str, Any], study: str, storage: str | None) -> list[str]:
     settle = settle_text(verdict, one["n_seeds"], one["seeds_to_settle"])
     if settle is not None:
         lines.append(f"{indent}{settle}")
+    lines = _fitted(lines)
     command = more_seeds_words(
         str(one["trial"]), one, {"study": study, "precision": one["precision"], "storage": storage}
     )

@@ -12,6 +12,7 @@ import typer
 
 from search.cli import completion, options
 from search.cli.export import NoInt8
+from search.cli.messages import Level, level, loading, say, warn
 from search.measures.words import percent, plural
 
 if TYPE_CHECKING:
@@ -32,10 +33,8 @@ def command(
     seed: Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of the training.")] = 0,
     split: Annotated[
         str,
-        typer.Option(
-            "--split",
-            autocompletion=completion.one_of(completion.SPLITS),
-            help="test: train on all training images, judge by the test images; or holdout.",
+        options.choice(
+            "--split", completion.SPLITS, "test trains on all training images and is judged by the test images."
         ),
     ] = "test",
     target: Annotated[
@@ -65,6 +64,7 @@ def command(
     json: options.Json = False,
 ) -> int:
     """Train a candidate once and print every epoch. The result is kept for `compare`; `verify` is the proof."""
+    loading()
     import torch
 
     from search.cli.bundle_lines import print_bundle
@@ -97,23 +97,23 @@ def command(
     goal_of(named, dataset_name, split, n_epochs, given)  # what is impossible is refused before data is fetched
     found = find_dataset(dataset_name, data_folder(data_dir))
     goal = goal_of(named, found.dataset.name, split, n_epochs, given)
-    _say(f"data: {found.notice}")
+    say(f"data: {found.notice}")
     torch.set_num_threads(threads)
     prepare_device(resolved)
     chosen = choose_precision(precision, resolved, candidate, threads)
-    _say(f"precision: {chosen}")
+    say(f"precision: {chosen}")
     with _batch_bar() as on_batch:
         single = SingleTraining(
             candidate, found.dataset, split, goal.target, goal.sustain, seed, resolved, chosen, on_batch
         )
-        _say(f"{named.label}: {candidate.arch.params:,} parameters, {len(single.data.train):,} training images")
+        say(f"{named.label}: {candidate.arch.params:,} parameters, {len(single.data.train):,} training images")
         _print_epochs(single, to_stdout=not json)
     facts: dict[str, Any] = {"name": named.label, **single.facts()}
     ended_at = time.time()
     leave_waiting_to_patience(store.engine)
     if not json:
         print(_summary(facts), flush=True)  # first: what was trained is to be seen, whether it can be kept or not
-    Patience(_say).call(lambda: add_run(store.engine, named.label, facts, ended_at))
+    Patience(warn).call(lambda: add_run(store.engine, named.label, facts, ended_at))
     bundle = None
     if out is not None:
         network = TrainedNetwork(candidate, single.weights, single.data.mean, single.data.std)
@@ -134,10 +134,10 @@ def _print_epochs(single: "SingleTraining", to_stdout: bool) -> None:
     from models.errors import WorkFailedError
     from trainer.training.records import DivergedError
 
-    _say(_head_line(single.split), to_stdout)
+    _print(_head_line(single.split), to_stdout)
     try:
         for record in single:
-            _say(_epoch_line(record, len(single.data.evaluation), single.candidate.recipe.epochs), to_stdout)
+            _print(_epoch_line(record, len(single.data.evaluation), single.candidate.recipe.epochs), to_stdout)
     except DivergedError as error:
         raise WorkFailedError(f"{error}: lower its learning rate") from None
 
@@ -150,7 +150,7 @@ def _batch_bar() -> Iterator[Callable[[int, int], None] | None]:
     from search.cli.tables import console
 
     on = console(sys.stderr)
-    if not on.is_terminal:
+    if not on.is_terminal or level() is Level.QUIET:
         yield None
         return
     columns = (TextColumn("{task.description}"), BarColumn(30), MofNCompleteColumn(), TimeRemainingColumn())
@@ -190,5 +190,9 @@ def _summary(facts: dict[str, Any]) -> str:
     )
 
 
-def _say(text: str, to_stdout: bool = False) -> None:
-    print(text, file=sys.stdout if to_stdout else sys.stderr, flush=True)
+def _print(text: str, to_stdout: bool) -> None:
+    """A line of the result; a message where stdout is for JSON."""
+    if to_stdout:
+        print(text, flush=True)
+    else:
+        say(text)

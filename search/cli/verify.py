@@ -1,11 +1,11 @@
 """`mnist-search verify`: a candidate trained again with fresh seeds, and judged by the test images."""
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from search.cli import options
+from search.cli.messages import loading, say, warn
 from search.measures.verdict import MIN_SEEDS, coarse_target_text
 from search.measures.words import percent, plural
 
@@ -67,6 +67,7 @@ def command(
     json: options.Json = False,
 ) -> None:
     """Train a candidate again with fresh seeds. On all training images; says whether it is at the target."""
+    loading()
     from search.cli.goal import goal_of
     from search.cli.interrupts import interruptible
     from search.cli.lookup import find_study, find_what
@@ -92,24 +93,22 @@ def command(
     found = find_dataset(dataset_name, data_folder(data_dir))
     goal = goal_of(named, found.dataset.name, "test", n_epochs, given)
     place = options.place(engine, device, n_workers, ray_address, gpus_per_worker)
-    _say(f"data: {found.notice}")
+    say(f"data: {found.notice}")
     warning = coarse_target_text(goal.target, found.dataset.name, len(found.dataset.test))
     if warning is not None:
-        _say(warning)
+        warn(warning)
     chosen = choose_precision(precision, place.device, nominees[0].candidate)
-    _say(f"precision: {chosen}")
+    say(f"precision: {chosen}")
     machine = Machine(place, chosen, provenance(place.device, chosen, place.described), n_slots)
-    with seed_progress(goal.sustain) as listener:
+    with seed_progress(goal.sustain, len(place.devices)) as listener:
         verifier = Verifier(store, found.dataset, machine, goal.target, goal.sustain, listener)
         with interruptible(verifier.stop):
             nominee, race = nominees[0], None
             if top > 1:
-                _say(_race_text(what, top))
-                nominee, race = verifier.race(nominees, lambda facts: _say(_round_text(facts)), what != BEST)
+                say(_race_text(what, top))
+                nominee, race = verifier.race(nominees, lambda facts: say(_round_text(facts)), what != BEST)
             params = nominee.candidate.arch.params
-            _say(
-                f"{nominee.entry.label}: {params:,} parameters, {plural(seeds, 'seed')} of {plural(n_epochs, 'epoch')}"
-            )
+            say(f"{nominee.entry.label}: {params:,} parameters, {plural(seeds, 'seed')} of {plural(n_epochs, 'epoch')}")
             facts = verifier.verify(nominee, seeds, race)
     if json:
         print_json(facts)
@@ -163,7 +162,3 @@ def _more_seeds(what: str, facts: dict[str, Any], where: dict[str, str | None]) 
     if facts["study"] is None:
         return more_seeds_words(what, facts, {"dataset": facts["dataset"], **where})
     return more_seeds_words(str(facts["trial"]), facts, {"study": facts["study"], **where})
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -25,7 +25,7 @@ from storage.epochs import core_seconds_of
 from storage.errors import StorageFailedError, StudyLostError
 from storage.patience import PATIENCE_SECONDS, Patience, leave_waiting_to_patience
 from storage.sessions import StudySession
-from trainer.workers.messages import Answer, Broken, Diverged, EpochDone, Finished, Job, Lost, Ready, Slots
+from trainer.workers.messages import Answer, BatchesDone, Broken, Diverged, EpochDone, Finished, Job, Lost, Ready, Slots
 
 _POLL_SECONDS = 0.25
 _MAX_FAILURES_IN_A_ROW = 3
@@ -267,6 +267,8 @@ class Dispatcher:
             case Lost():
                 self._count_slots()
                 self._listener.worker_lost(self._state, answer)
+            case BatchesDone(number, share):
+                self._state.running[number].epoch_share = share
             case EpochDone(number):
                 self._epoch(self._running[number], answer)
             case Finished(number, weights, _):
@@ -285,7 +287,8 @@ class Dispatcher:
             self._core_seconds += record.core_seconds
         wants_stop = self._ledger.epoch(running.trial, record, answer.state)
         shown = self._state.running[answer.number]
-        shown.epoch, shown.accuracy = record.epoch, record.eval_accuracy
+        shown.epoch, shown.epoch_share, shown.accuracy = record.epoch, 0.0, record.eval_accuracy
+        self._listener.epoch(self._state, shown)
         # After the last epoch there is nothing left to save by pruning: the candidate is trained.
         if wants_stop and record.epoch < self._study.settings.epochs:
             self._engine.stop(answer.number)

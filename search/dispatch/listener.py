@@ -17,6 +17,8 @@ class RunningTrial:
     params: int
     epoch: int = 0
     accuracy: float | None = None
+    epoch_share: float = 0.0
+    """How much of the next epoch is done, where its worker tells."""
 
 
 @dataclass
@@ -86,6 +88,9 @@ class Listener:
 
     def changed(self, state: SearchState) -> None:
         """Something moved: an epoch, a new candidate, the clock."""
+
+    def epoch(self, state: SearchState, trial: RunningTrial) -> None:
+        """An epoch of a trial is over."""
 
     def ended(self, state: SearchState, trial: TrialEnded) -> None:
         """A trial is over."""

@@ -12,6 +12,7 @@ from search.engines.protocol import EngineError
 from search.engines.worker import Inbox, Worker
 from trainer.workers.messages import (
     Answer,
+    BatchesDone,
     Broken,
     Diverged,
     EpochDone,
@@ -144,6 +145,8 @@ class Team(ABC):
                 if without_graphs:
                     worker.settings = replace(worker.settings, uses_graphs=False)
                 return []
+            case BatchesDone(number):
+                return [message] if number in worker.jobs else []
             case EpochDone(number):
                 self._losses.sign_of_life()
                 self._hangs.epoch(number)

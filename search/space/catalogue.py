@@ -1,11 +1,12 @@
 """The catalogue of what can be searched: every range by name, its default, and what it may hold."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from models.errors import InvalidRecipeError, MnistSearchError
 from models.layers import ACTIVATIONS, NORMS
+from models.nearest import did_you_mean
 from models.recipe import OPTIMIZERS, Recipe
 from models.schedules import MOST_EPOCHS, SCHEDULES, Cosine, OneCycle, Plateau, Schedule, Step
 from models.template import CONVOLUTIONS, DROPOUT_PLACES, HEADS, ORDERS, POOL_PLACES, TRANSITION_PLACES
@@ -98,6 +99,12 @@ _SCHEDULED: dict[str, Callable[[Any], Schedule]] = {
     "plateau_factor": lambda value: Plateau(factor=value),
     "plateau_patience": lambda value: Plateau(patience=value),
 }
+_SENSIBLE: dict[str, tuple[float, float]] = {
+    "lr": (1e-4, 2), "adamw_lr": (1e-5, 0.2), "batch_size": (8, 4_096), "weight_decay": (0, 0.1), "dropout": (0, 0.5),
+    "rotation_degrees": (0, 45), "translation_share": (0, 0.3), "scale_share": (0, 0.5), "shear_degrees": (0, 45),
+    "brightness": (0, 0.8), "contrast": (0, 0.8), "label_smoothing": (0, 0.3), "ema_decay": (0, 0.9999),
+}  # fmt: skip
+"""What lies beyond is allowed, and seldom meant: far wider than any range that found something."""
 _SHARED_OUT = ("step_count", "milestone_share")
 """No fields of a recipe: what they come to depends on the number of epochs."""
 
@@ -105,7 +112,8 @@ _SHARED_OUT = ("step_count", "milestone_share")
 def read_range(name: str, text: str) -> Range:
     """The range of this name from its text. Raises MnistSearchError for an unknown name or an impossible range."""
     if name not in DEFAULT_RANGES:
-        raise MnistSearchError(f"no such range: there are {', '.join(DEFAULT_RANGES)}")
+        known = did_you_mean(name, DEFAULT_RANGES) or f"there are {', '.join(DEFAULT_RANGES)}"
+        raise MnistSearchError(f"no such range: {known}")
     values = parse_range(text)
     if name not in _ALLOWED and name not in _LEAST and isinstance(values, IntRange) and values.step == 1:
         values = FloatRange(float(values.low), float(values.high))  # 0:15 degrees are not only whole ones
@@ -113,6 +121,14 @@ def read_range(name: str, text: str) -> Range:
     if fault is not None:
         raise MnistSearchError(fault)
     return values
+
+
+def questions(ranges: Mapping[str, Range]) -> Iterator[str]:
+    """A line about each range with values that seldom make sense."""
+    for name, (low, high) in _SENSIBLE.items():
+        values = [value for value in _values(name, ranges[name]) if isinstance(value, (int, float))]
+        if min(values) < low or max(values) > high:
+            yield f"{name}={ranges[name].text()} is far from the default {DEFAULT_RANGES[name]}"
 
 
 def _values(name: str, values: Range) -> Iterable[Value]:

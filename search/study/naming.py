@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial
 from models.candidate import Candidate
 from models.errors import MnistSearchError
 from models.kinds import LARGEST
+from models.nearest import did_you_mean
 from models.presets import KNOWN, Preset
 from models.spec.file import load_spec
 from search.study.study import SearchStudy, candidate_of
@@ -43,10 +44,11 @@ def find_candidate(what: str, find_study: Callable[[], SearchStudy]) -> Named:
         return Named(what, KNOWN[what].candidate, preset=KNOWN[what])
     if what.endswith(_SPEC_SUFFIXES) or os.path.exists(what):
         return Named(Path(what).stem, load_spec(Path(what)))
-    raise MnistSearchError(
-        f"nothing is called {what!r}: say answer, best, smallest, a trial number, a spec file, or a preset "
-        f"({', '.join(KNOWN)})"
+    files = (str(path) for suffix in _SPEC_SUFFIXES for path in Path().glob(f"*{suffix}"))
+    wanted = did_you_mean(what, ["answer", BEST, SMALLEST, *KNOWN, *files]) or (
+        f"say answer, best, smallest, a trial number, a spec file, or a preset ({', '.join(KNOWN)})"
     )
+    raise MnistSearchError(f"nothing is called {what!r}: {wanted}")
 
 
 def _number(digits: str) -> int:

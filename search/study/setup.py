@@ -12,6 +12,7 @@ from models.spec.parsers import parse_texts
 from models.spec.reading import read_text
 from search.measures.verdict import coarse_target_text
 from search.space.catalogue import read_range
+from search.space.ranges import Range
 from search.space.space import Space
 from search.study.settings import MAX_EPOCHS, StudySettings, default_epochs, default_target, with_lengths
 from search.study.study import SearchStudy, create_study, is_begun, open_study, require_room, resume_study
@@ -106,11 +107,18 @@ def given_ranges(request: StudyRequest) -> dict[str, str]:
 def _require_same_ranges(study: SearchStudy, ranges: Mapping[str, str]) -> None:
     for name, text in ranges.items():
         own = study.space.ranges.get(name)
-        if read_range(name, text) != own:
+        if _read_range(name, text) != own:
             raise MnistSearchError(
                 f"study {study.name!r} was begun with {name}={own.text() if own else None}, not {text}: leave it out "
                 "to go on with it, or begin another with --study NAME"
             )
+
+
+def _read_range(name: str, text: str) -> Range:
+    try:
+        return read_range(name, text)
+    except MnistSearchError as error:
+        raise MnistSearchError(f"range {name}: {error}") from None
 
 
 def _read_space(path: Path) -> dict[str, str]:

@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial
 from models.candidate import Candidate
 from models.errors import MnistSearchError
 from models.kinds import LARGEST
+from models.nearest import did_you_mean
 from models.printable import one_line
 from search.space.space import Space
 from search.study import attributes
@@ -122,7 +123,8 @@ def open_study(store: Store, name: str) -> SearchStudy:
     quiet_optuna()
     names = study_names(store)
     if name not in names:
-        held = f"there are {', '.join(names)}" if names else "there is none yet; `mnist-search run` begins one"
+        all_names = f"there are {', '.join(names)}" if names else "there is none yet; `mnist-search run` begins one"
+        held = did_you_mean(name, names) or all_names
         raise MnistSearchError(f"no study {name!r} in {store.url.render_as_string()}: {held}")
     with damage_told(f"study {name!r}"):
         study = optuna.load_study(study_name=name, storage=store.optuna)

@@ -9,7 +9,7 @@ from models.candidate import Candidate
 from models.errors import WorkFailedError
 from search.engines.protocol import Engine
 from trainer.training.records import EpochRecord
-from trainer.workers.messages import Answer, Broken, Diverged, EpochDone, Finished, Job, Lost, Ready, Slots
+from trainer.workers.messages import Answer, BatchesDone, Broken, Diverged, EpochDone, Finished, Job, Lost, Ready, Slots
 
 _POLL_SECONDS = 0.25
 
@@ -34,6 +34,8 @@ class SeedTraining:
     seed_number: int
     seed: int
     records: list[EpochRecord] = field(default_factory=list)
+    epoch_share: float = 0.0
+    """How much of the next epoch is done, where its worker tells."""
     predictions: bytes = b""
     """The class given to each evaluation image, a byte each; empty if it diverged."""
     weights: bytes | None = None
@@ -59,6 +61,9 @@ class TrainingListener:
 
     def epoch(self, training: SeedTraining) -> None:
         """A training has another record."""
+
+    def moved(self, training: SeedTraining) -> None:
+        """A training has more of its next epoch done."""
 
     def waits(self, line: str) -> None:
         """The storage is waited for, or works again."""
@@ -109,8 +114,13 @@ def _take(answer: Answer, running: dict[int, SeedTraining], listener: TrainingLi
         case Lost():
             listener.worker_lost(answer)
             return False
+        case BatchesDone(number, share):
+            running[number].epoch_share = share
+            listener.moved(running[number])
+            return False
         case EpochDone(number, record):
             running[number].records.append(record)
+            running[number].epoch_share = 0.0
             listener.epoch(running[number])
             return False
         case Finished(number, weights, predictions):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import MnistSearchError
+from models.nearest import did_you_mean_file
 from models.printable import one_line
 from models.spec.parsers import parse_json
 from models.spec.reading import read_text
@@ -30,7 +31,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """The facts of a bundle. Raises MnistSearchError if there are none, or not those that were written."""
     path = folder / MANIFEST_FILE
     if not os.path.lexists(path):
-        raise MnistSearchError(f"{folder} is no bundle: it has no {MANIFEST_FILE}")
+        near = "" if os.path.lexists(folder) else did_you_mean_file(folder)
+        raise MnistSearchError(f"{folder} is no bundle: {near or f'it has no {MANIFEST_FILE}'}")
     try:
         facts = parse_json(read_text(path, "another bundle"))
     except MnistSearchError as error:

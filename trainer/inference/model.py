@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from models.errors import MnistSearchError, WorkFailedError
+from models.nearest import did_you_mean_file
 from models.spec.parsers import parse_json
 from models.spec.reading import read_text
 from trainer.data.names import class_names
@@ -107,7 +108,7 @@ def _is_as_told(path: Path, wanted: object) -> bool:
 def _not_there(path: Path, file: Path) -> str:
     if path.is_dir():
         return f"{path} is no bundle: it has no {_IN_A_BUNDLE}; `mnist-search export` makes one"
-    return f"there is no {file}: `mnist-search export` makes a bundle to name here"
+    return f"there is no {file}: {did_you_mean_file(path) or '`mnist-search export` makes a bundle to name here'}"
 
 
 def _manifest(path: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import IO, BinaryIO
 import numpy as np
 
 from models.errors import MnistSearchError
+from models.nearest import did_you_mean_file
 from trainer.data.idx import MOST_BYTES, parse_idx
 from trainer.pictures.framing import SIDE, Framing
 from trainer.pictures.seeing import see_as_is, see_file
@@ -88,7 +89,8 @@ def _content(word: str) -> bytes:
         with Path(word).open("rb") as file:
             return _whole(file, word)
     except FileNotFoundError:
-        raise MnistSearchError(f"there is no file {word}: name a picture, a folder of them, an IDX file or -") from None
+        near = did_you_mean_file(Path(word)) or "name a picture, a folder of them, an IDX file or -"
+        raise MnistSearchError(f"there is no file {word}: {near}") from None
     except OSError as error:
         raise MnistSearchError(f"{word} cannot be read: {error.strerror}") from None
 

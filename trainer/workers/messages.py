@@ -2,8 +2,8 @@
 
 dispatcher → worker    Job and Stop, as they come; None ends the worker
 worker → dispatcher    lists of messages: Ready first, then for each job EpochDone... and one of Finished, Diverged,
-                       Broken (nothing more once it has seen the job's Stop); Slots when it has fewer of them;
-                       Leaving before it ends by itself
+                       Broken (nothing more once it has seen the job's Stop), BatchesDone within a long epoch; Slots
+                       when it has fewer of them; Leaving before it ends by itself
 """
 
 from dataclasses import dataclass
@@ -48,6 +48,15 @@ class Slots:
 
     n: int
     reason: str
+
+
+@dataclass(frozen=True)
+class BatchesDone:
+    """How far an epoch is, for whoever watches: nothing is decided by it, and nobody keeps it."""
+
+    number: int
+    share: float
+    """Of the epoch's batches, from 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +115,8 @@ class Lost:
     """Those it had, each of which is run once more or Broken."""
 
 
-Answer = Ready | Slots | Lost | EpochDone | Finished | Diverged | Broken
+Answer = Ready | Slots | Lost | BatchesDone | EpochDone | Finished | Diverged | Broken
 """What a dispatcher hears of a worker."""
 
-Message = Ready | Slots | EpochDone | Finished | Diverged | Broken | Leaving
+Message = Ready | Slots | BatchesDone | EpochDone | Finished | Diverged | Broken | Leaving
 """What a worker sends, in lists."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,11 +17,25 @@ from trainer.training.records import DivergedError
 from trainer.training.runners import give_back_memory, make_lane, make_runner
 from trainer.training.state import StateError, TrainingState
 from trainer.training.train import Training
-from trainer.workers.messages import Broken, Diverged, EpochDone, Finished, Job, Leaving, Message, Slots, Stop
+from trainer.workers.messages import (
+    BatchesDone,
+    Broken,
+    Diverged,
+    EpochDone,
+    Finished,
+    Job,
+    Leaving,
+    Message,
+    Slots,
+    Stop,
+)
 from trainer.workers.settings import WorkerSettings
 
 _IDLE_SECONDS = 0.001
 """For how long a loop whose epochs are all under way looks for news: so late at most is an epoch's end seen."""
+
+_BATCHES_SECONDS = 0.5
+"""How often at most it is told how far an epoch is."""
 
 DISPATCHER_GONE = (EOFError, ConnectionError)
 """What a connection raises, at either end of a message, when nobody is left at its other side."""
@@ -87,6 +102,7 @@ class SlotLoop:
         self._cramped: list[_Task] = []  # those that wait for a training to end, since there was no memory for them
         self._has_fewer = False
         self._messages: list[Message] = []
+        self._told_at = 0.0
 
     def run(self) -> None:
         """Returns when it is sent None.
@@ -157,10 +173,11 @@ class SlotLoop:
     def _begin(self, slot: _Slot, task: _Task) -> bool:
         job, settings = task.job, self._settings
 
-        def look_for_stop(_number: int, _n: int) -> None:
+        def look_for_stop(n_done: int, n: int) -> None:
             self._take_in()
             if slot.task is not task:
                 raise _StoppedError
+            self._tell_batches(task, n_done / n)
 
         slot.training = self._make_training(
             Candidate.from_dict(job.candidate), self._data, job.seed, settings.device, settings.dtype,
@@ -169,6 +186,14 @@ class SlotLoop:
         _go_on_from(slot.training, job.state)
         self._start_epoch(slot, task)
         return True
+
+    def _tell_batches(self, task: _Task, share: float) -> None:
+        """Tells how far an epoch is, now and then. Not on a GPU, whose epochs are short and are enqueued ahead."""
+        now = time.monotonic()
+        if not self._is_on_gpu and now - self._told_at >= _BATCHES_SECONDS:
+            self._told_at = now
+            self._messages.append(BatchesDone(task.job.number, share))
+            self._send()
 
     def _go_on(self, slot: _Slot, task: _Task) -> bool:
         """Ends the epoch of a slot and starts the next; returns whether either could be done."""
@@ -187,7 +212,7 @@ class SlotLoop:
         self._take_in()
         if slot.task is not task or slot.training is None:
             return
-        slot.is_under_way = True
+        slot.is_under_way, self._told_at = True, time.monotonic()
         slot.training.start_epoch()
         if slot.training.is_epoch_ready():  # as it is on a CPU
             self._end_epoch(slot, task)

@@ -9,12 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from models.presets import KNOWN
-from search.cli import completion
+from search.cli import completion, trials
+from search.cli.app import app
 from search.engines.opening import ENGINES
 from search.facts.comparison import SORT_KEYS
 from search.study import naming, samplers, settings, warm_start
+from search.study.outcomes import Outcome
 from tests.helpers.cli import COMMAND
 from trainer.data.find import DATASETS
 from trainer.data.names import SPLITS
@@ -25,6 +28,7 @@ ROOT = str(Path(__file__).parents[3])
 COMMANDS = [
     "run",
     "status",
+    "trials",
     "show",
     "presets",
     "compare",
@@ -75,6 +79,8 @@ def in_bash(line: str, folder: Path) -> list[str]:
         ("train a-step5 --precision b", ["bfloat16"]),
         ("run --dataset f", ["fashion-mnist"]),
         ("compare --sort p", ["params"]),
+        ("trials --sort s", ["seconds"]),
+        ("trials --outcome r", ["rejected", "running"]),
         ("show 7 ", []),
         ("train --data-dir ", []),  # the shell offers folders itself
     ],
@@ -173,8 +179,40 @@ def test_the_values_offered_are_those_that_are_taken() -> None:
     assert (completion.SAMPLERS, completion.PRUNERS) == (samplers.SAMPLERS, samplers.PRUNERS)
     assert completion.FINDS == settings.FINDS
     assert tuple(SORT_KEYS) == completion.SORT_KEYS
+    assert tuple(trials._SORTS) == completion.TRIAL_SORT_KEYS
+    assert (*Outcome, "running", "waiting") == completion.OUTCOMES
     assert completion.ALL_PRESETS == warm_start.ALL_PRESETS
     assert completion.SPEC_SUFFIXES == naming._SPEC_SUFFIXES
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_short_help_is_the_long_one(command: str, tmp_path: Path) -> None:
+    short, long = (asked([*COMMAND, *command.split(), flag], tmp_path) for flag in ("-h", "--help"))
+    assert (short.returncode, short.stderr, short.stdout) == (0, "", long.stdout)
+
+
+@pytest.mark.parametrize(
+    ("option", "values", "commands"),
+    [
+        ("--sampler", completion.SAMPLERS, ["run"]),
+        ("--pruner", completion.PRUNERS, ["run"]),
+        ("--find", completion.FINDS, ["run"]),
+        ("--engine", completion.ENGINES, ["run", "verify"]),
+        ("--split", completion.SPLITS, ["run", "train"]),
+        ("--device", completion.DEVICES, ["run", "verify", "train", "bench"]),
+        ("--precision", completion.PRECISIONS, ["run", "verify", "train", "bench"]),
+        ("--dataset", completion.DATASETS, ["run", "verify", "train", "export"]),
+        ("--sort", completion.SORT_KEYS, ["compare"]),
+        ("--sort", completion.TRIAL_SORT_KEYS, ["trials"]),
+        ("--workers", ("auto", "N"), ["run", "verify"]),
+        ("--slots", ("auto", "N"), ["run", "verify"]),
+    ],
+)
+def test_help_lists_the_values_of_an_option(option: str, values: tuple[str, ...], commands: list[str]) -> None:
+    choices = f"[{'|'.join(values)}]"
+    for command in commands:
+        shown = CliRunner().invoke(app, [command, "-h"]).stdout
+        assert re.search(rf"^  {option} {re.escape(choices)}(  .*)?$", shown, re.MULTILINE), command
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])

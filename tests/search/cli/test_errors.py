@@ -37,7 +37,22 @@ def refused(arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
         ("run --slots 0", "--slots 0: use auto, or a number from 1 to 256"),
         ("run --slots 257", "--slots 257: use auto, or a number from 1 to 256"),
         ("verify a-step5 --slots few", "--slots few: use auto, or a number from 1 to 256"),
-        ("run --timeout -3", "--timeout -3: give a number of seconds above 0"),
+        ("run --timeout -3", "--timeout -3: give a time above 0"),
+        ("run --timeout 0m", "--timeout 0m: give a time above 0"),
+        ("run --timeout soon", "--timeout soon: write a duration, such as 90s, 20m, 1h30m, or a number of seconds"),
+        ("run --timeout m", "--timeout m: write a duration, such as 90s, 20m, 1h30m, or a number of seconds"),
+        ("run --patience 30m1h", "--patience 30m1h: write a duration, such as 90s, 20m, 1h30m, or a number of"),
+        ("run --patience -1s", "--patience -1s: write a duration, such as 90s, 20m, 1h30m, or a number of seconds"),
+        ("run --patience inf", "--patience inf: give a time of 0 or more"),
+        ("run --set body_wdth=4:5", "range body_wdth: no such range: did you mean body_width, body_depth?"),
+        ("run --set Rotation_degree=5", "range Rotation_degree: no such range: did you mean rotation_degrees?"),
+        ("run --warm-start a-stp5", "nothing is called 'a-stp5': did you mean a-step5, b-step5, a-step4?"),
+        ("show A-STEP5", "nothing is called 'A-STEP5': did you mean a-step5?"),
+        ("show bset", "nothing is called 'bset': did you mean best?"),
+        ("status --watch --json", "--watch prints text: leave out --json, or call status --json again and again"),
+        ("trials --sort size", "unknown --sort 'size': use number, accuracy, params, macs, seconds"),
+        ("trials --outcome done", "unknown --outcome 'done': use trained, pruned, rejected, diverged, failed, "),
+        ("trials --csv --json", "--csv and --json are two forms of output: choose one"),
         ("run --epochs 0", "--epochs 0: a training has 1 to 1,000 epochs"),
         ("run --sustain 0", "--sustain 0: at least 1 epoch decides"),
         ("run --sustain 2000", "--sustain 2000: a training has 1 to 1,000 epochs"),
@@ -63,6 +78,27 @@ def refused(arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
     ],
 )  # fmt: skip
 def test_one_line_says_what_is_wrong(arguments: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert refused(arguments, capsys).startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ("show min.yaml", "min.yaml: there is no such file: did you mean mine.yaml?"),
+        ("show mine", "nothing is called 'mine': did you mean mine.yaml?"),
+        ("show nest/mine.yaml", "nest/mine.yaml: there is no such file: did you mean nets/mine.yaml?"),
+        ("show nets/mine.yml", "nets/mine.yml: there is no such file: did you mean nets/mine.yaml?"),
+        ("run --space range.yaml", "range.yaml: there is no such file: did you mean ranges.yaml"),
+        ("predict modle 7.png", "there is no modle: did you mean model?"),
+        ("export --check modle", "modle is no bundle: did you mean model?"),
+        ("status --storage sqlite:///studys.db", "nothing is stored at sqlite:///studys.db: did you mean studies.db?"),
+        ("show far/from/everything.yaml", "far/from/everything.yaml: there is no such file: name a spec file (.yaml, "),
+    ],
+)
+def test_files_that_may_be_meant(arguments: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("mine.yaml", "ranges.yaml", "studies.db", "nets/mine.yaml", "model/model.pt2"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).touch()
     assert refused(arguments, capsys).startswith(text)
 
 
@@ -96,6 +132,12 @@ def test_a_file_that_is_no_database_stays_as_it_is(tmp_path: Path, capsys: pytes
 def test_an_unknown_study_lists_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert (
         refused("status --study nobody", capsys) == "no study 'nobody' in sqlite:///mnist-search.db: there are digits"
+    )
+    assert refused("status --study digts", capsys) == (
+        "no study 'digts' in sqlite:///mnist-search.db: did you mean digits?"
+    )
+    assert refused("run --study digits --set body_wdth=3", capsys) == (
+        "range body_wdth: no such range: did you mean body_width, body_depth?"
     )
     assert refused("show 99", capsys).startswith("study 'digits' has no trial 99: it has 0 to ")
     assert refused("show thing", capsys).startswith(

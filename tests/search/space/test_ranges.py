@@ -156,7 +156,9 @@ def test_every_default_is_a_valid_range() -> None:
 @pytest.mark.parametrize(
     ("name", "text", "fault"),
     [
-        ("widths", "4:8", f"no such range: there are {', '.join(DEFAULT_RANGES)}"),
+        ("zigzag", "4:8", f"no such range: there are {', '.join(DEFAULT_RANGES)}"),
+        ("widths", "4:8", "no such range: did you mean stem_width, body_width?"),
+        ("LR", "0.1", "no such range: did you mean lr?"),
         ("stem_width", "9:4", "'9:4' runs backwards: the smaller number comes first"),
         ("stem_width", "0:4", "0 is not a whole number of at least 1"),
         ("stem_width", "4:8:log", "4.0 is not a whole number of at least 1"),
@@ -218,7 +220,7 @@ def test_all_faults_of_a_space_are_told_at_once() -> None:
     given_ranges = {"body_width": "9:4", "depth": "1:2", "head": "conv", "dropout": "0:2"}
     assert fault_of(lambda: Space.of(given_ranges, 10_000)) == (
         "range body_width: '9:4' runs backwards: the smaller number comes first; "
-        f"range depth: no such range: there are {', '.join(DEFAULT_RANGES)}; "
+        "range depth: no such range: did you mean stem_depth, body_depth?; "
         "range dropout: dropout is 2.0: it must lie between 0 and 0.9"
     )
 
