@@ -19,7 +19,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def did_you_mean_file(path: Path, is_wanted: Callable[[Path], bool] = os.path.exists) -> str:
-    """A question such as `did you mean nets/mine.yaml?` for a path that is not there; empty where none is near.
+    """A question such as `did you mean mine.yaml?` for a path that is not there; empty where none is near.
 
     The first part of the path that is missing is looked for among what lies beside it; `is_wanted` says
     whether a path may be meant.

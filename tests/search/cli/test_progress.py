@@ -1,7 +1,10 @@
 """The live views fit a terminal of 80 columns and 24 lines, however many trainings are under way."""
 
 import io
+import os
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from optuna.trial import TrialState, create_trial
@@ -16,6 +19,8 @@ from search.cli.seed_progress import LiveSeedProgress
 from search.dispatch.listener import RunningTrial, SearchState
 from search.study.outcomes import Outcome
 from search.verification.trainings import Entry, SeedTraining
+from tests.helpers.cli import COMMAND, QUICK
+from tests.helpers.terminals import in_terminal, read_until
 from trainer.training.records import EpochRecord
 from trainer.workers.messages import Lost, Ready, Slots
 
@@ -62,6 +67,44 @@ def test_of_many_seeds_eight_are_shown_and_the_others_counted() -> None:
     lines = lines_of(lambda console: console.print(view.renderable))
     assert len(lines) == 1 + 8 + 1
     assert lines[-1] == "… and 8 more"
+
+
+def test_the_part_of_an_epoch_that_is_done_is_shown() -> None:
+    state = state_of(2, 1, 1)
+    state.running[0] = RunningTrial(7, 9_000, 0, None)
+    state.running[1] = RunningTrial(8, 9_000, 3, 0.9923, epoch_share=0.25)
+    lines = [line.split()[-3:] for line in lines_of(lambda console: console.print(render(state)))[-2:]]
+    assert lines == [["epoch", "0.00/8", "starting"], ["epoch", "3.25/8", "99.23%"]]
+
+
+def test_the_part_of_an_epoch_that_is_done_is_shown_of_seeds_too() -> None:
+    entry = Entry("mine", Candidate(Template((3,), 3, (4,)).arch(), Recipe(epochs=4)))
+    view = Live(console=Console(file=io.StringIO()), auto_refresh=False)
+    LiveSeedProgress(1, view).moved(SeedTraining(entry, 1, 1, epoch_share=0.5))
+    assert lines_of(lambda console: console.print(view.renderable))[-1].split()[-2:] == ["epoch", "0.50/4"]
+
+
+LONG_EPOCHS = [
+    *("--max-params", "9000", "--set", "body_depth=5", "--set", "body_width=12:16", "--set", "batch_size=2"),
+    *("--workers", "1"),
+]
+
+
+@pytest.mark.parametrize("command", ["run", "verify"])
+def test_a_terminal_shows_life_at_once_and_within_an_epoch(command: str, mine: Path) -> None:
+    slow = mine.read_text().replace("epochs: 2", "epochs: 2, batch_size: 2").replace("conv: 6", "conv: 16, conv: 16")
+    mine.write_text(slow)
+    line = {
+        "run": ["run", "--trials", "1", *QUICK, *LONG_EPOCHS],
+        "verify": ["verify", "mine.yaml", "--dataset", "digits", "--workers", "1", "--sustain", "1"],
+    }[command]
+    with in_terminal([*COMMAND, *line], mine.parent) as (_, user):
+        seen = read_until(user, "starting 1 worker…")
+        assert seen.index("loading torch…") < seen.index("data: ")
+        while re.search(r"epoch 0\.(?!00)\d\d/", seen) is None:
+            assert "epoch 1" not in seen, "told of within the first epoch"
+            seen += os.read(user, 4096).decode(errors="replace")
+        os.close(user)
 
 
 def test_plain_lines_tell_of_slots(capsys: pytest.CaptureFixture[str]) -> None:

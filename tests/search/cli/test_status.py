@@ -1,6 +1,10 @@
 """What `status` prints, and what it leaves out."""
 
 import json
+import os
+import signal
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,10 +13,11 @@ from search.dispatch.dispatcher import Dispatcher, Limits
 from search.dispatch.listener import Listener
 from storage.sessions import StudySession
 from storage.store import Store
-from tests.helpers.cli import call
+from tests.helpers.cli import COMMAND, call
 from tests.helpers.inline import InlineEngine, small_digits
 from tests.helpers.made_studies import add_verification, made_study
 from tests.helpers.searches import begin
+from tests.helpers.terminals import in_terminal, read_until
 
 
 def test_a_verification_that_was_gone_on_with_is_told_once(
@@ -63,3 +68,63 @@ def test_what_was_stopped_half_way_is_told(own_folder: Path, capsys: pytest.Capt
     assert (one["trial"], one["epoch"]) == (engine.jobs[0].number, 1)
     last = call(["status"], capsys)[1].splitlines()[-1]
     assert last.startswith(f"to go on   trial {one['trial']}: {one['params']:,} parameters, epoch 1, ")
+
+
+@pytest.mark.parametrize("name", ["digits", "a study with a name of many words " * 5, "x" * 200])
+def test_it_keeps_to_80_columns(name: str, own_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = made_study(own_folder, 600, name, epochs=30, sustain=10, find="smallest", max_params=9_999_999)
+    add_verification(study, 0, [0.995, 0.993])
+    code, out, _ = call(["status", "--study", name], capsys)
+    assert code == 0
+    told = [line for line in out.splitlines() if not line.lstrip().startswith(("mnist-search ", "--"))]
+    assert max(map(len, told)) <= 80
+    assert "spared by the gate" in " ".join(out.split())
+    assert f"study {name.split()[0][:50]}" in " ".join(out.split())
+
+
+@pytest.fixture
+def session(own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> StudySession:
+    """A session at work on a study."""
+    monkeypatch.setattr("search.cli.status_watch._SECONDS", 0.05)
+    study = made_study(own_folder, 1)
+    session = StudySession(study.store.engine, study.study_id)
+    session.drives(1, 2)
+    return session
+
+
+def later(seconds: float, what: Callable[[], object]) -> None:
+    timer = threading.Timer(seconds, what)
+    timer.daemon = True
+    timer.start()
+
+
+def test_watching_prints_what_changes_until_no_search_runs(
+    session: StudySession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    later(1, lambda: session.drives(1, 5))
+    later(3, session.end)
+    code, out, err = call(["status", "--watch"], capsys)
+    assert (code, err) == (0, "no search runs on this study\n")
+    blocks = out.rstrip("\n").split("\n\n")
+    assert [block.partition("at work    ")[2] for block in blocks] == ["1 worker, 2 slots", "1 worker, 5 slots", ""]
+    assert blocks[-1] == call(["status"], capsys)[1].rstrip("\n")
+
+
+def test_watching_ends_at_ctrl_c(session: StudySession, capsys: pytest.CaptureFixture[str]) -> None:
+    later(1, lambda: os.kill(os.getpid(), signal.SIGINT))
+    code, out, err = call(["status", "--watch"], capsys)
+    assert code == 130
+    assert out.count("at work ") == 1
+    assert err.startswith("interrupted; ")
+    session.end()
+
+
+def test_watching_on_a_terminal_draws_over_itself(session: StudySession, own_folder: Path) -> None:
+    with in_terminal([*COMMAND, "status", "--watch"], own_folder) as (process, user):
+        assert "\x1b" in read_until(user, "2 slots")
+        session.drives(1, 5)
+        assert "\x1b[1A" in read_until(user, "5 slots"), "the cursor goes up"
+        session.end()
+        assert read_until(user, "no search runs on this study").rpartition("\x1b")[2].count("study      digits") == 1
+        assert process.wait(60) == 0
+        os.close(user)

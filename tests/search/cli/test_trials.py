@@ -130,3 +130,4 @@ def test_five_thousand_trials_are_quick(own_folder: Path, capsys: pytest.Capture
     code, out, _ = call(["trials", "--sort", "accuracy"], capsys)
     assert time.process_time() - began < 5
     assert (code, len(out.splitlines())) == (0, 5_001)
+    assert max(map(len, call(["status"], capsys)[1].splitlines())) <= 80

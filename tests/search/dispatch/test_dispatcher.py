@@ -7,16 +7,16 @@ import pytest
 from optuna.trial import TrialState
 
 from search.dispatch.dispatcher import Dispatcher, Limits, SearchFailedError
-from search.dispatch.listener import Listener, SearchState
+from search.dispatch.listener import Listener, RunningTrial, SearchState
 from search.measures.words import percent
 from search.study.outcomes import Outcome, outcome_of
 from search.study.study import candidate_of, resume_study
-from storage.epochs import epochs_of
+from storage.epochs import epochs_of, n_epochs_of
 from storage.sessions import StudySession, driven
 from storage.store import Store
 from tests.helpers.inline import BatchEngine, InlineEngine, small_digits
 from tests.helpers.searches import EASY, SMALL, begin, search
-from trainer.workers.messages import Answer, Ready, Slots
+from trainer.workers.messages import Answer, BatchesDone, Ready, Slots
 
 NUMBERS = (
     "params", "macs", "receptive_field", "training_seed", "worker", "seconds", "epochs", "seconds_per_epoch",
@@ -181,6 +181,40 @@ def test_the_search_follows_the_number_of_slots(store: Store) -> None:
     assert (state.n_done, state.n_workers, state.n_slots) == (8, 1, 1)
     assert driven(store.engine, study.study_id) == (1, 1)
     session.end()
+
+
+class Telling(InlineEngine):
+    """Tells between two answers that half of an epoch is done."""
+
+    is_turn = False
+
+    def poll(self, timeout_seconds: float) -> list[Answer]:
+        self.is_turn = not self.is_turn
+        is_half_way = self.is_turn and self._answers is not None
+        return [BatchesDone(self.jobs[-1].number, 0.5)] if is_half_way else super().poll(timeout_seconds)
+
+
+def test_how_far_an_epoch_is_is_shown_and_kept_nowhere(tmp_path: Path) -> None:
+    shares: set[float] = set()
+
+    class Hearing(Listener):
+        def epoch(self, state: SearchState, trial: RunningTrial) -> None:
+            assert trial.epoch_share == 0, "an epoch's end takes it back"
+
+        def changed(self, state: SearchState) -> None:
+            shares.update(one.epoch_share for one in state.running.values())
+
+    kept = []
+    for engine in (InlineEngine(small_digits()), Telling(small_digits())):
+        store = Store(f"sqlite:///{tmp_path / type(engine).__name__}.db")
+        study = begin(store, epochs=2)
+        session = StudySession(store.engine, study.study_id)
+        Dispatcher(study, engine, Limits(3), session, Hearing()).run()
+        session.end()
+        trials = [(t.state, t.value, t.params, t.intermediate_values) for t in study.snapshot.all]
+        kept.append((trials, n_epochs_of(store.engine, study.study_id)))
+    assert kept[0] == kept[1]
+    assert shares == {0.0, 0.5}
 
 
 def test_a_timeout_ends_the_session_and_keeps_what_is_finished(store: Store) -> None:

@@ -4,16 +4,17 @@ import threading
 import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from tests.helpers.inline import small_digits
-from tests.helpers.workers import DIVERGING, alone, ends_of, hear, made_job, records_of, slot_loop
+from tests.helpers.workers import DIVERGING, Unhurried, alone, ends_of, hear, made_job, records_of, slot_loop
 from trainer.data.images import TrainingData
 from trainer.training.train import Training
-from trainer.workers.messages import Broken, Diverged, EpochDone, Finished, Message, Slots, Stop
+from trainer.workers.messages import BatchesDone, Broken, Diverged, EpochDone, Finished, Message, Slots, Stop
 
 RECIPES: list[dict[str, Any]] = [{}, {"batch_size": 8, "ema_decay": 0.9}, {"rotation_degrees": 15.0}, {"lr": 0.02}]
 
@@ -97,6 +98,30 @@ class Watched:
             on_batch(number, n)
 
         return Training(candidate, data, seed, device, dtype, watch, runner)
+
+
+def test_how_far_an_epoch_is_is_sent_within_it_and_changes_nothing(
+    data: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer.workers.slots._BATCHES_SECONDS", 0.0)
+    job = made_job(0)
+    with slot_loop(data, 1, [job]) as line:
+        heard = hear(line, 1)
+    shares = [one.share for one in heard if isinstance(one, BatchesDone)]
+    assert shares == [0.25, 0.5, 0.75, 1.0] * 3
+    assert [type(one) for one in heard[:5]] == [BatchesDone] * 4 + [EpochDone]
+    assert records_of(heard, 0) == alone(job, data)
+
+
+def test_how_far_an_epoch_is_is_sent_twice_a_second_at_most(data: TrainingData, tmp_path: Path) -> None:
+    job = made_job(0, 1, batch_size=2)  # 32 batches
+    began = time.monotonic()
+    with slot_loop(data, 1, [job], Unhurried(tmp_path, 0.05)) as line:
+        heard = hear(line, 1)
+    shares = [one.share for one in heard if isinstance(one, BatchesDone)]
+    assert 1 <= len(shares) <= 2 * (time.monotonic() - began)
+    assert 0 < shares[0] < 1
+    assert records_of(heard, 0) == alone(job, data)
 
 
 def test_a_stop_ends_an_epoch_half_way(data: TrainingData) -> None:
