@@ -76,9 +76,11 @@ def command(
     }  # fmt: skip
     ranges, first = tuple(set_ranges or ()), tuple(warm_start or ())
     prepared = prepare(StudyRequest(storage, study, dataset, data_dir, settings, space, ranges, first, artifacts))
-    for line in (f"data: {prepared.notice}", prepared.files_notice, prepared.warning):
+    for line in (f"data: {prepared.notice}", prepared.files_notice):
         if line is not None:
             say(line)
+    if prepared.warning is not None:
+        warn(prepared.warning)
     for question in questions(prepared.study.space.ranges):
         warn(f"warning: {question}; the search goes on with it")
     state, is_interrupted = _search(prepared, limits, place, n_slots, precision, access, storage, take_over)
