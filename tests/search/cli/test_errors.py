@@ -141,7 +141,7 @@ def test_an_unknown_study_lists_those_there_are(capsys: pytest.CaptureFixture[st
     )
     assert refused("show 99", capsys).startswith("study 'digits' has no trial 99: it has 0 to ")
     assert refused("show thing", capsys).startswith(
-        "nothing is called 'thing': say answer, best, smallest, a trial number, a spec file, or a preset (a-step1, a-step2, "
+        "nothing is called 'thing': say answer, best, smallest, a trial number, a spec file, or a preset (a-step1, "
     )
     assert refused("run --study digits --epochs 7", capsys) == (
         "study 'digits' was begun with --epochs 1, not 7: leave --epochs out to go on with it, "

@@ -28,7 +28,10 @@ def test_a_run_ends_with_its_status_and_plain_progress(tmp_path: Path) -> None:
     lines = err.splitlines()
     assert lines[0] == "data: the embedded digits (1,797 scans)"
     assert re.fullmatch(r"precision: (float32|bfloat16) \([\d.]+ ms a step, \w+ [\d.]+, measured\)", lines[1])
-    assert lines[2] == "study digits: 0 of 3 candidates done, 2 workers, 1 epoch each"
+    assert lines[2:4] == [
+        "starting 2 workers…",
+        "study digits: 0 of 3 candidates done, 2 workers, 1 epoch each",
+    ]
     assert lines[-1] == "3 of 3 candidates done"
     assert out.startswith(
         "study      digits: digits, fewer than 2,000 parameters, 1 epoch\ntrials     3 past the gate\n"
@@ -42,7 +45,7 @@ def test_one_worker_of_three_slots_trains_each_candidate_as_if_it_were_alone(
     code, _, err = call(["run", "--trials", "6", "--workers", "1", "--slots", "3", *QUICK, *more], capsys)
     assert code == 0, err
     lines = err.splitlines()
-    assert lines[2] == "study digits: 0 of 6 candidates done, 1 worker, 3 epochs each"
+    assert lines[3] == "study digits: 0 of 6 candidates done, 1 worker, 3 epochs each"
     assert [line for line in lines if re.fullmatch("worker ready after .*: 1 worker, 3 slots", line)]
     study = open_study(Store("sqlite:///mnist-search.db"), "digits")
     data = split_data(load_digits(), "holdout")
@@ -112,7 +115,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(own_folder: Path, capsys: py
     n_done = now["COMPLETE"]
     code, _, err = call(["run", "--trials", str(n_done + 1), *SLOWER], capsys)
     assert code == 0, err
-    assert f"{n_done} of {n_done + 1} candidates done" in err.splitlines()[2]
+    assert f"{n_done} of {n_done + 1} candidates done" in err
     assert outcomes(own_folder)["trained"] == n_done + 1
 
 
@@ -147,7 +150,7 @@ def test_a_live_view_is_drawn_on_a_terminal(tmp_path: Path) -> None:
     assert shown.returncode == 0, shown.stdout
     assert "\x1b[" in shown.stdout
     assert "best " in shown.stdout
-    assert "epoch 0/1" in shown.stdout
+    assert "epoch 0.00/1" in shown.stdout
 
 
 @pytest.mark.usefixtures("with_a_study", "inline_engine")
