@@ -25,10 +25,10 @@ from search.cli import (
     trials,
     verify,
 )
-from search.cli.endings import ending_of
+from search.cli.endings import ending_of, require_working_folder
 from search.cli.interrupts import EXIT_INTERRUPTED
 from search.cli.messages import Level, Quiet, Verbose, set_level, with_messages
-from search.cli.streams import lasting_streams, turn_off
+from search.cli.streams import lasting_streams, open_closed_streams, turn_off
 from search.cli.versions import version_lines
 
 app = typer.Typer(
@@ -56,11 +56,14 @@ def _options(
         raise typer.Exit
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
+    else:
+        require_working_folder()
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs a command and exits with its code."""
     set_level(Level.NORMAL)
+    open_closed_streams()
     with lasting_streams():
         code = _run(arguments)
         try:
