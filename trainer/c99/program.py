@@ -18,6 +18,8 @@ Variant = Literal["f32", "int8"]
 
 _OPTIMISATION = "-O3"
 PLAIN = ("-std=c99", _OPTIMISATION)
+STRICT = (*PLAIN, "-Wall", "-Wextra", "-Werror", "-pedantic")
+"""Where a warning is a fault. Not for an export: other compilers have other warnings."""
 _COMPILE_SECONDS = 120
 _NUMBERS: dict[Variant, type[np.generic]] = {"f32": np.float32, "int8": np.int32}
 
