@@ -51,13 +51,13 @@ def _options(
     _quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
+    if context.invoked_subcommand is not None or verbose:  # all that may load torch
+        require_working_folder()
     if version:
         print("\n".join(version_lines(verbose)))
         raise typer.Exit
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
-    else:
-        require_working_folder()
 
 
 def main(arguments: list[str] | None = None) -> None:

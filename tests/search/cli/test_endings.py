@@ -127,7 +127,9 @@ def test_workers_train_where_every_stream_is_closed(own_folder: Path) -> None:
     assert sql(own_folder, "PRAGMA integrity_check") == [("ok",)]
 
 
-@pytest.mark.parametrize("arguments", ["presets", "status", "run --trials 1", "train a-step5", "export best --out m"])
+@pytest.mark.parametrize(
+    "arguments", ["presets", "status", "run --trials 1", "train a-step5", "export best --out m", "--version -v"]
+)
 def test_a_deleted_working_folder_is_one_line(own_folder: Path, arguments: str) -> None:
     done = in_deleted_folder(arguments, own_folder)
     assert done.stderr == (
