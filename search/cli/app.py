@@ -25,10 +25,10 @@ from search.cli import (
     trials,
     verify,
 )
-from search.cli.endings import ending_of
+from search.cli.endings import ending_of, require_working_folder
 from search.cli.interrupts import EXIT_INTERRUPTED
 from search.cli.messages import Level, Quiet, Verbose, set_level, with_messages
-from search.cli.streams import lasting_streams, turn_off
+from search.cli.streams import lasting_streams, open_closed_streams, turn_off
 from search.cli.versions import version_lines
 
 app = typer.Typer(
@@ -51,6 +51,8 @@ def _options(
     _quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
+    if context.invoked_subcommand is not None or verbose:  # all that may load torch
+        require_working_folder()
     if version:
         print("\n".join(version_lines(verbose)))
         raise typer.Exit
@@ -61,6 +63,7 @@ def _options(
 def main(arguments: list[str] | None = None) -> None:
     """Runs a command and exits with its code."""
     set_level(Level.NORMAL)
+    open_closed_streams()
     with lasting_streams():
         code = _run(arguments)
         try:

@@ -1,13 +1,21 @@
 """What a command says that could not do its work, and its exit code."""
 
+import os
+
 from models.errors import MnistSearchError, WorkFailedError
 from models.printable import one_line
 from storage.errors import StorageError, StorageFailedError, StudyLostError
 
 EXIT_FAILED, EXIT_WRONG_USE = 1, 2
 
-
 _LONGEST = 2_000
+_FOLDER_GONE = "the working folder was deleted: change to one that exists (cd), and run the command there"
+
+
+def require_working_folder() -> None:
+    """Raise MnistSearchError if the working folder was deleted: torch then aborts while it is loaded."""
+    if _is_folder_gone():
+        raise MnistSearchError(_FOLDER_GONE)
 
 
 def ending_of(error: Exception) -> tuple[str, int] | None:
@@ -35,6 +43,16 @@ def _disk_or_database(error: Exception) -> str | None:
     from storage.faults import database_failed, disk_fault  # where nothing fails there may be no need of a database
 
     if isinstance(error, OSError):
+        if isinstance(error, FileNotFoundError) and _is_folder_gone():
+            return _FOLDER_GONE
         failed = disk_fault(error)
         return None if failed is None else str(failed)
     return database_failed(error)
+
+
+def _is_folder_gone() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False

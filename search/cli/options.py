@@ -41,7 +41,8 @@ DataDir = Annotated[
     typer.Option(
         "--data-dir",
         metavar="DIR",
-        help="Folder of the images, in torchvision's layout. Default: MNIST_SEARCH_DATA, or the user's cache folder.",
+        help="Folder of the images: IDX files, in it or in its MNIST/raw. "
+        "Default: MNIST_SEARCH_DATA, or the user's cache folder.",
     ),
 ]
 DatasetName = Annotated[

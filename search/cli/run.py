@@ -113,12 +113,13 @@ def _search(
     from search.study.warm_start import queue
     from storage.sessions import StudySession
     from trainer.training.precision import choose_precision
-    from trainer.training.provenance import provenance
+    from trainer.training.provenance import opening_lines, provenance
 
     study = prepared.study
     # One format for a whole study, whose candidates are compared: measured on a network of the kind it searches.
     chosen = choose_precision(precision, place.device, get_preset("a-step5").candidate)
-    say(f"precision: {chosen}")
+    for line in opening_lines(place.device, chosen, place.described):
+        say(line)
     session = StudySession(study.store.engine, study.study_id, take_over)
     try:
         queue(study, prepared.warm_start)

@@ -26,6 +26,19 @@ def outlast_readers() -> None:
     _is_hung_up = True
 
 
+def open_closed_streams() -> None:
+    """Open /dev/null in place of each standard stream that the caller closed (`>&-`, `<&-`, `2>&-`).
+
+    Python gives None for such a stream, and its descriptor would go to the next file or socket that is opened. Workers
+    and compilers inherit the new one.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)  # the lowest free descriptor: the one that is closed
+            os.set_inheritable(nowhere, True)
+            setattr(sys, name, os.fdopen(nowhere, mode, encoding="utf-8", errors="replace"))
+
+
 @contextmanager
 def lasting_streams() -> Iterator[None]:
     """Meanwhile what is written to a terminal that is gone is lost, and nobody hears of it."""
@@ -77,10 +90,14 @@ class _LastingStream:
 
     def _forgive(self, error: OSError) -> None:
         """Raises what is no sign of a reader that is gone."""
-        is_gone = _is_hung_up if error.errno == errno.EPIPE else error.errno == errno.EIO and self._is_device()
-        if not is_gone:
+        if not self._is_gone(error.errno):
             raise error
         turn_off(self._stream)
+
+    def _is_gone(self, number: int | None) -> bool:
+        if number == errno.EPIPE:
+            return _is_hung_up
+        return number == errno.EBADF or (number == errno.EIO and self._is_device())  # EBADF: open for reading alone
 
     def _is_device(self) -> bool:
         """Whether it is a terminal, or was: one that is gone is asked in vain."""

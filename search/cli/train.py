@@ -83,7 +83,7 @@ def command(
     from trainer.formats.trained import TrainedNetwork
     from trainer.hardware.device import prepare_device, resolve_device
     from trainer.training.precision import check_precision, choose_precision
-    from trainer.training.provenance import provenance
+    from trainer.training.provenance import opening_lines, provenance
 
     named = find_what(what, lambda: find_study(storage, study))
     store = Store(storage)  # opened first: a training should not end with nowhere to keep it
@@ -101,7 +101,8 @@ def command(
     torch.set_num_threads(threads)
     prepare_device(resolved)
     chosen = choose_precision(precision, resolved, candidate, threads)
-    say(f"precision: {chosen}")
+    for line in opening_lines(resolved, chosen):
+        say(line)
     with _batch_bar() as on_batch:
         single = SingleTraining(
             candidate, found.dataset, split, goal.target, goal.sustain, seed, resolved, chosen, on_batch

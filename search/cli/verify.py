@@ -79,7 +79,7 @@ def command(
     from storage.store import Store
     from trainer.data.find import AUTO, data_folder, find_dataset
     from trainer.training.precision import choose_precision
-    from trainer.training.provenance import provenance
+    from trainer.training.provenance import opening_lines, provenance
 
     _check(what, top)
     n_workers, n_slots = options.n_workers(workers), options.n_slots(slots)
@@ -98,7 +98,8 @@ def command(
     if warning is not None:
         warn(warning)
     chosen = choose_precision(precision, place.device, nominees[0].candidate)
-    say(f"precision: {chosen}")
+    for line in opening_lines(place.device, chosen, place.described):
+        say(line)
     machine = Machine(place, chosen, provenance(place.device, chosen, place.described), n_slots)
     with seed_progress(goal.sustain, len(place.devices)) as listener:
         verifier = Verifier(store, found.dataset, machine, goal.target, goal.sustain, listener)

@@ -48,7 +48,8 @@ def _device() -> str:
 def _data() -> dict[str, str]:
     """The folder of the data, and each set of images that is there; nothing is fetched or read."""
     from trainer.data.find import data_folder
-    from trainer.data.images import IDX_DATASETS, has_idx_dataset
+    from trainer.data.images import has_idx_dataset
+    from trainer.data.layouts import IDX_DATASETS
     from trainer.data.names import DIGITS
 
     folder = data_folder(None)

@@ -15,7 +15,7 @@ from search.space.catalogue import read_range
 from search.space.ranges import Range
 from search.space.space import Space
 from search.study.settings import MAX_EPOCHS, StudySettings, default_epochs, default_target, with_lengths
-from search.study.study import SearchStudy, create_study, is_begun, open_study, require_room, resume_study
+from search.study.study import SearchStudy, create_study, is_begun, require_room, resume_study
 from search.study.warm_start import warm_start_candidates
 from storage.artifacts import place_of
 from storage.store import Store
@@ -59,21 +59,18 @@ def prepare(request: StudyRequest) -> Prepared:
     _check_values(request)
     # Where nothing is stored yet the file is made last, when nothing more can be refused.
     store = Store(request.storage_url) if Store.exists(request.storage_url) else None
-    dataset_name = request.dataset or (_dataset_of(store, request.study) if store else None) or AUTO
-    found = find_dataset(dataset_name, data_folder(request.data_dir))
+    asked = None if request.dataset == AUTO else request.dataset
+    # Checked before anything is fetched, if its name is known by then.
+    study = _resumed(store, request.study or asked, {**request.settings, "dataset": asked}, ranges)
+    found = find_dataset(asked or (study.settings.dataset if study else AUTO), data_folder(request.data_dir))
     name = request.study or found.dataset.name
     given = {**request.settings, "dataset": found.dataset.name}
-    if store is not None and is_begun(store, name):
-        files = store.artifact_location.settle(request.artifacts)
-        study = resume_study(store, name, given)
-        _require_same_ranges(study, ranges)
-        known = warm_start_candidates(request.warm_start, study.settings.max_params)
-    else:
-        settings = _new_settings(given, ranges)
-        known = warm_start_candidates(request.warm_start, settings.max_params)
-        store = store or Store(request.storage_url)
-        files = store.artifact_location.settle(request.artifacts)
-        study = create_study(store, name, settings)
+    study = study or _resumed(store, name, given, ranges)
+    settings = study.settings if study else _new_settings(given, ranges)
+    known = warm_start_candidates(request.warm_start, settings.max_params)
+    store = store or Store(request.storage_url)
+    files = store.artifact_location.settle(request.artifacts)
+    study = study or create_study(store, name, settings)
     data = split_data(found.dataset, study.settings.split)
     warning = coarse_target_text(study.settings.target, study.settings.dataset, len(found.dataset.test))
     return Prepared(study, data, found.notice, known, files, warning)
@@ -135,10 +132,15 @@ def _range_text(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _dataset_of(store: Store, study: str | None) -> str | None:
-    if study is None or not is_begun(store, study):
+def _resumed(
+    store: Store | None, name: str | None, given: Mapping[str, Any], ranges: Mapping[str, str]
+) -> SearchStudy | None:
+    """The study of this name, if it is begun. Raises MnistSearchError if what is given is not its own."""
+    if store is None or name is None or not is_begun(store, name):
         return None
-    return open_study(store, study).settings.dataset
+    study = resume_study(store, name, given)
+    _require_same_ranges(study, ranges)
+    return study
 
 
 def _new_settings(given: Mapping[str, Any], ranges: Mapping[str, str]) -> StudySettings:

@@ -2,15 +2,18 @@
 
 import gzip
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from trainer.data.images import IDX_DATASETS, Images
+from trainer.data.images import Images
+from trainer.data.layouts import IDX_DATASETS
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+FOUR_FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 N_TRAIN, N_TEST = 12, 5
 
 
@@ -31,19 +34,21 @@ def some_labels(n: int) -> np.ndarray:
 def write_dataset(folder: Path, name: str = "mnist", zipped: bool = False) -> Path:
     """Four small files in torchvision's layout; returns the folder they lie in."""
     raw = folder / IDX_DATASETS[name] / "raw"
-    raw.mkdir(parents=True)
-    arrays = {
-        TRAIN_IMAGES: some_images(N_TRAIN),
-        TRAIN_LABELS: some_labels(N_TRAIN),
-        TEST_IMAGES: some_images(N_TEST),
-        TEST_LABELS: some_labels(N_TEST),
-    }
-    for file, array in arrays.items():
-        if zipped:
-            (raw / f"{file}.gz").write_bytes(gzip.compress(idx_bytes(array)))
-        else:
-            (raw / file).write_bytes(idx_bytes(array))
+    write_files(raw, zipped=zipped)
     return raw
+
+
+def write_files(place: Path, call: Callable[[str], str] = str, zipped: bool = False) -> None:
+    """The four files right in a folder, each called as `call` makes it of its usual name."""
+    place.mkdir(parents=True)
+    for file, array in zip(FOUR_FILES, _arrays(), strict=True):
+        path = place / call(f"{file}.gz" if zipped else file)
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(gzip.compress(idx_bytes(array)) if zipped else idx_bytes(array))
+
+
+def _arrays() -> list[np.ndarray]:
+    return [array for n in (N_TRAIN, N_TEST) for array in (some_images(n), some_labels(n))]
 
 
 def numbered(first: int, n: int) -> Images:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer.data.images import FILES, IDX_DATASETS, Images, TrainingData, has_idx_dataset, load_idx_dataset
+from trainer.data.images import Images, TrainingData, has_idx_dataset, load_idx_dataset
+from trainer.data.layouts import FILES, torchvision_folder
 from trainer.data.noise import noise_images
 
 EPOCH_IMAGES = 60_000
@@ -39,7 +40,7 @@ def _few_to_judge(train: Images) -> TrainingData:
 
 def write_for_torchvision(images: Images, folder: Path) -> None:
     """Writes images as the four IDX files of MNIST; those of the test part are the first few."""
-    raw = folder / IDX_DATASETS["mnist"] / "raw"
+    raw = torchvision_folder("mnist", folder)
     raw.mkdir(parents=True)
     for part, n in (("train", len(images)), ("test", 1)):
         image_file, label_file = FILES[part]

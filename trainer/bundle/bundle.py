@@ -21,7 +21,6 @@ from trainer.bundle.manifest import file_facts, is_bundle, write_manifest
 from trainer.bundle.other_origins import read_other_origins
 from trainer.bundle.vectors import vectors_of
 from trainer.bundle.written import Written, write_forms
-from trainer.c99.program import STRICT
 from trainer.data.images import Dataset, Images
 from trainer.data.names import class_names
 from trainer.formats.trained import TrainedNetwork
@@ -106,7 +105,7 @@ def make_bundle(
 def _measured(forms: tuple[Form, ...], folder: Path, test: Images, logits: np.ndarray, seconds: float) -> list[Judged]:
     labels = test.labels.numpy()
     try:
-        runs = run_forms(folder, forms, test.pixels, seconds, STRICT)
+        runs = run_forms(folder, forms, test.pixels, seconds)
     except WorkFailedError as error:  # it names files of the folder aside, which is gone when this is read
         raise FileFailedError(str(error).replace(f"{folder}/", "").replace(str(folder), "the bundle")) from None
     return [judge(form, runs[form], logits, labels) for form in FORMS if form in runs]

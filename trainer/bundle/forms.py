@@ -10,10 +10,10 @@ import torch
 
 from models.errors import WorkFailedError
 from trainer.alone.clean import FileRun, run_files
-from trainer.c99.program import PLAIN, Program, Variant, compiled
+from trainer.c99.program import Program, Variant, compiled
 from trainer.formats.onnx_files import ONNX_EXTRA, has_onnx
 from trainer.formats.tensors import WEIGHTS_FILE
-from trainer.fused.kernels import find_compiler
+from trainer.fused.compiler import compiler_fault
 
 FLOAT32, INT8 = "float32", "int8"
 PT2_FILE, ONNX_FILE, INT8_ONNX_FILE, C_FILE, H_FILE = (
@@ -48,12 +48,10 @@ FORMS = (
 
 
 def missing(form: Form) -> str | None:
-    """What has to be installed here before a form can be run, as a command or in words; None if nothing has."""
+    """Return why a form cannot be run here: the command that installs what is missing, or a fault; None if it can."""
     if form.run_by == "onnxruntime" and not has_onnx():
         return ONNX_EXTRA
-    if form.run_by == "c" and find_compiler() is None:
-        return "install a C compiler, gcc or clang"
-    return None
+    return compiler_fault() if form.run_by == "c" else None
 
 
 def run_forms(
@@ -61,11 +59,8 @@ def run_forms(
     forms: Sequence[Form],
     images: torch.Tensor,
     seconds: float = 0.0,
-    flags: tuple[str, ...] = PLAIN,
 ) -> dict[Form, FileRun]:
     """Each form run on images (N, 28, 28) uint8 from its file in `folder`; timed if `seconds` is not 0.
-
-    `flags` are those of the C compiler.
 
     Raises WorkFailedError that names the file if one cannot be run.
     """
@@ -77,7 +72,7 @@ def run_forms(
             runs |= zip(of_it, found, strict=True)
     of_c = [form for form in forms if form.run_by == "c"]
     if of_c:
-        with compiled(folder / C_FILE, flags) as program:
+        with compiled(folder / C_FILE) as program:
             program.check()
             runs |= {form: _run_program(program, form, images.numpy(), seconds > 0) for form in of_c}
     return runs

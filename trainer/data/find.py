@@ -10,7 +10,8 @@ from pathlib import Path
 
 from models.errors import MnistSearchError
 from trainer.data.digits import load_digits
-from trainer.data.images import IDX_DATASETS, Dataset, has_idx_dataset, load_idx_dataset
+from trainer.data.images import Dataset, has_idx_dataset, load_idx_dataset
+from trainer.data.layouts import IDX_DATASETS, IdxFiles, find_idx_files, images_in, listed, torchvision_folder
 from trainer.data.names import DIGITS
 from trainer.hardware.machine import cache_folder
 
@@ -34,31 +35,77 @@ def data_folder(option: Path | None) -> Path:
         return option
     if os.environ.get(DATA_VARIABLE):
         return Path(os.environ[DATA_VARIABLE])
-    return cache_folder() / "data"
+    return _kept_folder()
 
 
 def find_dataset(name: str, folder: Path) -> Found:
     """The dataset of this name. `auto` is MNIST where it is or can be had, and otherwise the embedded digits.
 
-    Raises MnistSearchError for an unknown name, damaged files, or a dataset that is not to be had.
+    Raises MnistSearchError for an unknown name, damaged files, or a dataset that is not to be had; and for `auto` if
+    the user named a folder that holds other images.
     """
     if name not in DATASETS:
         raise MnistSearchError(f"unknown dataset {name!r}: use {', '.join(DATASETS[:-1])} or {DATASETS[-1]}")
     if name == DIGITS:
-        return Found(load_digits(), "the embedded digits (1,797 scans)")
-    wanted = "mnist" if name == AUTO else name
-    problem = None if has_idx_dataset(wanted, folder) else fetch(wanted, folder)
-    if problem is None:
-        return Found(load_idx_dataset(wanted, folder), f"{wanted} in {folder}")
-    if name == AUTO:
-        return Found(
-            load_digits(),
-            f"the embedded digits (1,797 scans): mnist is not in {folder} and could not be fetched ({problem})",
+        unused = f"; the images in {folder} are not used" if _others(folder) else ""
+        return Found(load_digits(), f"the embedded digits (1,797 scans){unused}")
+    wanted = _wanted(name)
+    files = find_idx_files(wanted, folder)
+    if files.missing:
+        _refuse_other_images(name, files, folder)
+        problem = fetch(wanted, folder)
+        if problem is not None:
+            return _instead(name, files, folder, problem)
+    return Found(load_idx_dataset(wanted, folder), f"{wanted} in {folder}")
+
+
+def _refuse_other_images(name: str, files: IdxFiles, folder: Path) -> None:
+    """Raises MnistSearchError where the user's own images would be passed over for what is fetched, or for the digits.
+
+    Files in torchvision's folder may be left from a fetch: the next one makes them whole.
+    """
+    if files.found and files.place != torchvision_folder(_wanted(name), folder):
+        raise MnistSearchError(f"{files.text}: put these beside them, gzipped or not")
+    if name == AUTO and not files.found and (names := _others(folder)):
+        raise MnistSearchError(
+            f"{folder} holds {listed(names)}, but not the IDX files of mnist ({listed(files.missing)}): put those "
+            f"there, or choose with --dataset: mnist is fetched, {DIGITS} need no files"
         )
-    raise MnistSearchError(
-        f"{wanted} is not in {folder} and could not be fetched ({problem}): put its four IDX files in "
-        f"{folder / IDX_DATASETS[wanted] / 'raw'}, or name their folder with --data-dir or {DATA_VARIABLE}"
-    )
+
+
+def _instead(name: str, files: IdxFiles, folder: Path, problem: str) -> Found:
+    """The digits, in place of what could not be fetched. Raises MnistSearchError where they would not do."""
+    wanted, target = _wanted(name), torchvision_folder(_wanted(name), folder)
+    if files.found:
+        reason, advice = (
+            f"{files.text}, which could not be fetched ({problem})",
+            "put these beside them, gzipped or not",
+        )
+    else:
+        held = f", which holds {listed(names)}," if (names := _others(folder)) else ""
+        reason = f"{wanted} is not in {folder}{held} and could not be fetched ({problem})"
+        advice = f"put its four IDX files in {target}, or name their folder with --data-dir or {DATA_VARIABLE}"
+    if name == AUTO and not (files.found and _is_named(folder)):
+        return Found(load_digits(), f"the embedded digits (1,797 scans): {reason}")
+    raise MnistSearchError(f"{reason}: {advice}")
+
+
+def _wanted(name: str) -> str:
+    return "mnist" if name == AUTO else name
+
+
+def _others(folder: Path) -> list[str]:
+    """The files of a folder that the user named which may hold images."""
+    return images_in(folder) if _is_named(folder) else []
+
+
+def _kept_folder() -> Path:
+    """Where datasets are fetched to, if the user names no folder."""
+    return cache_folder() / "data"
+
+
+def _is_named(folder: Path) -> bool:
+    return folder != _kept_folder()
 
 
 def dataset_at_hand(name: str, folder: Path) -> Dataset | None:
@@ -76,7 +123,7 @@ def fetch(name: str, folder: Path) -> str | None:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as partial, _patient_and_quiet():
             getattr(datasets, IDX_DATASETS[name])(partial, train=True, download=True)
-            target = folder / IDX_DATASETS[name] / "raw"
+            target = torchvision_folder(name, folder)
             target.mkdir(parents=True, exist_ok=True)
             for path in (Path(partial) / IDX_DATASETS[name] / "raw").iterdir():
                 os.replace(path, target / path.name)

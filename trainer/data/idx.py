@@ -56,10 +56,12 @@ def _read_bytes(path: Path) -> bytes:
         mode = os.stat(path).st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise MnistSearchError(f"{path} is no file but a device or a pipe")
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            raw = file.read(MOST_BYTES + 1)
+        with path.open("rb") as file:
+            is_zipped = _is_zipped(path, file.read(2))
+            file.seek(0)
+            raw = (gzip.GzipFile(fileobj=file) if is_zipped else file).read(MOST_BYTES + 1)
         if len(raw) > MOST_BYTES:
-            unpacked = "unpacked it" if path.suffix == ".gz" else "it"
+            unpacked = "unpacked it" if is_zipped else "it"
             raise MnistSearchError(
                 f"{path} is too large: {unpacked} has more than {MOST_BYTES >> 20} MiB; fetch it again"
             )
@@ -68,3 +70,8 @@ def _read_bytes(path: Path) -> bytes:
     except OSError as error:
         raise MnistSearchError(f"{path} cannot be read: {error.strerror}") from None
     return raw
+
+
+def _is_zipped(path: Path, start: bytes) -> bool:
+    """Whether a file that starts so is gzipped: some programs unpack a download and leave `.gz`, or the other way."""
+    return start == b"\x1f\x8b" or (path.suffix == ".gz" and start != b"\0\0")

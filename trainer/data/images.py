@@ -1,6 +1,5 @@
-"""What a training sees: images and labels as uint8, from a folder in torchvision's layout."""
+"""What a training sees: images and labels as uint8, from IDX files."""
 
-import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +10,9 @@ import torch
 
 from models.errors import MnistSearchError
 from trainer.data.idx import read_idx
-
-IDX_DATASETS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}
-"""Datasets kept as IDX files, with the folder each has in torchvision's layout."""
+from trainer.data.layouts import FILES, IdxFiles, find_idx_files, torchvision_folder
 
 _SIDE = 28
-FILES = {
-    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
-    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
-}
 
 
 @dataclass(frozen=True)
@@ -110,30 +103,25 @@ class Arrays(NamedTuple):
 
 
 def load_idx_dataset(name: str, folder: Path) -> Dataset:
-    """Reads `folder/MNIST/raw/...` (or FashionMNIST, KMNIST), gzipped or not.
+    """Reads `folder/MNIST/raw/...` (or FashionMNIST, KMNIST), or from where else `find_idx_files` finds the files.
 
     Raises MnistSearchError for a file that is missing or damaged, naming it.
     """
-    raw = folder / IDX_DATASETS[name] / "raw"
-    return Dataset(name, _read_part(raw, "train"), _read_part(raw, "test"))
+    files = find_idx_files(name, folder)
+    if not files.found:
+        raise MnistSearchError(f"{torchvision_folder(name, folder) / files.missing[0]} is missing")
+    if files.missing:
+        raise MnistSearchError(files.text)
+    return Dataset(name, _read_part(files, "train"), _read_part(files, "test"))
 
 
 def has_idx_dataset(name: str, folder: Path) -> bool:
     """Whether all four files are there, whatever is in them."""
-    raw = folder / IDX_DATASETS[name] / "raw"
-    return all(_find(raw, file) is not None for files in FILES.values() for file in files)
+    return not find_idx_files(name, folder).missing
 
 
-def _find(raw: Path, file: str) -> Path | None:
-    # Path.exists raises where a folder may not be entered or a name is too long, until Python 3.14; this says no.
-    return next((path for path in (raw / file, raw / f"{file}.gz") if os.path.exists(path)), None)
-
-
-def _read_part(raw: Path, part: str) -> Images:
-    image_path, label_path = (_find(raw, file) for file in FILES[part])
-    if image_path is None or label_path is None:
-        missing = next(file for file in FILES[part] if _find(raw, file) is None)
-        raise MnistSearchError(f"{raw / missing} is missing")
+def _read_part(files: IdxFiles, part: str) -> Images:
+    image_path, label_path = (files.found[file] for file in FILES[part])
     pixels, labels = read_idx(image_path), read_idx(label_path)
     if pixels.ndim != 3 or pixels.shape[1:] != (_SIDE, _SIDE):
         raise MnistSearchError(f"{image_path} holds {'x'.join(map(str, pixels.shape))} values, not N images of 28x28")

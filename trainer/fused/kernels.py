@@ -8,11 +8,11 @@ import functools
 import hashlib
 import os
 import shlex
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
+from trainer.fused.compiler import compiler_fault, find_compiler
 from trainer.hardware.machine import cache_folder, cpu_fingerprint
 
 SWITCH = "MNIST_SEARCH_FUSED"
@@ -20,7 +20,6 @@ SWITCH = "MNIST_SEARCH_FUSED"
 
 _SOURCES = ("block.c", "sampling.c", "convolution.c", "dense.c", "depthwise.c")
 _HEADERS = ("formats.h", "convolution.h")
-_COMPILERS = ("cc", "gcc", "clang")
 # No -ffast-math: sums must not depend on the compiler's mood, and non-finite values must come through.
 _FLAGS = (
     *("-std=c11", "-O3", "-shared", "-fPIC"),
@@ -45,10 +44,11 @@ def load_kernels() -> ctypes.CDLL | None:
         return None
 
 
-def find_compiler() -> list[str] | None:
-    """The command of the C compiler: `$CC`, or the first there is of cc, gcc and clang."""
-    commands = [shlex.split(os.environ.get("CC", ""))] + [[name] for name in _COMPILERS]
-    return next((command for command in commands if command and shutil.which(command[0])), None)
+def kernels_fault() -> str | None:
+    """Return why the kernels cannot be used here; None if they can, or are switched off."""
+    if os.environ.get(SWITCH) == "0" or load_kernels() is not None:
+        return None
+    return compiler_fault() or f"`{shlex.join(find_compiler() or [])}` does not compile them, or they cannot be loaded"
 
 
 def _load(compiler: list[str]) -> ctypes.CDLL | None:
@@ -69,6 +69,8 @@ def _load(compiler: list[str]) -> ctypes.CDLL | None:
 
 def _compile(compiler: list[str], sources: list[Path], path: Path) -> bool:
     """Whether the library now stands at `path`: written beside it and moved, as other workers may do so at once."""
+    if compiler_fault() is not None:
+        return False
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         out = Path(folder) / path.name
         for tuning in _TUNINGS:
@@ -78,6 +80,7 @@ def _compile(compiler: list[str], sources: list[Path], path: Path) -> bool:
             except subprocess.SubprocessError:
                 return False
             if done.returncode == 0:
+                ctypes.CDLL(str(out))  # raises OSError: what cannot be loaded is not kept
                 out.replace(path)
                 return True
     return False

@@ -66,7 +66,7 @@ def left_out(word: str) -> int:
 
 def _of_word(word: str, framing: Framing, as_is: bool, standard_input: BinaryIO) -> Iterator[Seen | Refused]:
     if word == STANDARD_INPUT:
-        yield from _of_bytes(_whole(standard_input, "standard input"), "standard input", framing, as_is)
+        yield from _of_bytes(_from(standard_input), "standard input", framing, as_is)
     elif os.path.isdir(word):
         yield from given_pictures(_pictures_in(word), framing, as_is, standard_input)
     else:
@@ -93,6 +93,13 @@ def _content(word: str) -> bytes:
         raise MnistSearchError(f"there is no file {word}: {near}") from None
     except OSError as error:
         raise MnistSearchError(f"{word} cannot be read: {error.strerror}") from None
+
+
+def _from(standard_input: BinaryIO) -> bytes:
+    try:
+        return _whole(standard_input, "standard input")
+    except OSError as error:  # it is open for writing alone, or its terminal is gone
+        raise MnistSearchError(f"standard input cannot be read: {error.strerror or error}") from None
 
 
 def _of_bytes(raw: bytes, name: str, framing: Framing, as_is: bool) -> Iterator[Seen]:

@@ -4,6 +4,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
+from trainer.fused.kernels import kernels_fault
 from trainer.fused.network import has_kernels
 from trainer.training.precision import Precision
 
@@ -18,6 +19,13 @@ def provenance(device: str, precision: Precision, elsewhere: str | None = None) 
     name = torch.cuda.get_device_name() if device.startswith("cuda") else device
     fused = ", fused kernels" if device == "cpu" and has_kernels() else ""
     return f"{name}, {precision}{fused}, torch {torch.__version__}, mnist-search {_version()}"
+
+
+def opening_lines(device: str, precision: Precision, elsewhere: str | None = None) -> list[str]:
+    """Return what a user reads before a training: its number format, and why a CPU trains without the fused kernels."""
+    lines = [f"precision: {precision}"]
+    fault = kernels_fault() if device == "cpu" and elsewhere is None else None
+    return lines if fault is None else [*lines, f"kernels: torch trains without them, more slowly: {fault}"]
 
 
 def _version() -> str:

@@ -46,6 +46,43 @@ def test_what_is_refused_late_leaves_no_file(tmp_path: Path) -> None:
     assert not (tmp_path / "new.db").exists()
 
 
+@pytest.mark.parametrize(
+    ("study", "dataset", "settings", "ranges", "fault"),
+    [
+        ("digits", "mnist", {}, (), "--dataset digits, not mnist: leave --dataset out"),
+        ("digits", None, {"epochs": 7}, (), "--epochs 15, not 7: leave --epochs out"),
+        ("digits", "auto", {"epochs": 7}, (), "--epochs 15, not 7: leave --epochs out"),
+        ("mnist", None, {"epochs": 7}, (), "--epochs 8, not 7: leave --epochs out"),
+        (None, "mnist", {}, ("lr=0.5",), "lr=0.05:0.4:log, not 0.5: leave it out"),
+    ],
+)
+def test_a_begun_study_is_checked_before_anything_is_fetched(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    study: str | None,
+    dataset: str | None,
+    settings: dict[str, int],
+    ranges: tuple[str, ...],
+    fault: str,
+) -> None:
+    write_dataset(tmp_path / "data")
+    url = f"sqlite:///{tmp_path / 's.db'}"
+    for begun in ("digits", "mnist"):
+        prepare(StudyRequest(url, None, begun, tmp_path / "data", {}))
+    monkeypatch.setattr("trainer.data.find.fetch", lambda name, folder: pytest.fail("fetched"))
+    request = StudyRequest(url, study, dataset, tmp_path / "nowhere", settings, set_ranges=ranges)
+    assert fault_of(lambda: prepare(request)).startswith(
+        f"study {study or dataset!r} was begun with {fault} to go on with it, "
+    )
+
+
+def test_auto_is_the_dataset_of_a_begun_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainer.data.find.fetch", lambda name, folder: pytest.fail("fetched"))
+    url = f"sqlite:///{tmp_path / 's.db'}"
+    prepare(StudyRequest(url, "mine", "digits", None, {}))
+    assert prepare(StudyRequest(url, "mine", "auto", None, {})).study.settings.dataset == "digits"
+
+
 @pytest.mark.usefixtures("own_folder", "inline_engine")
 def test_a_space_file_is_read_as_its_page_writes_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """YAML 1.1 would take 4:16 for a number to the base of sixty."""

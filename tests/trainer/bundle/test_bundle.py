@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,9 +112,25 @@ def test_without_extras_the_rest_is_written_and_said(tmp_path: Path, monkeypatch
     assert manifest["left_out"] == {
         "model.onnx": "pip install 'mnist-search[onnx]'",
         "model.int8.onnx": "pip install 'mnist-search[onnx]'",
-        "model.c": "install a C compiler, gcc or clang",
+        "model.c": "there is no C compiler here: install gcc or clang, or name one in CC",
     }
     assert {path.name for path in (tmp_path / "bundle").iterdir()} & {"model.onnx", "model.c", "model.h"} == set()
+
+
+@pytest.mark.parametrize("compiler", ["false", "true", "cc -include no-such-header.h", "g++"])
+def test_with_a_compiler_that_does_not_work_the_rest_is_written_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiler: str
+) -> None:
+    if shutil.which(compiler.split()[0]) is None:
+        pytest.skip(f"there is no {compiler} here")
+    monkeypatch.setenv("CC", compiler)
+    manifest = make(tmp_path / "bundle")
+    fault = manifest["left_out"]["model.c"]
+    assert list(manifest["left_out"]) == ["model.c"]
+    assert fault.startswith(f"the C compiler `{compiler}` does not work here (")
+    assert {path.name for path in (tmp_path / "bundle").iterdir()} == FILES - {"model.c", "model.h"}
+    assert [one["file"] for one in manifest["measured"]] == [form.file for form in FORMS if form.run_by != "c"]
+    assert f"`model.c` was left out: {fault}." in (tmp_path / "bundle" / CARD_FILE).read_text()
 
 
 def test_what_only_looks_like_a_bundle_is_none(bundle: Path, tmp_path: Path) -> None:

@@ -43,6 +43,15 @@ def test_without_extras_the_rest_is_checked(bundle: Path, monkeypatch: pytest.Mo
     assert {form.file for form in found.not_run} == {"model.onnx", "model.int8.onnx", "model.c"}
 
 
+def test_with_a_compiler_that_does_not_work_the_rest_is_checked(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "true")
+    fault = "the C compiler `true` does not work here (it writes no program): name another in CC"
+    assert {form.text: why for form, why in checked(bundle).not_run.items()} == {
+        "model.c in float32": fault,
+        "model.c in int8": fault,
+    }
+
+
 @pytest.mark.parametrize("name", [
     "model.pt2", "model.onnx", "model.int8.onnx", "weights.safetensors", "arch.json", "load_weights.py", "model.c",
     "model.h", "test_vectors.npz", "MODEL_CARD.md",

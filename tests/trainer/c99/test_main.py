@@ -8,7 +8,7 @@ import pytest
 
 from tests.helpers.c_programs import Written, build, needs_compiler, run, some_pixels
 from trainer.c99.program import Program
-from trainer.fused.kernels import find_compiler
+from trainer.fused.compiler import find_compiler
 
 pytestmark = needs_compiler
 

@@ -106,6 +106,13 @@ def test_without_a_compiler_one_learns_what_to_install(odd: Written, monkeypatch
     assert str(caught.value) == "there is no C compiler here: install gcc or clang, or name one in CC"
 
 
+def test_a_compiler_that_does_not_work_is_named(odd: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "true")
+    with pytest.raises(NoCompilerError) as caught, compiled(odd.path):
+        pass
+    assert str(caught.value) == ("the C compiler `true` does not work here (it writes no program): name another in CC")
+
+
 @pytest.mark.skipif(shutil.which("clang") is None, reason="clang is not installed")
 def test_clang_takes_it_too(odd: Written, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", "clang")

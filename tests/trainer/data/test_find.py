@@ -5,7 +5,16 @@ from pathlib import Path
 import pytest
 
 from models.errors import MnistSearchError
-from tests.helpers.datasets import N_TRAIN, write_dataset
+from tests.helpers.datasets import (
+    N_TRAIN,
+    TEST_IMAGES,
+    TEST_LABELS,
+    TRAIN_IMAGES,
+    TRAIN_LABELS,
+    write_dataset,
+    write_files,
+)
+from tests.helpers.spaces import fault_of
 from trainer.data.find import DATA_VARIABLE, data_folder, find_dataset
 from trainer.hardware.machine import cache_folder
 
@@ -30,6 +39,63 @@ def test_what_is_at_hand_is_taken_and_told(tmp_path: Path) -> None:
         found = find_dataset(name, tmp_path)
         assert (found.dataset.name, len(found.dataset.train)) == ("mnist", N_TRAIN)
         assert found.notice == f"mnist in {tmp_path}"
+
+
+@pytest.mark.parametrize("name", ["auto", "mnist"])
+def test_files_of_ones_own_are_taken_and_nothing_is_fetched(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer.data.find.fetch", lambda name, folder: pytest.fail("fetched"))
+    write_files(tmp_path / "mine", lambda file: file.replace("-idx", ".idx"))
+    found = find_dataset(name, tmp_path / "mine")
+    assert (found.dataset.name, len(found.dataset.train)) == ("mnist", N_TRAIN)
+    (tmp_path / "mine" / "train-labels.idx1-ubyte").unlink()
+    assert fault_of(lambda: find_dataset(name, tmp_path / "mine")) == (
+        f"{tmp_path}/mine holds train-images.idx3-ubyte, t10k-images.idx3-ubyte and t10k-labels.idx1-ubyte, and lacks "
+        "train-labels-idx1-ubyte: put these beside them, gzipped or not"
+    )
+
+
+def test_images_in_a_folder_that_was_named_are_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainer.data.find.fetch", lambda name, folder: pytest.fail("fetched"))
+    (tmp_path / "7").mkdir()
+    for name in ("7/a.png", "7/b.png", "notes.txt"):
+        (tmp_path / name).touch()
+    assert fault_of(lambda: find_dataset("auto", tmp_path)) == (
+        f"{tmp_path} holds 7/a.png and 7/b.png, but not the IDX files of mnist (train-images-idx3-ubyte, "
+        "train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte): put those there, or choose with "
+        "--dataset: mnist is fetched, digits need no files"
+    )
+    monkeypatch.setattr("trainer.data.find.fetch", lambda name, folder: "no network")
+    assert fault_of(lambda: find_dataset("mnist", tmp_path)).startswith(
+        f"mnist is not in {tmp_path}, which holds 7/a.png and 7/b.png, and could not be fetched (no network): put "
+    )
+    notice = find_dataset("digits", tmp_path).notice
+    assert notice == f"the embedded digits (1,797 scans); the images in {tmp_path} are not used"
+
+
+def test_images_of_another_dataset_are_not_passed_over(tmp_path: Path) -> None:
+    write_dataset(tmp_path, "fashion-mnist")
+    assert fault_of(lambda: find_dataset("auto", tmp_path)).startswith(
+        f"{tmp_path} holds FashionMNIST/raw/t10k-images-idx3-ubyte, FashionMNIST/raw/t10k-labels-idx1-ubyte, "
+    )
+
+
+@pytest.mark.usefixtures("_no_network")
+def test_a_fetch_that_was_stopped_is_told_with_what_is_there(own_folder: Path) -> None:
+    for folder in (own_folder / "mine", cache_folder() / "data"):
+        raw = write_dataset(folder)
+        (raw / TRAIN_IMAGES).unlink()
+        reason = (
+            f"{raw} holds {TRAIN_LABELS}, {TEST_IMAGES} and {TEST_LABELS}, and lacks {TRAIN_IMAGES}, which could not "
+            "be fetched (no network)"
+        )
+        fault = f"{reason}: put these beside them, gzipped or not"
+        assert fault_of(lambda f=folder: find_dataset("mnist", f)) == fault  # type: ignore[misc]
+        if folder == own_folder / "mine":
+            assert fault_of(lambda f=folder: find_dataset("auto", f)) == fault  # type: ignore[misc]
+        else:  # the user put nothing there
+            assert find_dataset("auto", folder).notice == f"the embedded digits (1,797 scans): {reason}"
 
 
 @pytest.mark.usefixtures("_no_network")

@@ -11,6 +11,7 @@ from torchvision import datasets as torchvision_datasets
 
 from models.errors import MnistSearchError
 from tests.helpers.datasets import (
+    FOUR_FILES,
     N_TEST,
     N_TRAIN,
     TEST_IMAGES,
@@ -24,7 +25,8 @@ from tests.helpers.datasets import (
     write_dataset,
 )
 from trainer.data.digits import load_digits
-from trainer.data.images import IDX_DATASETS, Dataset, Images, TrainingData, has_idx_dataset, load_idx_dataset
+from trainer.data.images import Dataset, Images, TrainingData, has_idx_dataset, load_idx_dataset
+from trainer.data.layouts import IDX_DATASETS
 from trainer.data.names import SPLITS
 from trainer.data.split import split_data
 
@@ -60,15 +62,16 @@ def test_a_plain_file_is_read_before_a_gzipped_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("zipped", [False, True])
-@pytest.mark.parametrize("file", [TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS])
-def test_a_missing_file_is_named(tmp_path: Path, file: str, zipped: bool) -> None:
+@pytest.mark.parametrize("file", FOUR_FILES)
+def test_a_missing_file_is_named_beside_those_that_are_there(tmp_path: Path, file: str, zipped: bool) -> None:
     raw = write_dataset(tmp_path, zipped=zipped)
     assert has_idx_dataset("mnist", tmp_path)
     (raw / (f"{file}.gz" if zipped else file)).unlink()
     assert not has_idx_dataset("mnist", tmp_path)
     with pytest.raises(MnistSearchError) as caught:
         load_idx_dataset("mnist", tmp_path)
-    assert str(caught.value) == f"{raw / file} is missing"
+    there = [one + (".gz" if zipped else "") for one in FOUR_FILES if one != file]
+    assert str(caught.value) == f"{raw} holds {there[0]}, {there[1]} and {there[2]}, and lacks {file}"
 
 
 def test_a_dataset_lies_under_its_own_name(tmp_path: Path) -> None:

@@ -10,10 +10,13 @@ import pytest
 import torch
 
 from models.build import build
+from tests.helpers.compilers import a_compiler
 from tests.helpers.kernels import ARCH, needs_compiler
 from trainer.fused import kernels
 from trainer.fused.network import fuse
 from trainer.fused.sampling import sample
+from trainer.training.precision import FLOAT32
+from trainer.training.provenance import opening_lines
 
 
 @pytest.fixture
@@ -36,6 +39,45 @@ def test_without_kernels_torch_does_it(change: dict[str, str], monkeypatch: pyte
     network(torch.ones(2, 1, 28, 28)).sum().backward()
     pixels, index = torch.ones(3, 28, 28, dtype=torch.uint8), torch.tensor([1, 2])
     assert sample(pixels, index, torch.eye(2, 3).expand(2, 2, 3), 0, 1, 0).shape == (2, 1, 28, 28)
+
+
+@pytest.mark.usefixtures("looked_for_anew")
+def test_with_a_compiler_that_does_not_work_a_reason_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("CC", "false")
+    fault = "the C compiler `false` does not work here (it fails, and prints nothing): name another in CC"
+    assert (kernels.load_kernels(), kernels.kernels_fault()) == (None, fault)
+    assert opening_lines("cpu", FLOAT32) == [
+        "precision: float32 (asked for)",
+        f"kernels: torch trains without them, more slowly: {fault}",
+    ]
+    assert (
+        opening_lines("cuda", FLOAT32)
+        == opening_lines("cpu", FLOAT32, "a cluster")
+        == ["precision: float32 (asked for)"]
+    )
+    monkeypatch.setenv(kernels.SWITCH, "0")  # the user's own choice, which is not explained
+    assert kernels.kernels_fault() is None
+
+
+@needs_compiler
+@pytest.mark.usefixtures("looked_for_anew")
+def test_a_library_that_cannot_be_loaded_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    # Compiles programs, and writes text in place of a library.
+    script = 'case "$*" in *-shared*) while [ "$1" != -o ]; do shift; done; echo text > "$2";; *) exec cc "$@";; esac'
+    compiler = a_compiler(tmp_path, script)
+    monkeypatch.setenv("CC", str(compiler))
+    assert kernels.load_kernels() is None
+    assert kernels.kernels_fault() == f"`{compiler}` does not compile them, or they cannot be loaded"
+    assert list(tmp_path.rglob("*.so")) == []
+
+
+@needs_compiler
+def test_with_a_compiler_that_works_nothing_is_explained() -> None:
+    assert opening_lines("cpu", FLOAT32) == ["precision: float32 (asked for)"]
 
 
 @needs_compiler
