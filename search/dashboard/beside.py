@@ -1,6 +1,5 @@
 """A dashboard in a process of its own beside a search, which it neither slows down nor outlives."""
 
-import multiprocessing
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +8,13 @@ from multiprocessing.connection import Connection
 from models.errors import MnistSearchError
 from search.dashboard.access import Access
 from storage.errors import StorageError
-from trainer.workers.processes import die_with_parent, ignore_group_signals, interrupts_held_back
+from trainer.workers.processes import (
+    die_with_parent,
+    ignore_group_signals,
+    interrupts_held_back,
+    make_process,
+    process_context,
+)
 
 _START_SECONDS = 60.0
 _END_SECONDS = 5.0
@@ -20,9 +25,9 @@ class Beside:
     """A dashboard that was started, and may be up by now."""
 
     def __init__(self, storage_url: str, study: str, access: Access) -> None:
-        context = multiprocessing.get_context("spawn")
+        context = process_context()
         self._connection, theirs = context.Pipe(duplex=False)
-        self._process = context.Process(target=_live, args=(theirs, storage_url, study, access), daemon=True)
+        self._process = make_process(context, _live, (theirs, storage_url, study, access), daemon=True)
         with interrupts_held_back():
             self._process.start()
         theirs.close()

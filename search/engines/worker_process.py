@@ -7,12 +7,10 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Thread
 
-from torch import multiprocessing
-
 from search.engines.worker import Inbox, Worker
 from trainer.data.images import TrainingData
 from trainer.workers.messages import Job, Stop
-from trainer.workers.processes import interrupts_held_back
+from trainer.workers.processes import interrupts_held_back, make_process, process_context
 from trainer.workers.settings import WorkerSettings
 
 _JOIN_SECONDS = 5
@@ -31,9 +29,9 @@ class WorkerProcess(Worker):
         super().__init__(settings, n_slots=1)
         self._inbox = inbox
         self._outbox: SimpleQueue[Job | Stop | None] = SimpleQueue()
-        context = multiprocessing.get_context("spawn")
+        context = process_context(settings.device)
         self._connection, theirs = context.Pipe()
-        self.process = context.Process(target=work, args=(theirs, data, settings, time.time()), daemon=True)
+        self.process = make_process(context, work, (theirs, data, settings, time.time()), daemon=True)
         with interrupts_held_back():
             self.process.start()
         theirs.close()

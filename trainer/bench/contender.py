@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TypeVar
 
-from torch import multiprocessing
-
 from models.errors import WorkFailedError
 from trainer.bench.ways import Way
-from trainer.workers.processes import die_with_parent, peak_memory_bytes
+from trainer.workers.processes import die_with_parent, make_process, peak_memory_bytes, process_context
 
 _JOIN_SECONDS = 5
 _T = TypeVar("_T")
@@ -55,15 +53,15 @@ class Broke:
 class Contender:
     """The handle of a contender: `order` and `go` an epoch, then `wait` for it."""
 
-    def __init__(self, name: str, make: Callable[[], Way]) -> None:
-        """`make` is called in the new process, and must be picklable."""
+    def __init__(self, name: str, make: Callable[[], Way], device: str = "cpu") -> None:
+        """`make` is called in the new process, which uses `device`, and must be picklable."""
         self.name = name
         self.start = Started(0.0, 0.0)
         self.memory_bytes = 0
-        context = multiprocessing.get_context("spawn")
+        context = process_context(device)
         self._connection, theirs = context.Pipe()
         # No daemon: those may have no children, and the DataLoader of the sources' loop has.
-        self._process = context.Process(target=_compete, args=(theirs, make, time.time()))
+        self._process = make_process(context, _compete, (theirs, make, time.time()), daemon=False)
         self._process.start()
         theirs.close()
 

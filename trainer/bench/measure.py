@@ -107,7 +107,7 @@ def _teams(device: str, images: BenchImages, dtype: torch.dtype) -> Iterator[lis
 
         def start(name: str, make: Callable[[], Way]) -> Contender:
             with interrupts_held_back():  # there is no moment at which one runs that nobody will end
-                contender = Contender(name, make)
+                contender = Contender(name, make, device)
                 stack.callback(contender.close)
             return contender
 
