@@ -82,7 +82,7 @@ def layer_rows(arch: ArchSpec) -> Rows:
     columns = ("layer", "kernel", "stride", "padding", "input", "output", "parameters", "MACs", "receptive field")
     cells = [
         (
-            row["name"],
+            f"{row['number']}. {row['name']}",  # what a shared or skipping layer refers to
             row["kernel"],
             row["stride"],
             row["padding"],

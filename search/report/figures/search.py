@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial
 from models.presets import PRESETS
 from models.presets.measured import measured_preset
 from search.measures.phrases import judges
+from search.measures.verdict import Verdict
 from search.measures.words import percent
 from search.report.figures.look import (
     BLUE,
@@ -140,7 +141,8 @@ def _add_others(figure: go.Figure) -> list[tuple[int, float, str]]:
 
 
 def _add_winner(figure: go.Figure, winner: Winner) -> list[tuple[int, float, str]]:
-    name = "winner, verified (test images)" if winner.verified else "winner"
+    verified = winner.verified
+    name = f"winner, {Verdict(verified.summary['verdict']).words} (test images)" if verified else "winner"
     points = [(winner.params, winner.accuracy, f"trial {winner.trial.number}")]
     _points(figure, points, name, color=RED, size=16, symbol="star")
     if winner.verified:
