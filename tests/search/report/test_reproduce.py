@@ -21,7 +21,7 @@ from search.study.setup import StudyRequest, prepare
 from search.study.warm_start import queue
 from tests.helpers.made_studies import add_verification, made_study
 
-DEFAULTS = {"target": 0.994, "epochs": 15, "max_params": 10_000}
+DEFAULTS: dict[str, Any] = {"target": 0.994, "epochs": 15, "max_params": 10_000}
 
 
 def made_again(command: str) -> StudySettings:
