@@ -20,8 +20,8 @@ _SETTINGS = (
 def search_command(study: SearchStudy) -> str:
     """Return the command that makes this study again; what has its default is left out."""
     s, n_trials = study.settings, max(1, study.n_past_gate())
-    parts = ["mnist-search", "run", "--dataset", s.dataset]
-    parts += [] if study.name == s.dataset else ["--study", study.name]
+    parts = ["mnist-search", "run", *([] if study.name == s.dataset else ["--study", study.name])]
+    parts += ["--dataset", s.dataset]
     parts += [] if n_trials == DEFAULT_TRIALS else ["--trials", str(n_trials)]
     usual = new_settings({"dataset": s.dataset})
     # How many epochs decide follows from how many there are.
