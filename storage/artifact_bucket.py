@@ -98,9 +98,7 @@ class ArtifactBucket:
             import boto3
             from botocore.config import Config
         except ImportError:
-            raise StorageError(
-                f"{self.url} needs a package that is not installed: pip install 'mnist-search[s3]'"
-            ) from None
+            raise StorageError(f"{self.url} needs a package that is not installed: pip install -e '.[s3]'") from None
         limits = Config(
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             read_timeout=_READ_TIMEOUT_SECONDS,

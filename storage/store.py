@@ -148,7 +148,7 @@ def _without_driver(url: URL, named: URL) -> str:
     if extra is None:
         bare = url.set(drivername=url.get_backend_name()).render_as_string()
         return f"{shown} needs a driver that is not installed: install {url.get_driver_name()}, or write {bare}"
-    return f"{shown} needs a driver that is not installed: pip install 'mnist-search[{extra}]'"
+    return f"{shown} needs a driver that is not installed: pip install -e '.[{extra}]'"
 
 
 def _not_opened(error: Exception, named: URL) -> str:

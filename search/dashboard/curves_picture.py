@@ -18,6 +18,13 @@ def curves_png(epochs: Sequence[Mapping[str, Any]], target: float, title: str) -
 
     `epochs` are records as `storage.epochs` gives them, at least one.
     """
+    file = io.BytesIO()
+    curves_figure(epochs, target, title).savefig(file, format="png")
+    return file.getvalue()
+
+
+def curves_figure(epochs: Sequence[Mapping[str, Any]], target: float, title: str) -> Figure:
+    """The picture as a figure of matplotlib."""
     figure = Figure(figsize=(9, 3.8), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)  # not pyplot's: its figures belong to one thread
     accuracy, loss = figure.subplots(1, 2)
@@ -31,7 +38,7 @@ def curves_png(epochs: Sequence[Mapping[str, Any]], target: float, title: str) -
     accuracy.set_title(f"accuracy in percent (best {percent(best)})", fontsize=10)
     # The first epochs would push all that counts into one line.
     worst = min(record["eval_accuracy"] for record in epochs)
-    accuracy.set_ylim(bottom=100 * max(worst, min(best, target) - 0.03) - 0.1)
+    accuracy.set_ylim(bottom=100 * max(worst, min(best, target) - 0.03) - 0.1, top=min(100.0, accuracy.get_ylim()[1]))
     loss.set_title("loss (cross-entropy)", fontsize=10)
     loss.set_yscale("log")
     for axes in (accuracy, loss):
@@ -40,6 +47,4 @@ def curves_png(epochs: Sequence[Mapping[str, Any]], target: float, title: str) -
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)
     figure.suptitle(title, fontsize=11)
-    file = io.BytesIO()
-    figure.savefig(file, format="png")
-    return file.getvalue()
+    return figure

@@ -54,7 +54,7 @@ def connect(address: str | None, n_cpus: int) -> None:
     MnistSearchError where Ray is not installed or nobody answers.
     """
     if importlib.util.find_spec("ray") is None:
-        raise MnistSearchError("--engine ray needs Ray: pip install 'mnist-search[ray]'")
+        raise MnistSearchError("--engine ray needs Ray: pip install -e '.[ray]'")
     ray = prepare_ray(is_alone=address is None)
     if ray.is_initialized():
         return

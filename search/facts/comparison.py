@@ -119,8 +119,8 @@ def _preset(named: Named) -> dict[str, Any] | None:
     return {
         "on": f"{measured['dataset']} {measured['split']}",
         "runs": 1,
-        **{key: measured[key] for key in _RESULTS if key in measured},
         "accuracies": [measured["sustained_accuracy"]],
+        **{key: measured[key] for key in _RESULTS if key in measured},
     }
 
 

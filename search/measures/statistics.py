@@ -4,6 +4,7 @@ A candidate's accuracy differs from seed to seed by about .06 points, so a singl
 say how much several of them do.
 """
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,6 +71,19 @@ def wilson_interval(n_successes: int, n: int) -> Interval:
 
     found = binomtest(n_successes, n).proportion_ci(CONFIDENCE, method="wilson")
     return Interval(float(found.low), float(found.high))
+
+
+def share_difference(n_successes_a: int, n_a: int, n_successes_b: int, n_b: int) -> Difference:
+    """Return share a minus share b with Newcombe's interval, which is right for shares of nearly all too.
+
+    Source: Newcombe, Interval Estimation for the Difference Between Independent Proportions, Statistics in Medicine
+    1998, method 10.
+    """
+    a, b = n_successes_a / n_a, n_successes_b / n_b
+    inside_a, inside_b = wilson_interval(n_successes_a, n_a), wilson_interval(n_successes_b, n_b)
+    low = a - b - math.hypot(a - inside_a.low, inside_b.high - b)
+    high = a - b + math.hypot(inside_a.high - a, b - inside_b.low)
+    return Difference(a - b, Interval(low, high))
 
 
 def difference(a: Sequence[float], b: Sequence[float], paired: bool = False) -> Difference:

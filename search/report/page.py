@@ -94,6 +94,7 @@ def _environment() -> jinja2.Environment:
     )
     names = ("percent", "points", "seconds_text", "count_text", "bytes_text")
     environment.globals |= {name: getattr(words, name) for name in names}
+    environment.filters["with_code"] = _with_code
     environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
     environment.globals |= {
         "rows": rows,
@@ -104,6 +105,12 @@ def _environment() -> jinja2.Environment:
     }
     environment.globals["given_names"] = given_names
     return environment
+
+
+def _with_code(text: str) -> Markup:
+    """A text whose parts in backticks are commands, which a browser would break inside `--study`."""
+    parts = text.split("`")
+    return Markup("").join(Markup("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(parts))
 
 
 def _search_figures(study: SearchStudy, winner: Winner | None) -> list[Drawing]:

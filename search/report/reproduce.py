@@ -3,6 +3,7 @@
 import platform
 from collections import Counter
 from importlib.metadata import version
+from typing import Any
 
 from models.spec.file import dump_spec
 from search.facts.commands import search_command as search_command  # for the templates
@@ -23,15 +24,23 @@ def verify_command(study: SearchStudy, winner: Winner) -> str:
     number, verified = str(winner.trial.number), winner.verified
     if verified is None:
         return command_text(["mnist-search", "verify", number, "--study", study.name, "--seeds", str(_SEEDS)])
-    return command_text(verify_words(number, verified.summary, len(verified.runs), _where(study, verified)))
+    asked = _asked(study, verified.summary)
+    return command_text(verify_words(number, asked, len(verified.runs), _where(study, verified)))
 
 
 def next_command(study: SearchStudy, winner: Winner) -> str | None:
     """The command that does what is still to be done before the answer may be trusted; None if there is none."""
     if winner.verified is None:
         return verify_command(study, winner)
-    words = more_seeds_words(str(winner.trial.number), winner.verified.summary, _where(study, winner.verified))
+    asked = _asked(study, winner.verified.summary)
+    words = more_seeds_words(str(winner.trial.number), asked, _where(study, winner.verified))
     return None if words is None else command_text(words)
+
+
+def _asked(study: SearchStudy, summary: dict[str, Any]) -> dict[str, Any]:
+    """The summary without a goal that is the study's own: `verify` takes that by itself."""
+    goal = ("target", "sustain")
+    return {**summary, **{name: None for name in goal if summary[name] == getattr(study.settings, name)}}
 
 
 def _where(study: SearchStudy, verified: Judged) -> dict[str, str | None]:

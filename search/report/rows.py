@@ -7,8 +7,8 @@ from typing import Any
 from models.arch import ArchSpec, shape_text
 from models.layer_table import layer_facts
 from models.plain import recipe_to_dict
-from models.presets import PRESETS
-from models.presets.measured import measured_preset
+from models.presets import KNOWN, OURS
+from models.presets.measured import held_of, measured_preset
 from models.recipe import Recipe
 from search.measures.objective import is_held
 from search.measures.phrases import interval, judges, spread
@@ -82,7 +82,7 @@ def layer_rows(arch: ArchSpec) -> Rows:
     columns = ("layer", "kernel", "stride", "padding", "input", "output", "parameters", "MACs", "receptive field")
     cells = [
         (
-            row["name"],
+            f"{row['number']}. {row['name']}",  # what a shared or skipping layer refers to
             row["kernel"],
             row["stride"],
             row["padding"],
@@ -167,8 +167,8 @@ def arm_rows(arms: Sequence[dict[str, Any]]) -> Rows:
 
 
 def preset_rows(settings: StudySettings, winner: Winner | None) -> Rows:
-    """The sources' networks and the winner, the fewest parameters first."""
-    entries = [(preset.reported_params, _preset_cells(name)) for name, preset in PRESETS.items()]
+    """The sources' networks, ours and the winner, the fewest parameters first."""
+    entries = [(preset.reported_params, _preset_cells(name)) for name, preset in KNOWN.items()]
     own = _winner_cells(settings, winner) if winner else None
     if winner and own:
         entries.append((winner.params, own))
@@ -179,7 +179,7 @@ def preset_rows(settings: StudySettings, winner: Winner | None) -> Rows:
 
 
 def _preset_cells(name: str) -> Sequence[Any]:
-    preset = PRESETS[name]
+    preset, is_ours = KNOWN[name], name in OURS
     ours = measured_preset(name) or {}
     return (
         name,
@@ -187,12 +187,12 @@ def _preset_cells(name: str) -> Sequence[Any]:
         count_text(preset.arch.params),
         count_text(preset.arch.macs),
         preset.arch.receptive_field,
-        percent(reported_accuracy(preset)),
-        percent(preset.reported_best),
+        percent(None if is_ours else reported_accuracy(preset)),
+        percent(None if is_ours else preset.reported_best),
         percent(ours.get("sustained_accuracy")),
         percent(ours.get("best_accuracy")),
         points(ours.get("gap")),
-        _yes_no(ours.get("held")),
+        held_of(ours),
     )
 
 

@@ -9,11 +9,13 @@ from optuna.trial import FrozenTrial
 
 from models.candidate import Candidate
 from search.study import attributes
+from search.study.settings import StudySettings
 from search.study.study import SearchStudy, candidate_of
 from search.verification.answer import find_answer
 from search.verification.judged import Judged
 from search.verification.single_training import analysis
 from storage.epochs import epochs_of
+from trainer.data.split import usual_sizes
 
 
 @dataclass(frozen=True)
@@ -72,14 +74,17 @@ class Winner:
         """The best single epoch of all its trainings; it decides nothing."""
         return max(float(record["eval_accuracy"]) for curve in self.curves for record in curve)
 
-    def analysis(self, target: float) -> str:
+    def analysis(self, settings: StudySettings) -> str:
         """What the gap between training and evaluation says, in the words of `train`."""
+        n_train, n_evaluation = usual_sizes(settings.dataset, "test" if self.proof else settings.split)
         return analysis(
             {
+                "n_train": n_train,
+                "n_evaluation": n_evaluation,
                 "gap": self.gap,
                 "sustained_accuracy": self.accuracy,
                 "train_accuracy": self.train_accuracy,
-                "target": target,
+                "target": settings.target,
             }
         )
 

@@ -1,7 +1,7 @@
 """From what the user asked for to an open study and its data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -144,13 +144,18 @@ def _resumed(
 
 
 def _new_settings(given: Mapping[str, Any], ranges: Mapping[str, str]) -> StudySettings:
-    dataset = given["dataset"]
-    values = {"target": default_target(dataset), **with_lengths(_given(given), default_epochs(dataset))}
-    settings = StudySettings(**values)
+    settings = new_settings(given)
     max_params = settings.max_params
     space = Space.of(ranges, max_params)
     require_room(space, max_params)
-    return StudySettings(**values, space=space.to_dict())
+    return replace(settings, space=space.to_dict())
+
+
+def new_settings(given: Mapping[str, Any]) -> StudySettings:
+    """Return the settings of a new study without its ranges: what is given, and the defaults of its dataset."""
+    dataset = given["dataset"]
+    values = {"target": default_target(dataset), **with_lengths(_given(given), default_epochs(dataset))}
+    return StudySettings(**values)
 
 
 def _given(settings: Mapping[str, Any]) -> dict[str, Any]:

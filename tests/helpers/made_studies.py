@@ -29,7 +29,7 @@ def made_study(folder: Path, n_trials: int, name: str = "digits", **settings: An
     given: dict[str, Any] = {"dataset": "digits", "epochs": EPOCHS, "pruner": "median", "target": 0.99} | settings
     space = Space.of({}, 10_000)
     store = Store(f"sqlite:///{folder / 'mnist-search.db'}")
-    study = create_study(store, name, StudySettings(**given, space=space.to_dict()))
+    study = create_study(store, name, StudySettings(**{"space": space.to_dict(), **given}))
     drawn = _drawn_trials(space, min(n_trials, _N_UNLIKE))
     rng = random.Random(1)
     write_trials(study, [_ended(drawn[n % len(drawn)], rng, n, study.settings) for n in range(n_trials)])

@@ -169,6 +169,4 @@ def test_a_bucket_that_went_away(store: Store, client: Any, tmp_path: Path) -> N
 
 def test_the_extra_is_named_that_is_missing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "boto3", None)
-    assert (
-        str(refusal(store)) == "s3://networks/x needs a package that is not installed: pip install 'mnist-search[s3]'"
-    )
+    assert str(refusal(store)) == "s3://networks/x needs a package that is not installed: pip install -e '.[s3]'"

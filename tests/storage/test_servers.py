@@ -66,7 +66,7 @@ def test_every_name_of_a_server_opens_it(store: Store, database_kind: str) -> No
 def test_the_extra_is_named_that_is_missing(url: str, module: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     shown = url.replace("secret", "***")
-    assert refusal(url) == f"{shown} needs a driver that is not installed: pip install 'mnist-search[{extra}]'"
+    assert refusal(url) == f"{shown} needs a driver that is not installed: pip install -e '.[{extra}]'"
 
 
 def test_another_driver_is_named_that_is_missing() -> None:

@@ -3,10 +3,19 @@
 import numpy as np
 
 from trainer.data.images import Dataset, TrainingData
+from trainer.data.names import DIGITS
 
 SPLIT_SEED = 0
 HOLDOUT_SHARE = 1 / 6
 """10,000 of MNIST's 60,000 training images."""
+_MNIST_SIZES, _DIGITS_SIZES = (60_000, 10_000), (1_497, 300)
+
+
+def usual_sizes(dataset: str, split: str) -> tuple[int, int]:
+    """Return how many images a named dataset trains on and is judged by, for a reader without its files."""
+    n_train, n_test = _DIGITS_SIZES if dataset == DIGITS else _MNIST_SIZES
+    n_held_out = round(HOLDOUT_SHARE * n_train)
+    return (n_train, n_test) if split == "test" else (n_train - n_held_out, n_held_out)
 
 
 def split_data(dataset: Dataset, split: str) -> TrainingData:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 OPSET = 20
 ONNX_INPUT, ONNX_OUTPUT = "images", "logits"
-ONNX_EXTRA = "pip install 'mnist-search[onnx]'"
+ONNX_EXTRA = "pip install -e '.[onnx]'"
 """What to install where `has_onnx` says no."""
 
 _PACKAGES = ("onnx", "onnxscript", "onnxruntime")

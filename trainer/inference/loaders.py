@@ -50,7 +50,7 @@ def open_onnx(path: Path) -> Run:
     try:
         import onnxruntime
     except ImportError:
-        raise MnistSearchError(f"{path} needs onnxruntime to be run: pip install 'mnist-search[onnx]'") from None
+        raise MnistSearchError(f"{path} needs onnxruntime to be run: pip install -e '.[onnx]'") from None
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     [given] = session.get_inputs()
 

@@ -9,7 +9,6 @@ import plotly.graph_objects as go
 import plotly.io
 from markupsafe import Markup
 
-from search.measures.words import percent
 from search.study.outcomes import Outcome
 
 BLUE, ORANGE, GREEN, RED, GREY, PURPLE = "#3b82f6", "#e08a1e", "#0f9d6b", "#e0443e", "#8a94a6", "#8b5cf6"
@@ -22,10 +21,10 @@ COLOURS = {
     Outcome.INTERRUPTED: "#64748b",
     Outcome.DUPLICATE: "#a8a29e",
 }
-FLOOR = 0.0005
-"""Errors below this are drawn here: a logarithmic axis has no zero."""
+FLOOR = 0.0001
+"""The error at which 100 % is drawn, an image of 10,000: a logarithmic axis has no zero."""
 
-_TICKS = (0.1, 0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.985, 0.99, 0.992, 0.994, 0.995, 0.996, 0.997, 0.998, 0.999)
+_TICKS = (0.1, 0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.985, 0.99, 0.992, 0.994, 0.995, 0.996, 0.997, 0.998, 0.999, 0.9995, 1)
 _CONFIG = {
     "displaylogo": False,
     "responsive": True,
@@ -45,8 +44,6 @@ class Drawing:
     name: str
     height: int
     """In pixels."""
-    min_width: int = 0
-    """In pixels: on a narrower screen it scrolls within its own box."""
 
     @property
     def html(self) -> Markup:
@@ -58,9 +55,7 @@ class Drawing:
         return Markup(html)
 
 
-def draw(
-    figure: go.Figure, title: str, caption: str, *, name: str, height: int = 420, min_width: int = 0, right: int = 12
-) -> Drawing:
+def draw(figure: go.Figure, title: str, caption: str, *, name: str, height: int = 420, right: int = 12) -> Drawing:
     """A figure in the look of all of them.
 
     `right` is its right margin in pixels, for what stands beyond the end of an axis.
@@ -82,7 +77,7 @@ def draw(
     )
     figure.update_xaxes(automargin=True, title_standoff=8, zeroline=False)
     figure.update_yaxes(automargin=True, title_standoff=8, zeroline=False)
-    return Drawing(title, caption, figure, name, height, min_width)
+    return Drawing(title, caption, figure, name, height)
 
 
 def errors(accuracies: Iterable[float]) -> list[float]:
@@ -95,12 +90,11 @@ def accuracy_axis(accuracies: Iterable[float], target: float) -> dict[str, Any]:
     shown = errors([*accuracies, target])
     low, high = math.log10(min(shown)) - 0.08, math.log10(max(shown)) + 0.05
     ticks = _ticks(low, high, target)
-    labels = [f"≥{percent(1 - FLOOR)}" if tick > 1 - 1.5 * FLOOR else _label(tick) for tick in ticks]
     return {
         "type": "log",
         "range": [high, low],
         "tickvals": errors(ticks),
-        "ticktext": labels,
+        "ticktext": [_label(tick) for tick in ticks],
         "showgrid": True,
     }
 
@@ -109,7 +103,7 @@ def _ticks(low: float, high: float, target: float) -> list[float]:
     """The target, and as many of the round accuracies as leave each other room."""
     chosen = [target]
     room = (high - low) / 9
-    for tick in sorted((*_TICKS, 1 - FLOOR), reverse=True):
+    for tick in sorted(_TICKS, reverse=True):
         place = math.log10(max(1 - tick, FLOOR))
         others = (math.log10(max(1 - other, FLOOR)) for other in chosen)
         if low <= place <= high and all(abs(place - other) >= room for other in others):

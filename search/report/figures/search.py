@@ -9,9 +9,10 @@ import plotly.graph_objects as go
 from optuna.exceptions import ExperimentalWarning
 from optuna.trial import FrozenTrial
 
-from models.presets import PRESETS
+from models.presets import OURS, PRESETS
 from models.presets.measured import measured_preset
 from search.measures.phrases import judges
+from search.measures.verdict import Verdict
 from search.measures.words import percent
 from search.report.figures.look import (
     BLUE,
@@ -132,15 +133,18 @@ def _add_others(figure: go.Figure) -> list[tuple[int, float, str]]:
         for p in small
         if (found := measured_preset(p.name))
     ]
+    verified = [(p.reported_params, p.reported[0], f"{p.name}, mean over fresh seeds") for p in OURS.values()]
     records = [(record.params, record.accuracy, f"{record.title}<br>{record.who}") for record in RECORDS]
     _points(figure, reported, "sources, as reported", color=ORANGE, size=9, symbol="diamond-open")
     _points(figure, ours, "sources, trained by us", color=ORANGE, size=8, symbol="diamond")
+    _points(figure, verified, "ours, verified", color=GREEN, size=9, symbol="diamond")
     _points(figure, records, "public records", color=PURPLE, size=9, symbol="square")
-    return reported + ours + records
+    return reported + ours + verified + records
 
 
 def _add_winner(figure: go.Figure, winner: Winner) -> list[tuple[int, float, str]]:
-    name = "winner, verified (test images)" if winner.verified else "winner"
+    verified = winner.verified
+    name = f"winner, {Verdict(verified.summary['verdict']).words} (test images)" if verified else "winner"
     points = [(winner.params, winner.accuracy, f"trial {winner.trial.number}")]
     _points(figure, points, name, color=RED, size=16, symbol="star")
     if winner.verified:

@@ -29,7 +29,8 @@ from search.report.figures.sample import as_study, sample_note, thinned
 from search.study.outcomes import PASSED_GATE, Outcome, outcome_of
 from search.study.settings import StudySettings
 
-_N_COORDINATES = 7
+_N_COORDINATES = 5
+"""Values beside the accuracy: so many have room on a phone."""
 _SCALE = [[0, GREY], [0.6, BLUE], [1, RED]]
 
 
@@ -41,7 +42,7 @@ def parallel(trained: Sequence[FrozenTrial], by_weight: Sequence[str]) -> Drawin
     if len(drawn) < 2 or not names:
         return None
     # One bad trial would take the whole scale of colours for itself.
-    floor = statistics.quantiles([100 * (trial.value or 0.0) for trial in drawn], n=20)[0] / 100
+    floor = statistics.quantiles([trial.value or 0.0 for trial in drawn], n=20, method="inclusive")[0]
     with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
         study = as_study(drawn, floor)
         figure = optuna.visualization.plot_parallel_coordinate(study, names, target_name="accuracy, %")
@@ -58,7 +59,7 @@ def parallel(trained: Sequence[FrozenTrial], by_weight: Sequence[str]) -> Drawin
     ) + sample_note(len(drawn), len(sampled), "trained trials")
     if len(sampled) < len(trained):
         caption += " Networks that the search was given have no such values."
-    return draw(figure, "Which values went together", caption, name="parallel", min_width=760)
+    return draw(figure, "Which values went together", caption, name="parallel", right=40)
 
 
 def _recolour(figure: go.Figure, accuracies: Sequence[float]) -> None:
@@ -66,10 +67,10 @@ def _recolour(figure: go.Figure, accuracies: Sequence[float]) -> None:
     low, high = min(accuracies), max(accuracies)
     shares = [(accuracy - low) / ((high - low) or 1) for accuracy in accuracies]
     colours = plotly.colors.sample_colorscale(_SCALE, shares)
-    *lines, bar = figure.data
+    *lines, _bar = figure.data
+    figure.data = lines  # without the bar of colours: the first axis has the same numbers
     for line, colour in zip(lines, colours, strict=True):
         line.update(line={"color": colour, "width": 1.3}, opacity=0.7)
-    bar.marker.update(colorscale=_SCALE, reversescale=False, colorbar={"title": "", "thickness": 12})
 
 
 def _tell_accuracies_apart(figure: go.Figure, accuracies: Sequence[float]) -> None:

@@ -1,5 +1,6 @@
 """The networks of our own searches: each is the one whose spec file and verification are kept."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,12 @@ from torch import nn
 from models.build import build, count_params
 from models.candidate import Candidate
 from models.presets import OURS, PRESETS, get_preset
+from models.presets.measured import measured_preset
 from models.spec.file import load_spec
 from tests.helpers.oracles import fvcore_counts
 
-RECORDS = Path(__file__).parents[3] / "benchmarks" / "results" / "records"
+ROOT = Path(__file__).parents[3]
+RECORDS = ROOT / "benchmarks" / "results" / "records"
 LATE_POOL = "ours-2995"
 
 
@@ -26,9 +29,26 @@ def test_it_is_counted_three_ways_and_is_what_was_verified(name: str) -> None:
     found = load_spec(RECORDS / f"{kept}.yaml")
     assert found.with_epochs(preset.candidate.recipe.epochs) == preset.candidate
     assert Candidate.from_dict(preset.candidate.to_dict()) == preset.candidate
-    printed = (RECORDS / f"verify-{kept}.txt").read_text()
-    assert f"mean      {100 * preset.reported[0]:.3f}% over" in printed
-    assert "\nverified at 99.40%" in printed
+
+
+LAST_EPOCHS = r" +\d+ +[\d.]+% +([\d.]+)% ([\d.]+)% ([\d.]+)% +([\d.]+)% +(yes|no) +(\d+)"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_its_results_are_those_that_verify_printed(name: str) -> None:
+    kept = measured_preset(name)
+    assert kept is not None
+    printed = (ROOT / kept["printed"]).read_text()
+    seeds = re.findall(LAST_EPOCHS, printed)
+    assert kept["accuracies"] == pytest.approx([sum(map(float, seed[:3])) / 300 for seed in seeds], abs=1e-9)
+    assert kept["best_accuracy"] == pytest.approx(max(float(seed[3]) for seed in seeds) / 100)
+    assert (kept["runs"], kept["n_held"]) == (len(seeds), [seed[4] for seed in seeds].count("yes"))
+    assert kept["held"] == (kept["n_held"] == kept["runs"])
+    mean, (low, high) = kept["sustained_accuracy"], kept["mean_interval"]
+    assert f"mean      {100 * mean:.3f}% over {kept['runs']} seeds" in printed
+    assert f"95 % interval {100 * low:.3f}% to {100 * high:.3f}%" in printed
+    assert f"\n{kept['verdict']} at {100 * kept['target']:.2f}%" in printed
+    assert (get_preset(name).reported, get_preset(name).reported_best) == ((mean,), kept["best_accuracy"])
 
 
 def test_the_sources_are_apart() -> None:

@@ -44,7 +44,7 @@ def test_a_verified_file_becomes_a_bundle_that_says_so(own_folder: Path, capsys:
     assert lines[3].startswith("seed ")
     assert lines[3].endswith(" of 2, the median of them")
     assert max(map(len, lines)) <= 80
-    assert lines[-1] == "left out: model.onnx and model.int8.onnx; pip install 'mnist-search[onnx]'"
+    assert lines[-1] == "left out: model.onnx and model.int8.onnx; pip install -e '.[onnx]'"
     card = Path("model/MODEL_CARD.md").read_text()
     assert "Trained from scratch with 2 fresh seeds, 3 epochs each" in card
     assert card.count("(this one)") == 1

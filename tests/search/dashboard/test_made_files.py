@@ -14,7 +14,7 @@ from PIL import Image
 from models.spec.file import load_spec
 from search.dashboard.app import make_app
 from search.dashboard.artifact_store import DashboardArtifacts
-from search.dashboard.curves_picture import curves_png
+from search.dashboard.curves_picture import curves_figure, curves_png
 from search.dashboard.guard import with_safe_answers
 from search.dashboard.made_files import Kind, Made, made_of
 from search.dashboard.view import StudyView
@@ -49,6 +49,16 @@ def files(study: SearchStudy) -> DashboardArtifacts:
 
 def content(files: DashboardArtifacts, owner_id: int, kind: Kind) -> bytes:
     return files.open_reader(Made(owner_id, kind).artifact_id).read()
+
+
+def test_the_axis_of_accuracies_ends_at_100_percent() -> None:
+    epochs = [{"epoch": n, "train_accuracy": 0.98, "eval_accuracy": accuracy, "train_loss": 0.1, "eval_loss": 0.1}
+              for n, accuracy in ((1, 0.97), (2, 1.0))]  # fmt: skip
+    accuracy, _ = curves_figure(epochs, 0.994, "a title").axes
+    assert accuracy.get_ylim()[1] == 100.0
+    epochs[1]["eval_accuracy"] = 0.98
+    accuracy, _ = curves_figure(epochs, 0.98, "a title").axes
+    assert 98 < accuracy.get_ylim()[1] < 99
 
 
 @pytest.mark.parametrize("trial_id", [1, 3])

@@ -34,7 +34,7 @@ def test_how_many_fit_into_a_node(needs: Needs, resources: dict[str, float], n: 
 
 def test_without_ray_the_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MnistSearchError, match=r"^--engine ray needs Ray: pip install 'mnist-search\[ray\]'$"):
+    with pytest.raises(MnistSearchError, match=r"^--engine ray needs Ray: pip install -e '\.\[ray\]'$"):
         connect(None, 1)
 
 

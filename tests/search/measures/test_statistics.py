@@ -4,10 +4,17 @@ import itertools
 
 import numpy as np
 import pytest
-from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
-from search.measures.statistics import Interval, deviation, difference, mean_interval, wilson_interval
+from search.measures.statistics import (
+    Interval,
+    deviation,
+    difference,
+    mean_interval,
+    share_difference,
+    wilson_interval,
+)
 
 SIGMA = 0.0006
 """The deviation between seeds of a network near 99.4 %."""
@@ -18,6 +25,15 @@ def test_wilson_agrees_with_statsmodels(k: int, n: int) -> None:
     low, high = proportion_confint(k, n, method="wilson")
     found = wilson_interval(k, n)
     assert (found.low, found.high) == pytest.approx((low, high), abs=1e-9)
+
+
+@pytest.mark.parametrize(("a", "n_a", "b", "n_b"), [(1497, 1497, 299, 300), (160, 1497, 30, 300), (3, 10, 9, 10)])
+def test_the_interval_of_two_shares_agrees_with_statsmodels(a: int, n_a: int, b: int, n_b: int) -> None:
+    low, high = confint_proportions_2indep(a, n_a, b, n_b, method="newcomb", compare="diff")
+    found = share_difference(a, n_a, b, n_b)
+    assert found.interval is not None
+    assert (found.interval.low, found.interval.high) == pytest.approx((low, high), abs=1e-9)
+    assert found.mean == pytest.approx(a / n_a - b / n_b)
 
 
 def test_wilson_of_none_and_of_all() -> None:

@@ -23,6 +23,21 @@ return [...document.querySelectorAll('.plotly-graph-div')].map(div => {
 })
 """
 
+FITTING = """
+return [...document.querySelectorAll('.plotly-graph-div')].map(div => {
+  const cell = div.closest('figure').getBoundingClientRect();
+  const drawn = [...div.querySelectorAll('svg.main-svg')].map(svg => svg.getBoundingClientRect());
+  const [left, right] = [Math.min(...drawn.map(box => box.left)), Math.max(...drawn.map(box => box.right))];
+  return [div.id, left - cell.left, cell.right - right];
+})
+"""
+LINES = """
+return [...document.querySelectorAll('pre, code')].map(one => {
+  const style = getComputedStyle(one), padding = parseFloat(style.paddingTop) + parseFloat(style.paddingBottom);
+  return [one.textContent, Math.round((one.clientHeight - padding) / parseFloat(style.lineHeight))];
+})
+"""
+
 pytestmark = needs_browser
 
 
@@ -68,6 +83,26 @@ def test_it_opens_offline_and_draws_everything(browser: webdriver.Chrome, report
     assert report.as_uri() in asked
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
     assert console(browser) == []
+
+
+@pytest.mark.parametrize("width", [390, 700, 1000, 1280, 1600])
+def test_each_figure_fits_its_cell(browser: webdriver.Chrome, report: Path, width: int) -> None:
+    look(browser, report, width)
+    fitting: list[Any] = browser.execute_script(FITTING)
+    assert len(fitting) == len(FIGURES)
+    # Half a pixel: cells have widths in parts of pixels.
+    assert [one for one in fitting if min(one[1:]) < -1] == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_command_is_broken_nowhere_but_between_its_lines(browser: webdriver.Chrome, report: Path, width: int) -> None:
+    look(browser, report, width)
+    browser.execute_script("document.querySelectorAll('details').forEach(one => one.open = true)")
+    lines: list[Any] = browser.execute_script(LINES)
+    commands = [text for text, _ in lines if text.startswith("mnist-search ")]
+    assert any("--study" in text for text in commands)
+    assert all(len(text.splitlines()) == n for text, n in lines), lines
+    assert [text for text in commands if "\\ " in text] == []
 
 
 def test_a_figure_can_be_asked_for_its_numbers(browser: webdriver.Chrome, report: Path) -> None:

@@ -119,7 +119,7 @@ def test_the_answer_when_nothing_is_proven(
         assert next_step(study, winner) == f"{settle[0].upper()}{settle[1:]}."
         assert command is not None
         n_seeds = len(accuracies) + int(re.findall(r"\d+", settle)[0])
-        assert f"verify 0 --seeds {n_seeds} --epochs 4 --target 0.99 --sustain 3 " in command
+        assert f"verify 0 --seeds {n_seeds} --epochs 4 --study digits " in command
         assert "--study digits --precision float32" in command.replace(" \\\n ", "")
 
 

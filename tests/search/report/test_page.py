@@ -25,7 +25,7 @@ def test_a_study_of_one_trial(own_folder: Path) -> None:
     assert figures(page) == ["history", "pareto", "intermediate", "timeline", "loss", "accuracy", "lr"]
     text = shown_text(page)
     assert "Importances and parallel coordinates need at least two trained trials that differ; there is one." in text
-    assert "Left out: trial 0 has no weights, it was trained: train it with `mnist-search train 0 --out DIR`." in text
+    assert "Left out: trial 0 has no weights, it was trained: train it with mnist-search train 0 --out DIR ." in text
 
 
 def test_nothing_is_loaded_from_anywhere(own_folder: Path) -> None:

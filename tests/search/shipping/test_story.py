@@ -56,7 +56,7 @@ def test_a_verified_trial(own_folder: Path, bundle: Path) -> None:
     assert "the median of 5, not the luckiest" in card
     n = study.n_past_gate()
     assert f"Trial 0 of study *digits*: {n} candidate{'s' * (n != 1)} under 10,000 parameters" in card
-    assert "$ mnist-search run --study digits" in card
+    assert "$ mnist-search run --dataset digits" in card
     assert "$ mnist-search verify 0 --seeds 5" in card
     assert "$ mnist-search export 0 --study digits" in card
     head = yaml.safe_load(card.split("---\n")[1])

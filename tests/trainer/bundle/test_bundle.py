@@ -110,8 +110,8 @@ def test_without_extras_the_rest_is_written_and_said(tmp_path: Path, monkeypatch
     manifest = make(tmp_path / "bundle")
     assert [one["file"] for one in manifest["measured"]] == ["model.pt2", "weights.safetensors"]
     assert manifest["left_out"] == {
-        "model.onnx": "pip install 'mnist-search[onnx]'",
-        "model.int8.onnx": "pip install 'mnist-search[onnx]'",
+        "model.onnx": "pip install -e '.[onnx]'",
+        "model.int8.onnx": "pip install -e '.[onnx]'",
         "model.c": "there is no C compiler here: install gcc or clang, or name one in CC",
     }
     assert {path.name for path in (tmp_path / "bundle").iterdir()} & {"model.onnx", "model.c", "model.h"} == set()

@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.helpers.datasets import numbered
+from trainer.data.digits import load_digits
 from trainer.data.images import Dataset, Images
-from trainer.data.split import HOLDOUT_SHARE, holdout_index, split_data
+from trainer.data.names import SPLITS
+from trainer.data.split import HOLDOUT_SHARE, holdout_index, split_data, usual_sizes
 
 labels_lists = st.lists(st.integers(0, 9), min_size=1, max_size=300).map(np.array)
 shares = st.floats(0.01, 0.99) | st.sampled_from([1 / 6, 0.5, 0.1])
@@ -91,3 +93,11 @@ def test_the_test_split_learns_from_all_and_is_judged_by_the_test_images() -> No
 def test_the_holdout_is_the_same_each_time() -> None:
     first, second = (split_data(Dataset("numbers", numbered(0, 600), numbered(0, 1)), "holdout") for _ in range(2))
     assert numbers_of(first.evaluation) == numbers_of(second.evaluation)
+
+
+def test_the_usual_sizes_are_those_of_the_splits() -> None:
+    for split in SPLITS:
+        data = split_data(load_digits(), split)
+        assert usual_sizes("digits", split) == (len(data.train), len(data.evaluation))
+    assert usual_sizes("mnist", "test") == (60_000, 10_000)
+    assert usual_sizes("mnist", "holdout") == (50_000, 10_000)

@@ -114,7 +114,7 @@ def test_a_model_of_other_images_is_refused(tmp_path: Path) -> None:
 def test_without_onnxruntime(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
     path = bundle / "model.onnx"
-    assert refusal(path) == f"{path} needs onnxruntime to be run: pip install 'mnist-search[onnx]'"
+    assert refusal(path) == f"{path} needs onnxruntime to be run: pip install -e '.[onnx]'"
 
 
 def test_without_a_compiler(bundle: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -39,3 +39,14 @@ def test_a_report_s_times_are_utc_wherever_it_is_written(own_folder: Path, monke
 def bases(html: str) -> list[str]:
     """Where the bars begin."""
     return re.findall(r'"base":\[([^\]]+)\]', html)
+
+
+def test_the_floor_of_the_accuracies_lies_within_them(own_folder: Path) -> None:
+    """Of few trials too: five per cent of six trials were below the worst of them."""
+    trained = made_study(own_folder, 12).trials(Outcome.TRAINED)
+    values = sorted(trial.value or 0 for trial in trained)
+    drawing = parallel(trained, ["lr", "dropout"])
+    assert drawing is not None
+    found = re.search(r"accuracies below ([\d.]+)% are drawn there", drawing.caption)
+    assert found is not None
+    assert 100 * values[0] <= float(found[1]) <= 100 * values[1]
