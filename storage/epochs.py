@@ -7,6 +7,7 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from storage.damage import damage_told, number, whole
+from storage.study_tokens import is_of_trial
 from storage.tables import EpochRow, trials
 
 _FIELDS = (
@@ -21,7 +22,7 @@ def epoch_values(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def epochs_of(engine: Engine, trial_id: int) -> list[dict[str, Any]]:
     """The epochs of a trial, in order."""
-    query = select(EpochRow).where(EpochRow.trial_id == trial_id).order_by(EpochRow.epoch)
+    query = select(EpochRow).where(EpochRow.trial_id == trial_id, is_of_trial(EpochRow)).order_by(EpochRow.epoch)
     with damage_told(f"an epoch of the trial in row {trial_id}"), Session(engine) as session:
         return [_values(row) for row in session.scalars(query)]
 
@@ -49,7 +50,8 @@ def _over_study(engine: Engine, study_id: int) -> tuple[int, int, float]:
     """The epochs of a study, those with processor seconds, and the sum of these."""
     column = EpochRow.core_seconds
     query = select(func.count(), func.count(column), func.sum(column)).select_from(EpochRow)
-    query = query.join(trials, trials.c.trial_id == EpochRow.trial_id).where(trials.c.study_id == study_id)
+    query = query.join(trials, trials.c.trial_id == EpochRow.trial_id)
+    query = query.where(trials.c.study_id == study_id, is_of_trial(EpochRow))
     with Session(engine) as session:
         n_epochs, n_measured, seconds = session.execute(query).one()
     return n_epochs, n_measured, seconds or 0.0

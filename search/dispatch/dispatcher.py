@@ -23,7 +23,7 @@ from search.study.study import SearchStudy
 from search.study.trials import best_of, smallest_of
 from storage.epochs import core_seconds_of
 from storage.errors import StorageFailedError, StudyLostError
-from storage.patience import PATIENCE_SECONDS, Patience, leave_waiting_to_patience
+from storage.patience import PATIENCE_SECONDS, Patience
 from storage.sessions import StudySession
 from trainer.workers.messages import Answer, Broken, Diverged, EpochDone, Finished, Job, Lost, Ready, Slots
 
@@ -111,7 +111,7 @@ class Dispatcher:
         self._ledger = Ledger(study, mirror, session, patience, provenance)
         self._intake = Intake(study, mirror, self._ledger, patience)
         self._state = self._first_state()
-        leave_waiting_to_patience(study.store.engine)
+        study.store.leave_waiting_to_patience()
 
     def stop(self) -> None:
         """Makes `run` return soon; what is in training is queued to be run again. Safe in a signal handler."""

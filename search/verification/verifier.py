@@ -17,7 +17,7 @@ from search.verification.seed_trainer import Question, SeedTrainer
 from search.verification.summary import accuracies_of, summarise, sustained_of
 from search.verification.trainings import TrainingListener
 from storage.epochs import core_seconds_of
-from storage.patience import Patience, leave_waiting_to_patience
+from storage.patience import Patience
 from storage.sessions import active_seconds
 from storage.store import Store
 from storage.verifications import Verification, begin_verification, end_verification, release
@@ -66,7 +66,7 @@ class Verifier:
         self._listener = listener
         self._stopping = False
         self._patience = Patience(listener.waits, lambda: self._stopping)
-        leave_waiting_to_patience(store.engine)
+        store.leave_waiting_to_patience()
         self._started = time.monotonic()
         self._core_seconds = 0.0
 
