@@ -53,7 +53,7 @@ def study_token(connection: Connection, study_id: int) -> str:
 
     Raises StudyLostError if there is no such study.
     """
-    return _own_token(connection, study_id) or _new_token(connection, study_id)
+    return own_token(connection, study_id) or _new_token(connection, study_id)
 
 
 def trial_marks(connection: Connection, trial_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
@@ -90,7 +90,8 @@ _LEFT_OVER: tuple[tuple[Any, ColumnElement[bool]], ...] = (
 )
 
 
-def _own_token(connection: Connection, study_id: int) -> str | None:
+def own_token(connection: Connection, study_id: int) -> str | None:
+    """The token of a study; None if it has none, or only that of the study it was copied from."""
     database = select(SchemaVersion.database_token).scalar_subquery()
     query = select(_ATTRIBUTES.c.value_json, database).where(*_is_kept(study_id))
     for kept, name in connection.execute(query):
@@ -105,7 +106,7 @@ def _new_token(connection: Connection, study_id: int) -> str:
     held = update(_STUDIES).where(_STUDIES.c.study_id == study_id).values(study_name=_STUDIES.c.study_name)
     if connection.execute(held).rowcount == 0:
         raise StudyLostError(DELETED)
-    made = _own_token(connection, study_id)
+    made = own_token(connection, study_id)
     if made is not None:
         return made
     database = connection.scalar(select(SchemaVersion.database_token))

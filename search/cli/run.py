@@ -106,6 +106,7 @@ def _search(
     from search.dashboard.beside import dashboard_beside
     from search.dispatch.dispatcher import Dispatcher
     from search.engines.opening import open_engine
+    from search.study.history import carried
     from search.study.warm_start import queue
     from storage.sessions import StudySession
     from trainer.training.precision import choose_precision
@@ -115,7 +116,7 @@ def _search(
     # One format for a whole study, whose candidates are compared: measured on a network of the kind it searches.
     chosen = choose_precision(precision, place.device, get_preset("a-step5").candidate)
     print(f"precision: {chosen}", file=sys.stderr)
-    session = StudySession(study.store.engine, study.study_id, take_over)
+    session = StudySession(study.store.engine, study.study_id, take_over, carried(study).seconds)
     try:
         queue(study, prepared.warm_start)
         with ExitStack() as stack:

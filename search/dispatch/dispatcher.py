@@ -18,10 +18,10 @@ from search.dispatch.mirror import StudyMirror
 from search.dispatch.requeue import hand_back_running, queue_failed
 from search.engines.protocol import Engine
 from search.study import attributes
+from search.study.history import spent
 from search.study.outcomes import PASSED_GATE, Outcome
 from search.study.study import SearchStudy
 from search.study.trials import best_of, smallest_of
-from storage.epochs import core_seconds_of
 from storage.errors import StorageFailedError, StudyLostError
 from storage.patience import PATIENCE_SECONDS, Patience
 from storage.sessions import StudySession
@@ -101,7 +101,7 @@ class Dispatcher:
         self._stopping = False
         self._n_failures = 0
         self._is_lost = False
-        self._core_seconds = core_seconds_of(study.store.engine, study.study_id)
+        self._core_seconds = spent(study).core_seconds
         self._exhausted: MnistSearchError | None = None
         patience = Patience(self._tell_waiting, self._is_ending, limits.patience_seconds)
         self._patiently = patience.call

@@ -11,14 +11,13 @@ import torch
 from search.engines.opening import open_engine
 from search.engines.places import Place
 from search.engines.protocol import Engine
+from search.study.history import spent
 from search.verification.nominees import Nominee
 from search.verification.race import Round, run_race
 from search.verification.seed_trainer import Question, SeedTrainer
 from search.verification.summary import accuracies_of, summarise, sustained_of
 from search.verification.trainings import TrainingListener
-from storage.epochs import core_seconds_of
 from storage.patience import Patience
-from storage.sessions import active_seconds
 from storage.store import Store
 from storage.verifications import Verification, begin_verification, end_verification, release
 from trainer.data.images import Dataset
@@ -144,12 +143,9 @@ class Verifier:
         )  # fmt: skip
         if study is None:
             return record
-        database = self._store.engine
+        cost = spent(study)
         return replace(
-            record,
-            study_id=study.study_id,
-            study_seconds=active_seconds(database, study.study_id),
-            study_core_seconds=core_seconds_of(database, study.study_id),
+            record, study_id=study.study_id, study_seconds=cost.seconds, study_core_seconds=cost.core_seconds
         )
 
     def _run_facts(self, run: dict[str, Any]) -> dict[str, Any]:

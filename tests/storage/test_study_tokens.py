@@ -8,7 +8,7 @@ import optuna
 import pytest
 from sqlalchemy import text
 
-from storage.epochs import core_seconds_of, epochs_of
+from storage.epochs import core_seconds_by_trial, epochs_of
 from storage.errors import StudyLostError
 from storage.sessions import StudySession, active_seconds, driven, is_open
 from storage.store import Store
@@ -79,7 +79,7 @@ def test_a_study_has_nothing_of_a_deleted_one_of_its_id(store: Store) -> None:
     engine, study_id = store.engine, study._study_id
     assert epochs_of(engine, trial) == []
     assert training_state_of(engine, trial) is None
-    assert core_seconds_of(engine, study_id) == active_seconds(engine, study_id) == 0
+    assert (core_seconds_by_trial(engine, study_id), active_seconds(engine, study_id)) == ({}, 0)
     assert (is_open(engine, study_id), driven(engine, study_id)) == (False, None)
     assert verifications_of(engine, study_id) == all_verifications(engine) == []
     assert n_finished_verifications(engine, study_id) == 0
@@ -108,7 +108,8 @@ def test_an_older_study_has_nothing_of_a_deleted_trial_of_another_one(store: Sto
     assert n_rows(store)["epoch_records"] == 4
     assert epochs_of(store.engine, trial) == []
     assert training_state_of(store.engine, trial) is None
-    assert core_seconds_of(store.engine, older._study_id) == record(1)["core_seconds"] + record(2)["core_seconds"]
+    seconds = record(1)["core_seconds"] + record(2)["core_seconds"]
+    assert core_seconds_by_trial(store.engine, older._study_id) == {first: pytest.approx(seconds)}
     add_epoch(store.engine, trial, record(1, lr=0.25))
     assert epochs_of(store.engine, trial) == [record(1, lr=0.25)]
     assert training_state_of(store.engine, first) == KeptState(2, b"older")
