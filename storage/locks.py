@@ -59,6 +59,9 @@ class _Connection(sqlite3.Connection):
     def cursor(self, *arguments: Any) -> sqlite3.Cursor:  # type: ignore[override]
         return super().cursor(*arguments or (_Cursor,))
 
+    def execute(self, *arguments: Any) -> sqlite3.Cursor:
+        return self.cursor().execute(*arguments)
+
 
 class _Cursor(sqlite3.Cursor):
     connection: _Connection

@@ -74,11 +74,13 @@ def command(
         "deterministic": deterministic or None, "window": window,
     }  # fmt: skip
     ranges, first = tuple(set_ranges or ()), tuple(warm_start or ())
-    prepared = prepare(StudyRequest(storage, study, dataset, data_dir, settings, space, ranges, first, artifacts))
+    waits = PATIENCE_SECONDS if patience is None else patience
+    asked = StudyRequest(storage, study, dataset, data_dir, settings, space, ranges, first, artifacts, waits)
+    prepared = prepare(asked)
     for line in (f"data: {prepared.notice}", prepared.files_notice):
         if line is not None:
             print(line, file=sys.stderr)
-    limits = Limits(trials, timeout, stop_at_target, PATIENCE_SECONDS if patience is None else patience)
+    limits = Limits(trials, timeout, stop_at_target, waits)
     state, is_interrupted = _search(prepared, limits, place, n_slots, precision, access, storage, take_over)
     if state.n_done_before >= trials:
         n = plural(state.n_done_before, "candidate")

@@ -35,6 +35,8 @@ class StudyRequest:
     set_ranges: tuple[str, ...] = ()
     warm_start: tuple[str, ...] = ()
     artifacts: str | None = None
+    patience_seconds: float | None = None
+    """For how long a database that another program has locked is waited for."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def prepare(request: StudyRequest) -> Prepared:
     ranges = given_ranges(request)
     _check_values(request)
     # Where nothing is stored yet the file is made last, when nothing more can be refused.
-    store = Store(request.storage_url) if Store.exists(request.storage_url) else None
+    store = _open_store(request) if Store.exists(request.storage_url) else None
     dataset_name = request.dataset or (_dataset_of(store, request.study) if store else None) or AUTO
     found = find_dataset(dataset_name, data_folder(request.data_dir))
     name = request.study or found.dataset.name
@@ -67,10 +69,14 @@ def prepare(request: StudyRequest) -> Prepared:
     else:
         settings = _new_settings(given, ranges)
         known = warm_start_candidates(request.warm_start, settings.max_params)
-        store = store or Store(request.storage_url)
+        store = store or _open_store(request)
         files = store.artifact_location.settle(request.artifacts)
         study = create_study(store, name, settings)
     return Prepared(study, split_data(found.dataset, study.settings.split), found.notice, known, files)
+
+
+def _open_store(request: StudyRequest) -> Store:
+    return Store(request.storage_url, patience_seconds=request.patience_seconds)
 
 
 def _check_values(request: StudyRequest) -> None:

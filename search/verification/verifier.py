@@ -1,6 +1,5 @@
 """One use of `verify`: the race on held-out images, if there is one, then the seeds on the test images."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from search.verification.race import Round, run_race
 from search.verification.seed_trainer import Question, SeedTrainer
 from search.verification.summary import accuracies_of, summarise, sustained_of
 from search.verification.trainings import TrainingListener
+from storage.active_clock import ActiveClock
 from storage.patience import Patience
 from storage.store import Store
 from storage.verifications import Verification, begin_verification, end_verification, release
@@ -64,10 +64,15 @@ class Verifier:
         self._sustain = sustain
         self._listener = listener
         self._stopping = False
-        self._patience = Patience(listener.waits, lambda: self._stopping)
+        self._patience = Patience(listener.waits, self._is_stopping)
         store.leave_waiting_to_patience()
-        self._started = time.monotonic()
+        self._clock = ActiveClock()
         self._core_seconds = 0.0
+
+    def _is_stopping(self) -> bool:
+        """Asked several times a second, and so the clock is read as often as it must be."""
+        self._clock.seconds()
+        return self._stopping
 
     def stop(self) -> None:
         """Ends what is under way; safe in a signal handler."""
@@ -108,7 +113,7 @@ class Verifier:
             runs = self._runs("test", [nominee], n_seeds)[nominee.candidate.id]
             summary = {**summarise(runs, self._target, self._sustain), **extra}
         finally:
-            seconds = time.monotonic() - self._started
+            seconds = self._clock.seconds()
             self._patience.call(
                 lambda: end_verification(self._store.engine, number, seconds, self._core_seconds, summary)
             )
@@ -122,7 +127,7 @@ class Verifier:
             question,
             self._machine.provenance,
             self._listener,
-            lambda: self._stopping,
+            self._is_stopping,
         )
         runs = trainer.runs([nominee.entry for nominee in nominees], n_seeds)
         self._core_seconds += trainer.core_seconds
