@@ -19,6 +19,7 @@ from search.study import attributes
 from search.study.outcomes import Outcome
 from search.study.settings import StudySettings
 from search.study.study import SearchStudy
+from storage.study_tokens import study_token
 from storage.tables import EpochRow
 
 _BEGAN = datetime(2026, 1, 1)
@@ -111,9 +112,11 @@ def write_trials(study: SearchStudy, trials: Sequence[FrozenTrial]) -> None:
         for name, row in _rows(study.study_id, trial):
             rows.setdefault(name, []).append(row)
     with study.store.engine.begin() as connection:
+        token = study_token(connection, study.study_id)
         n_before = connection.scalar(select(func.max(metadata.tables["trials"].c.trial_id))) or 0
         for name, of_table in rows.items():
-            numbered = [{**row, "trial_id": row["trial_id"] + n_before} for row in of_table]
+            marked = {"study_token": token} if name == EpochRow.__tablename__ else {}
+            numbered = [{**row, **marked, "trial_id": row["trial_id"] + n_before} for row in of_table]
             connection.execute(insert(metadata.tables[name]), numbered)
     study.refresh()
 
@@ -139,7 +142,7 @@ def _rows(study_id: int, trial: FrozenTrial) -> Iterator[tuple[str, dict[str, An
         yield "trial_intermediate_values", of | {
             "step": epoch, "intermediate_value": accuracy, "intermediate_value_type": "FINITE",
         }  # fmt: skip
-        yield EpochRow.__tablename__, of | made_epoch(epoch, accuracy)
+        yield EpochRow.__tablename__, of | {"number": trial.number} | made_epoch(epoch, accuracy)
 
 
 @cache

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, select
 
 from storage.processes import Process
 from storage.server_time import ServerNow
+from storage.study_tokens import is_of_study
 from storage.tables import SessionRow
 
 STALE_SECONDS = 120.0
@@ -48,7 +49,7 @@ def owner_of(connection: Connection, study_id: int) -> Owner | None:
     query = select(
         row.session_id, row.token, row.host, row.pid, row.place, row.process_began, row.workers, row.slots, row.beat_at,
         (ServerNow() - row.beat_at).label("silent"),
-    ).where(row.study_id == study_id, row.open == 1)  # fmt: skip
+    ).where(row.study_id == study_id, row.open == 1, is_of_study(row))  # fmt: skip
     found = connection.execute(query).one_or_none()
     if found is None:
         return None

@@ -1,18 +1,19 @@
 """Patience: what is done again while a storage fails in a way that passes, as a lock does."""
 
+import sys
+import threading
 import time
-from collections.abc import Callable
-from typing import Any, TypeVar
-
-from sqlalchemy import Engine, event
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
 
 from storage.errors import StorageFailedError
 
 _T = TypeVar("_T")
 
 PATIENCE_SECONDS = 600.0
-BRIEF_SECONDS = 3.0
-"""How long SQLite itself waits for a lock where patience waits for the rest."""
+QUIET_SECONDS = 2.0
+"""A wait longer than this says what it waits for."""
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
 _LOOK_SECONDS = 0.25
@@ -33,7 +34,7 @@ class Patience:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`tell` is told in a line when waiting begins, and when it was worth it; `is_stopping` ends it at once."""
+        """`tell` gets a line when waiting takes over QUIET_SECONDS, and when it was worth it; `is_stopping` ends it."""
         self._tell = tell
         self._is_stopping = is_stopping
         self._seconds = seconds
@@ -42,48 +43,48 @@ class Patience:
 
     def call(self, action: Callable[[], _T]) -> _T:
         """What the action returns. Raises its last StorageFailedError if that does not pass, or not in time."""
-        began, pause, told = self._clock(), _FIRST_PAUSE_SECONDS, ""
+        began, pause, untold = self._clock(), _FIRST_PAUSE_SECONDS, [True]
         while True:
             try:
                 result = action()
             except StorageFailedError as error:
                 if not error.passes or self._is_stopping() or self._clock() - began >= self._seconds:
                     raise
-                if not told:
-                    told = error.what
-                    self._tell(f"{told}: waiting for up to {_duration(self._seconds)}")
-                if not self._wait(min(pause, began + self._seconds - self._clock())):
+                if not self._wait(began, min(pause, began + self._seconds - self._clock()), error.what, untold):
                     raise
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
             else:
-                if told:
+                if not untold:
                     self._tell(f"the database works again, after {_duration(self._clock() - began)}")
                 return result
 
-    def _wait(self, seconds: float) -> bool:
-        """Whether the pause came to its end, and nobody wants to stop."""
+    def _wait(self, began: float, seconds: float, what: str, untold: list[bool]) -> bool:
+        """Whether the pause came to its end, and nobody wants to stop. Tells once what is waited for."""
         end = self._clock() + seconds
-        while (left := end - self._clock()) > 0:
-            if self._is_stopping():
-                return False
+        while True:
+            if untold and self._clock() - began >= QUIET_SECONDS:
+                self._tell(f"{what}: waiting for up to {_duration(self._seconds)}")
+                untold.clear()
+            if self._is_stopping() or (left := end - self._clock()) <= 0:
+                return not self._is_stopping()
             self._sleep(min(left, _LOOK_SECONDS))
-        return not self._is_stopping()
 
 
-def leave_waiting_to_patience(engine: Engine) -> None:
-    """Lets SQLite itself wait for a lock for a moment only: while it waits nothing is told, and no Ctrl-C is heard.
+@contextmanager
+def told_when_slow(text: str, tell: Callable[[str], None]) -> Iterator[None]:
+    """Tells a line if what is done inside takes over QUIET_SECONDS: for waits that only end by themselves."""
+    timer = threading.Timer(QUIET_SECONDS, tell, [text])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
-    For whoever writes with patience; all others get a minute from the store. Servers are left as they are.
-    """
-    if engine.dialect.name == "sqlite" and not event.contains(engine, "connect", _wait_briefly):
-        event.listen(engine, "connect", _wait_briefly)
-        engine.dispose()  # connections that were made before
 
-
-def _wait_briefly(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={round(1000 * BRIEF_SECONDS)}")
-    cursor.close()
+def tell_on_stderr(text: str) -> None:
+    """Prints a line for whoever waits."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def _duration(seconds: float) -> str:

@@ -1,6 +1,7 @@
 """Makes our tables, brings those of an older program up to date, and refuses those of a newer one."""
 
 import re
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from typing import TypeVar
 
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from sqlalchemy import Connection, Engine, func, inspect, select, text, update
+from sqlalchemy import Connection, Engine, func, insert, inspect, select, text, update
 from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.orm import Session
 
@@ -59,9 +60,9 @@ def _create(engine: Engine) -> None:
     with _alone(engine) as connection:
         Base.metadata.create_all(connection, tables=OWN_TABLES)
         keep_text_exact(connection, [table.name for table in OWN_TABLES])
-        with Session(connection) as session:
-            session.merge(SchemaVersion(id=1, version=VERSION))
-            session.flush()
+        if connection.scalar(select(SchemaVersion.version)) is None:  # another process may have been first
+            row = {"id": 1, "version": VERSION, "database_token": secrets.token_hex(8)}
+            connection.execute(insert(SchemaVersion).values(row))
 
 
 def _migrate(engine: Engine, version: int) -> None:

@@ -14,16 +14,17 @@ from sqlalchemy import ColumnElement, Connection, Engine, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from storage.active_clock import ActiveClock
 from storage.errors import StorageFailedError, StudyBusyError, StudyLostError
 from storage.owners import Owner, owner_of
 from storage.processes import this_process
 from storage.server_time import ServerNow
-from storage.tables import SessionRow, studies
+from storage.study_tokens import DELETED, has_token, is_of_study, study_token
+from storage.tables import SessionRow
 from storage.trial_changes import TrialChanges
 
 BEAT_SECONDS = 5.0
 TAKEN_OVER = "another process has taken this study over, since this one stood still too long, or by --take-over"
-DELETED = "somebody has deleted this study meanwhile"
 
 _abandoned: set[str] = set()
 """Tokens of sessions of this process that may be open in a database that failed before it could say so."""
@@ -36,14 +37,17 @@ class StudySession:
     all methods but `end`) if this one was taken over, or the study was deleted.
     """
 
-    def __init__(self, engine: Engine, study_id: int, take_over: bool = False) -> None:
+    def __init__(self, engine: Engine, study_id: int, take_over: bool = False, carried_seconds: float = 0.0) -> None:
+        """`carried_seconds` are those of a copied study that were worked before it was copied."""
         self._engine = engine
         self._study_id = study_id
         self._token = secrets.token_hex(16)
+        with engine.begin() as connection:
+            self._study_token = study_token(connection, study_id)
         self._make_room(take_over)
-        self._before = active_seconds(engine, study_id)
-        self._started = time.monotonic()
-        self._last_beat = self._started
+        self._before = active_seconds(engine, study_id) + carried_seconds
+        self.clock = ActiveClock()
+        self._last_beat = time.monotonic()
         self._driven: tuple[int, int] | None = None
         self._n_writes = 0
         self._doubtful: TrialChanges | None = None
@@ -52,10 +56,11 @@ class StudySession:
     @property
     def active_seconds(self) -> float:
         """Seconds that dispatchers have worked on the study, this session included."""
-        return self._before + time.monotonic() - self._started
+        return self._before + self.clock.seconds()
 
     def beat(self) -> None:
-        """A sign of life, written at most every BEAT_SECONDS."""
+        """A sign of life, written at most every BEAT_SECONDS. To be called often, since it reads the clock."""
+        self.clock.seconds()
         if time.monotonic() - self._last_beat >= BEAT_SECONDS:
             self.require()
 
@@ -98,7 +103,8 @@ class StudySession:
 
         A database that fails is left as it is: this process will be seen to be gone, or silent.
         """
-        closing = update(SessionRow).where(*self._is_ours()).values(beat_at=ServerNow(), open=None)
+        alive = {"beat_at": ServerNow(), "active_seconds": self.clock.seconds()}
+        closing = update(SessionRow).where(*self._is_ours()).values(**alive, open=None)
         try:
             with self._engine.begin() as connection:
                 connection.execute(closing)
@@ -132,6 +138,7 @@ class StudySession:
             started_at=ServerNow(),
             beat_at=ServerNow(),
             open=1,
+            study_token=self._study_token,
         )
         try:
             with Session(self._engine) as session, session.begin():
@@ -157,11 +164,12 @@ class StudySession:
 
     def _change(self, connection: Connection, **values: Any) -> None:
         """Changes the session, with a sign of life. Raises StudyLostError if it is not open any more."""
-        changing = update(SessionRow).where(*self._is_ours()).values(beat_at=ServerNow(), **values)
+        alive = {"beat_at": ServerNow(), "active_seconds": self.clock.seconds()}
+        is_there = has_token(self._study_id, self._study_token)  # else its session may be left over
+        changing = update(SessionRow).where(*self._is_ours(), is_there).values(**alive, **values)
         # Counted by the connection: MySQL has no UPDATE … RETURNING.
         if connection.execute(changing).rowcount != 1:
-            is_there = connection.scalar(select(studies.c.study_id).where(studies.c.study_id == self._study_id))
-            raise StudyLostError(TAKEN_OVER if is_there is not None else DELETED)
+            raise StudyLostError(TAKEN_OVER if connection.scalar(select(is_there)) else DELETED)
 
     def _is_ours(self) -> tuple[ColumnElement[bool], ...]:
         return SessionRow.session_id == self._id, SessionRow.token == self._token, SessionRow.open == 1
@@ -169,7 +177,7 @@ class StudySession:
 
 def active_seconds(engine: Engine, study_id: int) -> float:
     """Seconds that dispatchers have worked on a study, to the last sign of life of each."""
-    query = select(func.sum(SessionRow.beat_at - SessionRow.started_at)).where(SessionRow.study_id == study_id)
+    query = select(func.sum(SessionRow.active_seconds)).where(SessionRow.study_id == study_id, is_of_study(SessionRow))
     with Session(engine) as session:
         return session.scalar(query) or 0.0
 

@@ -4,8 +4,9 @@ import os
 import shutil
 import sqlite3
 import tempfile
-import time
 import weakref
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +20,31 @@ from storage.artifacts import Artifacts
 from storage.errors import NothingStoredError, StorageError, StorageFailedError
 from storage.fault_kinds import FAULTS_AT_OPENING
 from storage.faults import tell_faults
+from storage.locks import LockWait
+from storage.patience import tell_on_stderr, told_when_slow
 from storage.private_copy import copy_database, may_be_written
 from storage.schema import ensure_schema, while_others_create
+from storage.study_tokens import clear_left_over
 from storage.urls import EXTRAS, engine_options, folder_of, kind_of, parse, with_driver
 
 ARTIFACT_FOLDER = "mnist-search-artifacts"
-_RETRY_SECONDS = 0.05
 
 
 class Store:
     """An open storage. One dispatcher writes at a time; any number of processes may read.
 
     With `for_reading` an SQLite file that may not be written is copied, and the copy is opened: what is written is lost
-    when the store is closed, and what others write later is not seen. Nobody who only reads has to know.
+    when the store is closed, and what others write later is not seen. Nobody who only reads has to know. A reader waits
+    for no lock, unless the tables are those of an older program; a writer deletes rows of studies that are gone.
 
     Raises StorageError when the URL is malformed, its folder is missing or cannot be written, the file is no
     database, or, with `must_exist`, NothingStoredError when nothing is stored there yet.
     """
 
-    def __init__(self, url: str, must_exist: bool = False, for_reading: bool = False) -> None:
+    def __init__(
+        self, url: str, must_exist: bool = False, for_reading: bool = False, patience_seconds: float | None = None
+    ) -> None:
+        """`patience_seconds` is how long another program's lock is waited for: a minute unless given."""
         self.url = parse(url)
         self.folder = folder_of(self.url)
         if must_exist and not _exists(self.url):
@@ -47,16 +54,22 @@ class Store:
             )
         self.is_copy = for_reading and _is_fixed(self.url)
         """Whether what is written here is lost."""
-        self.optuna = _open(self._copied() if self.is_copy else self.url, self.url)
-        self.engine: Engine = self.optuna.engine
-        if kind_of(self.url) != "sqlite":  # a command closes nothing at its end
-            weakref.finalize(self, _give_back, self.engine, os.getpid())
-        tell_faults(self.engine, self.url)
-        try:
-            while_others_create(lambda: ensure_schema(self.engine))
-        except BaseException:
-            self.close()
-            raise
+        where = self.url.render_as_string()
+        seconds = urls.BUSY_TIMEOUT_SECONDS if patience_seconds is None else patience_seconds
+        self._locks = LockWait(where, tell_on_stderr, seconds)
+        with _told_when_slow(self.url):
+            self.optuna = _open(self._copied() if self.is_copy else self.url, self.url, self._locks, for_reading)
+            self.engine: Engine = self.optuna.engine
+            if kind_of(self.url) != "sqlite":  # a command closes nothing at its end
+                weakref.finalize(self, _give_back, self.engine, os.getpid())
+            tell_faults(self.engine, self.url)
+            try:
+                while_others_create(lambda: ensure_schema(self.engine))
+                if not for_reading:
+                    clear_left_over(self.engine)
+            except BaseException:
+                self.close()
+                raise
 
     @staticmethod
     def exists(url: str) -> bool:
@@ -76,6 +89,10 @@ class Store:
     def artifacts(self) -> Artifacts:
         """The files of trials, an artifact store by Optuna's protocol."""
         return self.artifact_location.open()
+
+    def leave_waiting_to_patience(self) -> None:
+        """Lets SQLite wait for a lock for a moment only, for whoever calls each action with a Patience of his own."""
+        self._locks.leave_to_others()
 
     def close(self) -> None:
         """Gives the connections back."""
@@ -124,18 +141,28 @@ def _is_fixed(url: URL) -> bool:
     return kind_of(url) == "sqlite" and _exists(url) and not may_be_written(Path(str(url.database)))
 
 
-def _open(url: URL, named: URL) -> RDBStorage:
+def _told_when_slow(url: URL) -> AbstractContextManager[None]:
+    """Tells of a server that does not answer; of the lock of a file LockWait tells."""
+    if kind_of(url) == "sqlite":
+        return nullcontext()
+    text = f"waiting for {url.render_as_string()}: it does not answer, or another program changes its tables"
+    return told_when_slow(text, tell_on_stderr)
+
+
+def _open(url: URL, named: URL, locks: LockWait, for_reading: bool) -> RDBStorage:
     """The storage at `url`, which the user knows as `named`."""
     if kind_of(url) == "sqlite":
-        _require_sqlite(url, named)
+        _require_sqlite(url, named, locks, for_reading)
     driven = with_driver(url)
     # Optuna puts its version in the place of {SCHEMA_VERSION}: braces of ours are none of its business.
     text = driven.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
+    options = {"connect_args": locks.arguments} if kind_of(url) == "sqlite" else engine_options(driven)
     try:
-        storage = while_others_create(lambda: _OptunaStorage(text, engine_kwargs=engine_options(driven)))
+        storage = while_others_create(lambda: _OptunaStorage(text, engine_kwargs=options))
     except ImportError:
         raise StorageError(_without_driver(driven, named)) from None
     except (DatabaseError, RuntimeError) as error:
+        _require_no_fault(_one_line(getattr(error, "orig", None) or error), named)
         raise StorageError(_not_opened(error, named)) from None
     if kind_of(url) == "sqlite":
         event.listen(storage.engine, "connect", _set_connection_pragmas)
@@ -159,12 +186,11 @@ def _not_opened(error: Exception, named: URL) -> str:
     return said
 
 
-def _require_sqlite(url: URL, named: URL) -> None:
-    """Raises StorageError unless the file is a database that may be written; a new one is made."""
-    fault = _sqlite_fault(Path(str(url.database)))
-    kind = FAULTS_AT_OPENING.get(fault or "")
-    if kind is not None:
-        raise StorageFailedError(kind.what, f"{named.render_as_string()}: {fault}", kind.advice, kind.passes)
+def _require_sqlite(url: URL, named: URL, locks: LockWait, for_reading: bool) -> None:
+    """Raises StorageError unless the file is a database that may be written, or read; a new one is made."""
+    path = Path(str(url.database))
+    fault = _fault_of(path, locks, _look_at if for_reading and os.path.exists(path) else _begin_to_write)
+    _require_no_fault(fault, named)
     if fault is not None and "not a database" in fault:
         raise StorageError(f"{Path(str(named.database))} is not an SQLite database: name another with --storage")
     if fault is not None:
@@ -172,33 +198,37 @@ def _require_sqlite(url: URL, named: URL) -> None:
         raise StorageError(f"{Path(str(named.database))} cannot be {what}: {fault}; name another with --storage")
 
 
-def _sqlite_fault(path: Path) -> str | None:
-    """Switches the file to write-ahead logging; returns why it is no database or cannot be written, if so it is."""
-    start = time.monotonic()
-    # Two processes that switch a new file at once may both be told "locked" without having waited.
-    while (fault := _fault_of(path)) is not None and "locked" in fault:
-        if time.monotonic() - start > urls.BUSY_TIMEOUT_SECONDS:
-            break
-        time.sleep(_RETRY_SECONDS)
-    return fault
+def _require_no_fault(said: str | None, named: URL) -> None:
+    """Raises StorageFailedError if SQLite says that the file is locked, or its disk full."""
+    kind = FAULTS_AT_OPENING.get(said or "")
+    if kind is not None:
+        raise StorageFailedError(kind.what, f"{named.render_as_string()}: {said}", kind.advice, kind.passes)
 
 
-def _fault_of(path: Path) -> str | None:
-    if os.path.isfile(path) and not os.access(path, os.W_OK):  # SQLite would find out late, and leave files beside it
-        return "attempt to write a readonly database"
+def _fault_of(path: Path, locks: LockWait, use: Callable[[Path, sqlite3.Connection], None]) -> str | None:
+    """Why a file cannot be used as it is to be; None if it can."""
     try:
-        connection = sqlite3.connect(path, timeout=urls.BUSY_TIMEOUT_SECONDS)
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("BEGIN IMMEDIATE")  # of a file that may not be written this is a mere read
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            connection.execute(f"PRAGMA user_version={version}")
-            connection.rollback()
-        finally:
-            connection.close()
+        with closing(sqlite3.connect(path, **locks.arguments)) as connection:
+            use(path, connection)
     except sqlite3.Error as error:
         return _one_line(error)
     return None
+
+
+def _begin_to_write(path: Path, connection: sqlite3.Connection) -> None:
+    """Switches the file to write-ahead logging, and takes its lock for a moment."""
+    if os.path.isfile(path) and not os.access(path, os.W_OK):  # SQLite would find out late, and leave files beside it
+        raise sqlite3.OperationalError("attempt to write a readonly database")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("BEGIN IMMEDIATE")  # of a file that may not be written this is a mere read
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    connection.execute(f"PRAGMA user_version={version}")
+    connection.rollback()
+
+
+def _look_at(_path: Path, connection: sqlite3.Connection) -> None:
+    """Reads the file, which needs no lock in write-ahead logging."""
+    connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
 
 
 def _set_connection_pragmas(connection: sqlite3.Connection, _record: object) -> None:

@@ -5,7 +5,8 @@ brought to the same form step by step, and a test compares the two. Constraints 
 can drop them.
 
 `trials` and `studies` are Optuna's; only the columns that our foreign keys and queries need are named here. Rows go
-when Optuna's row goes (a study deleted in the dashboard takes its epochs along).
+when Optuna's row goes (a study deleted in the dashboard takes its epochs along). Where a program deletes a study
+without our foreign keys, `study_token` and `number` tell which rows are left over (`storage/study_tokens.py`).
 """
 
 from typing import Any, cast
@@ -26,6 +27,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 MAX_WEIGHTS_BYTES = 2**24 - 1
 """MySQL would take 64 KiB at most, were the length not said; the others have no such limit."""
+TOKEN_LENGTH = 64
 LABEL_LENGTH = 255
 """Letters of what a candidate is called; servers refuse what is longer, and SQLite does not."""
 
@@ -34,7 +36,13 @@ class Base(DeclarativeBase):
     """The declarative base of our tables."""
 
 
-trials = Table("trials", Base.metadata, Column("trial_id", Integer, primary_key=True), Column("study_id", Integer))
+trials = Table(
+    "trials",
+    Base.metadata,
+    Column("trial_id", Integer, primary_key=True),
+    Column("study_id", Integer),
+    Column("number", Integer),
+)
 studies = Table("studies", Base.metadata, Column("study_id", Integer, primary_key=True))
 
 
@@ -45,6 +53,8 @@ class SchemaVersion(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     version: Mapped[int]
+    database_token: Mapped[str | None] = mapped_column(String(16))
+    """A random name of this database, with which the tokens of its studies begin."""
 
 
 class EpochRow(Base):
@@ -62,6 +72,8 @@ class EpochRow(Base):
     seconds: Mapped[float] = mapped_column(Float(53))
     core_seconds: Mapped[float | None] = mapped_column(Float(53))
     """None in rows of schema version 1 or 2, when it was not measured."""
+    number: Mapped[int | None]
+    study_token: Mapped[str | None] = mapped_column(String(TOKEN_LENGTH))
 
 
 class SessionRow(Base):
@@ -89,6 +101,9 @@ class SessionRow(Base):
     """When the process of this number began, in the machine's own count; None where the machine does not say."""
     n_writes: Mapped[int] = mapped_column(server_default="0")
     """Batches of changes that this session has written."""
+    active_seconds: Mapped[float] = mapped_column(Float(53), server_default="0")
+    """For how long it worked, up to its last sign of life; time in which the machine was suspended is left out."""
+    study_token: Mapped[str | None] = mapped_column(String(TOKEN_LENGTH))
 
 
 class TrainingStateRow(Base):
@@ -105,6 +120,8 @@ class TrainingStateRow(Base):
     """Epochs done."""
     state: Mapped[bytes] = mapped_column(LargeBinary(MAX_WEIGHTS_BYTES))
     """As `trainer.training.state` writes it."""
+    number: Mapped[int | None]
+    study_token: Mapped[str | None] = mapped_column(String(TOKEN_LENGTH))
 
 
 class ArtifactLocationRow(Base):
@@ -159,6 +176,7 @@ class VerificationRow(Base):
     """The number format of its trainings, and the release of torch; None where an older program did not say."""
     torch: Mapped[str | None] = mapped_column(String(64))
     summary: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    study_token: Mapped[str | None] = mapped_column(String(TOKEN_LENGTH))
 
 
 class VerificationRunRow(Base):

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from storage.study_tokens import is_of_trial
 from storage.tables import TrainingStateRow
 
 
@@ -18,6 +19,7 @@ class KeptState:
 
 def training_state_of(engine: Engine, trial_id: int) -> KeptState | None:
     """What is kept of a trial's training; None if it did not begin, or has ended."""
+    query = select(TrainingStateRow).where(TrainingStateRow.trial_id == trial_id, is_of_trial(TrainingStateRow))
     with Session(engine) as session:
-        row = session.get(TrainingStateRow, trial_id)
+        row = session.scalar(query)
         return None if row is None else KeptState(row.epoch, row.state)

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine, Insert, Table, bindparam, delete, sel
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from storage.epochs import epoch_values
+from storage.study_tokens import trial_marks
 from storage.tables import EpochRow, TrainingStateRow
 
 _TRIALS = cast(Table, models.TrialModel.__table__)
@@ -29,6 +30,7 @@ _USER_ATTRS = cast(Table, models.TrialUserAttributeModel.__table__)
 _SYSTEM_ATTRS = cast(Table, models.TrialSystemAttributeModel.__table__)
 _EPOCHS = cast(Table, EpochRow.__table__)
 _STATES = cast(Table, TrainingStateRow.__table__)
+_OURS = (_EPOCHS, _STATES)
 
 _KEYS = {_PARAMS: "param_name", _VALUES: "objective", _REPORTS: "step", _USER_ATTRS: "key", _SYSTEM_ATTRS: "key",
          _EPOCHS: "epoch"}  # fmt: skip
@@ -118,8 +120,9 @@ class TrialChanges:
     def write_in(self, connection: Connection) -> None:
         """Writes all in a transaction of somebody's, who ends it; raises as `write` does."""
         _hold(connection, self._trial_ids)
+        marks = trial_marks(connection, {trial_id for table in _OURS for trial_id, _ in self._rows.get(table, ())})
         for table, rows in self._rows.items():
-            of_table = list(rows.values())
+            of_table = [row | marks[row["trial_id"]] for row in rows.values()] if table in _OURS else [*rows.values()]
             connection.execute(upsert(table, list(of_table[0]), connection.dialect.name), of_table)
         if self._ends:
             ended = update(_TRIALS).where(_TRIALS.c.trial_id == bindparam("ended_id"))

@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from storage.errors import StorageError
 
 BUSY_TIMEOUT_SECONDS = 60
-"""How long SQLite waits for another writer."""
+"""How long another program's lock on an SQLite file is waited for, unless the user says otherwise."""
 CONNECT_TIMEOUT_SECONDS = 10
 """How long a server may take to answer at all."""
 _SILENCE_SECONDS = 120
@@ -101,14 +101,14 @@ def folder_of(url: URL) -> Path:
 
 
 def engine_options(url: URL) -> dict[str, Any]:
-    """What `create_engine` is told for a URL with a driver. What the URL itself says of a connection stands.
+    """What `create_engine` is told of a server's URL with a driver. What the URL itself says of a connection stands.
 
     Servers read what is committed, and no older: MySQL's own level shows a transaction what was there at its beginning,
     and locks gaps between rows, over which two writers stumble. Connections are looked at before they are used, so
     that a server that was started anew is noticed by nobody.
     """
     if kind_of(url) == "sqlite":
-        return {"connect_args": {"timeout": BUSY_TIMEOUT_SECONDS}}
+        return {}
     arguments = {name: value for name, value in _connect_arguments(url).items() if name not in url.query}
     return {
         "pool_pre_ping": True,

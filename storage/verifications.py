@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from storage.damage import damage_told, mapping, number, text, whole
+from storage.study_tokens import is_of_study, study_token
 from storage.tables import LABEL_LENGTH, VerificationRow, VerificationRunRow, VerificationWeightsRow
 
 
@@ -47,6 +48,8 @@ def begin_verification(engine: Engine, verification: Verification) -> int:
     kept = {**vars(verification), "label": verification.label[:LABEL_LENGTH]}
     row = VerificationRow(began_at=time.time(), **kept)
     with Session(engine) as session, session.begin():
+        if verification.study_id is not None:
+            row.study_token = study_token(session.connection(), verification.study_id)
         session.add(row)
         session.flush()
         return row.verification_id
@@ -65,7 +68,7 @@ def end_verification(
 
 def verifications_of(engine: Engine, study_id: int) -> list[Verification]:
     """The verifications of candidates that a study found, oldest first, the unfinished ones included."""
-    query = select(VerificationRow).where(VerificationRow.study_id == study_id)
+    query = select(VerificationRow).where(VerificationRow.study_id == study_id, is_of_study(VerificationRow))
     with damage_told("a verification"), Session(engine) as session:
         rows = session.scalars(query.order_by(VerificationRow.verification_id))
         return [_verification(row) for row in rows]
@@ -74,14 +77,14 @@ def verifications_of(engine: Engine, study_id: int) -> list[Verification]:
 def n_finished_verifications(engine: Engine, study_id: int) -> int:
     """How many verifications of a study's candidates have come to their end."""
     row = VerificationRow
-    query = select(func.count()).where(row.study_id == study_id, row.ended_at.is_not(None))
+    query = select(func.count()).where(row.study_id == study_id, is_of_study(row), row.ended_at.is_not(None))
     with Session(engine) as session:
         return session.scalars(query).one()
 
 
 def all_verifications(engine: Engine) -> list[Verification]:
     """All verifications, whatever found their candidates, oldest first, the unfinished ones included."""
-    query = select(VerificationRow)
+    query = select(VerificationRow).where(VerificationRow.study_id.is_(None) | is_of_study(VerificationRow))
     with damage_told("a verification"), Session(engine) as session:
         rows = session.scalars(query.order_by(VerificationRow.verification_id))
         return [_verification(row) for row in rows]

@@ -75,7 +75,11 @@ def command(
         "deterministic": deterministic or None, "window": window,
     }  # fmt: skip
     ranges, first = tuple(set_ranges or ()), tuple(warm_start or ())
-    prepared = prepare(StudyRequest(storage, study, dataset, data_dir, settings, space, ranges, first, artifacts))
+    prepared = prepare(
+        StudyRequest(
+            storage, study, dataset, data_dir, settings, space, ranges, first, artifacts, limits.patience_seconds
+        )
+    )
     for line in (f"data: {prepared.notice}", prepared.files_notice):
         if line is not None:
             say(line)
@@ -110,6 +114,7 @@ def _search(
     from search.dashboard.beside import dashboard_beside
     from search.dispatch.dispatcher import Dispatcher
     from search.engines.opening import open_engine
+    from search.study.history import carried
     from search.study.warm_start import queue
     from storage.sessions import StudySession
     from trainer.training.precision import choose_precision
@@ -120,7 +125,7 @@ def _search(
     chosen = choose_precision(precision, place.device, get_preset("a-step5").candidate)
     for line in opening_lines(place.device, chosen, place.described):
         say(line)
-    session = StudySession(study.store.engine, study.study_id, take_over)
+    session = StudySession(study.store.engine, study.study_id, take_over, carried(study).seconds)
     try:
         queue(study, prepared.warm_start)
         with ExitStack() as stack:

@@ -1,7 +1,6 @@
 """The progress of a verification: a live view on a terminal, plain lines elsewhere."""
 
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -18,6 +17,7 @@ from search.cli.worker_lines import fewer_slots_text, lost_text, ready_text, sta
 from search.measures.objective import sustained_accuracy
 from search.measures.words import percent, plural, seconds_text
 from search.verification.trainings import SeedTraining, TrainingListener
+from storage.active_clock import ActiveClock
 from trainer.workers.messages import Lost, Ready, Slots
 
 _MAX_SHOWN = 8
@@ -42,7 +42,7 @@ class PlainSeedProgress(TrainingListener):
         self._sustain = sustain
         self._n_workers = n_workers
         self._n_before = self._n_done = self._n_total = 0
-        self._started = time.monotonic()
+        self._clock = ActiveClock()
 
     def worker_ready(self, worker: Ready) -> None:
         self._say(ready_text(worker) + (f", {plural(worker.slots, 'slot')}" if worker.slots > 1 else ""))
@@ -53,12 +53,15 @@ class PlainSeedProgress(TrainingListener):
     def worker_lost(self, worker: Lost) -> None:
         self._say(lost_text(worker), warn)
 
+    def turned(self) -> None:
+        self._clock.seconds()
+
     def waits(self, line: str) -> None:
         self._say(line, warn)
 
     def began(self, n_done: int, n_total: int) -> None:
         self._n_before, self._n_done, self._n_total = n_done, n_done, n_total
-        self._started = time.monotonic()
+        self._clock = ActiveClock()
         if n_done:
             self._say(f"{n_done} of {n_total} trainings were done before")
         if n_done < n_total:
@@ -73,7 +76,7 @@ class PlainSeedProgress(TrainingListener):
         self._say(f"{self._n_done}/{self._n_total} {self._ended_text(training)}, {self._left()} left")
 
     def _left(self) -> str:
-        seconds = (time.monotonic() - self._started) / (self._n_done - self._n_before)
+        seconds = self._clock.seconds() / (self._n_done - self._n_before)
         return seconds_text(seconds * (self._n_total - self._n_done))
 
     def _ended_text(self, training: SeedTraining) -> str:

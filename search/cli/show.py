@@ -44,8 +44,7 @@ def _facts(named: "Named") -> dict[str, Any]:
     from models.layer_table import arch_facts, layer_facts
     from models.plain import recipe_to_dict
     from search.facts.study_facts import trial_facts
-    from search.study import attributes
-    from storage.epochs import epochs_of
+    from search.study.history import epochs_of_trial
 
     arch = named.candidate.arch
     facts: dict[str, Any] = {"name": named.label}
@@ -54,7 +53,7 @@ def _facts(named: "Named") -> dict[str, Any]:
     facts |= {"candidate": named.candidate.id, **arch_facts(arch), "layers": layer_facts(arch)}
     facts |= {"recipe": recipe_to_dict(named.candidate.recipe), "curves": []}
     if named.study is not None and named.trial is not None:
-        facts["curves"] = epochs_of(named.study.store.engine, attributes.trial_id(named.trial))
+        facts["curves"] = epochs_of_trial(named.study, named.trial)
     return facts
 
 
@@ -132,12 +131,17 @@ def _curve_rows(curves: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     return [
         (
             row["epoch"],
-            f"{row['train_loss']:.4f}",
+            _number(row["train_loss"], ".4f"),
             percent(row["train_accuracy"]),
-            f"{row['eval_loss']:.4f}",
+            _number(row["eval_loss"], ".4f"),
             percent(row["eval_accuracy"]),
-            f"{row['lr']:.2g}",
-            f"{row['seconds']:.1f}",
+            _number(row["lr"], ".2g"),
+            _number(row["seconds"], ".1f"),
         )
         for row in curves
     ]
+
+
+def _number(value: float | None, form: str) -> str:
+    """A number in a table; a dash where a copied study does not have it."""
+    return "-" if value is None else format(value, form)

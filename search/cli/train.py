@@ -74,7 +74,7 @@ def command(
     from search.cli.tables import print_json
     from search.shipping.story import story_of_training
     from search.verification.single_training import SingleTraining
-    from storage.patience import Patience, leave_waiting_to_patience
+    from storage.patience import Patience
     from storage.runs import add_run
     from storage.store import Store
     from trainer.bundle.aside import check_target
@@ -111,7 +111,7 @@ def command(
         _print_epochs(single, to_stdout=not json)
     facts: dict[str, Any] = {"name": named.label, **single.facts()}
     ended_at = time.time()
-    leave_waiting_to_patience(store.engine)
+    store.leave_waiting_to_patience()
     if not json:
         print(_summary(facts), flush=True)  # first: what was trained is to be seen, whether it can be kept or not
     Patience(warn).call(lambda: add_run(store.engine, named.label, facts, ended_at))

@@ -28,11 +28,10 @@ def curves_figure(epochs: Sequence[Mapping[str, Any]], target: float, title: str
     figure = Figure(figsize=(9, 3.8), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)  # not pyplot's: its figures belong to one thread
     accuracy, loss = figure.subplots(1, 2)
-    numbers = [record["epoch"] for record in epochs]
     for key, name, colour in (("train", "training", _TRAIN), ("eval", "evaluation", _EVAL)):
         style = {"color": colour, "label": name, "marker": "o", "markersize": 3}
-        accuracy.plot(numbers, [100 * record[f"{key}_accuracy"] for record in epochs], **style)
-        loss.plot(numbers, [record[f"{key}_loss"] for record in epochs], **style)
+        accuracy.plot(*_known(epochs, f"{key}_accuracy", 100), **style)
+        loss.plot(*_known(epochs, f"{key}_loss"), **style)
     accuracy.axhline(100 * target, color=_TARGET, linestyle="--", linewidth=1, label=f"target {percent(target)}")
     best = max(record["eval_accuracy"] for record in epochs)
     accuracy.set_title(f"accuracy in percent (best {percent(best)})", fontsize=10)
@@ -48,3 +47,9 @@ def curves_figure(epochs: Sequence[Mapping[str, Any]], target: float, title: str
         axes.legend(fontsize=8)
     figure.suptitle(title, fontsize=11)
     return figure
+
+
+def _known(epochs: Sequence[Mapping[str, Any]], key: str, scale: float = 1) -> tuple[list[int], list[float]]:
+    """Epochs and values, as far as these are known: a copied study has none of most."""
+    known = [record for record in epochs if record[key] is not None]
+    return [record["epoch"] for record in known], [scale * record[key] for record in known]

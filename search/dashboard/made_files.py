@@ -17,8 +17,8 @@ from optuna.trial import FrozenTrial
 from models.spec.file import dump_spec
 from search.dashboard.curves_picture import curves_png
 from search.study import attributes
+from search.study.history import epochs_of_trial
 from search.study.study import SearchStudy, candidate_of
-from storage.epochs import epochs_of
 
 _NUMBER = re.compile(r"d-([1-9a-f][0-9a-f]{0,14})-([0-9a-f])")
 """Not of Optuna's own form, which is a UUID; optuna-dashboard lets hexadecimal digits and dashes pass."""
@@ -83,7 +83,7 @@ def trial_file(study: SearchStudy, trial: FrozenTrial, kind: Kind) -> bytes:
     """The content of a file of a trial. Raises KeyError, or MnistSearchError, if there is nothing to make it of."""
     if kind is Kind.SPEC:
         return dump_spec(candidate_of(trial), f"{study.name} trial {trial.number}").encode()
-    epochs = epochs_of(study.store.engine, attributes.trial_id(trial))
+    epochs = epochs_of_trial(study, trial)
     if not epochs or kind is Kind.REPORT:
         raise KeyError(trial.number)
     if kind is Kind.CURVES:

@@ -1,6 +1,5 @@
 """The dispatcher: the one process that talks to Optuna and writes the database, while workers train."""
 
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,12 +17,13 @@ from search.dispatch.mirror import StudyMirror
 from search.dispatch.requeue import hand_back_running, queue_failed
 from search.engines.protocol import Engine
 from search.study import attributes
+from search.study.history import spent
 from search.study.outcomes import PASSED_GATE, Outcome
 from search.study.study import SearchStudy
 from search.study.trials import best_of, smallest_of
-from storage.epochs import core_seconds_of
+from storage.active_clock import ActiveClock
 from storage.errors import StorageFailedError, StudyLostError
-from storage.patience import PATIENCE_SECONDS, Patience, leave_waiting_to_patience
+from storage.patience import PATIENCE_SECONDS, Patience
 from storage.sessions import StudySession
 from trainer.workers.messages import Answer, BatchesDone, Broken, Diverged, EpochDone, Finished, Job, Lost, Ready, Slots
 
@@ -51,26 +51,27 @@ class Limits:
 class _Running:
     """A trial in training; what it had before it was interrupted counts as its own."""
 
-    def __init__(self, trial: LiveTrial) -> None:
+    def __init__(self, trial: LiveTrial, clock: ActiveClock) -> None:
         self.trial = trial
         self.epochs = list(trial.epochs)
         self.worker: int | None = None
         self._seconds_before = sum(record.seconds for record in trial.epochs)
+        self._clock = clock
         self._began: float | None = None
-        self._given = time.monotonic()
+        self._given = clock.seconds()
 
     def add(self, answer: EpochDone) -> None:
         """Takes in its next epoch."""
         if self._began is None:
             # Its worker may have been starting until now: the trial began with its first epoch.
-            self._began = time.monotonic() - answer.record.seconds
+            self._began = max(self._given, self._clock.seconds() - answer.record.seconds)
         self.epochs.append(answer.record)
         self.worker = answer.worker
 
     @property
     def seconds(self) -> float:
         began = self._given if self._began is None else self._began
-        return self._seconds_before + time.monotonic() - began
+        return self._seconds_before + self._clock.seconds() - began
 
     @property
     def course(self) -> Course:
@@ -97,11 +98,12 @@ class Dispatcher:
         self._listener = listener
         self._running: dict[int, _Running] = {}
         self._ended: list[tuple[_Running, TrialEnded]] = []
-        self._started = time.monotonic()
+        self._clock = session.clock
+        self._started = self._clock.seconds()
         self._stopping = False
         self._n_failures = 0
         self._is_lost = False
-        self._core_seconds = core_seconds_of(study.store.engine, study.study_id)
+        self._core_seconds = spent(study).core_seconds
         self._exhausted: MnistSearchError | None = None
         patience = Patience(self._tell_waiting, self._is_ending, limits.patience_seconds)
         self._patiently = patience.call
@@ -111,7 +113,7 @@ class Dispatcher:
         self._ledger = Ledger(study, mirror, session, patience, provenance)
         self._intake = Intake(study, mirror, self._ledger, patience)
         self._state = self._first_state()
-        leave_waiting_to_patience(study.store.engine)
+        study.store.leave_waiting_to_patience()
 
     def stop(self) -> None:
         """Makes `run` return soon; what is in training is queued to be run again. Safe in a signal handler."""
@@ -131,7 +133,7 @@ class Dispatcher:
                 self._count_slots()
                 self._draw()
                 self._handle_all(self._engine.poll(0 if self._has_room() else _POLL_SECONDS))
-                self._state.session_seconds = time.monotonic() - self._started
+                self._state.session_seconds = self._clock.seconds() - self._started
                 self._listener.changed(self._state)
             self._write()
         except KeyError:
@@ -160,7 +162,7 @@ class Dispatcher:
 
     def _is_timed_out(self) -> bool:
         limit = self._limits.timeout_seconds
-        return limit is not None and time.monotonic() - self._started >= limit
+        return limit is not None and self._clock.seconds() - self._started >= limit
 
     def _is_at_target(self) -> bool:
         return self._limits.stop_at_target and self._state.smallest is not None
@@ -187,7 +189,7 @@ class Dispatcher:
             self._stop_outgrown()  # one that goes on may have been drawn under a larger budget
 
     def _submit(self, trial: LiveTrial) -> None:
-        self._running[trial.number] = _Running(trial)
+        self._running[trial.number] = _Running(trial, self._clock)
         last = trial.epochs[-1].eval_accuracy if trial.epochs else None
         shown = RunningTrial(trial.number, trial.candidate.arch.params, len(trial.epochs), last)
         self._state.running[trial.number] = shown

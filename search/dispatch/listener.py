@@ -38,6 +38,7 @@ class SearchState:
     n_done_before: int = 0
     """Those of them that had ended before this session."""
     session_seconds: float = 0.0
+    """Time in which the machine was suspended is left out."""
     best: FrozenTrial | None = None
     smallest: FrozenTrial | None = None
     find: str = ACCURACY

@@ -8,12 +8,11 @@ from models.errors import MnistSearchError
 from models.presets.measured import measured_preset
 from search.facts.study_facts import trial_facts
 from search.measures.statistics import difference
-from search.study import attributes
+from search.study.history import epochs_of_trial, gap_of
 from search.study.naming import Named
 from search.study.outcomes import Outcome, outcome_of
 from search.verification.judged import judged_verifications
 from search.verification.soundness import require_sound_runs, require_sound_trainings
-from storage.epochs import epochs_of
 from storage.runs import runs_of
 from storage.store import Store
 from storage.verifications import release, verification_runs_of
@@ -100,13 +99,13 @@ def _trial(named: Named) -> dict[str, Any] | None:
     if named.study is None or named.trial is None or outcome_of(named.trial) is not Outcome.TRAINED:
         return None
     facts = trial_facts(named.trial)
-    curves = epochs_of(named.study.store.engine, attributes.trial_id(named.trial))
+    curves = epochs_of_trial(named.study, named.trial)
     settings = named.study.settings
     return {
         "on": f"{settings.dataset} {settings.split}",
         "runs": 1,
         "epochs": len(curves),
-        "gap": curves[-1]["train_accuracy"] - curves[-1]["eval_accuracy"] if curves else None,
+        "gap": gap_of(curves),
         **{key: facts[key] for key in ("sustained_accuracy", "best_accuracy", "held", "seconds")},
         "accuracies": [facts["sustained_accuracy"]],
     }

@@ -3,11 +3,10 @@
 from typing import Any
 
 from search.study import attributes
+from search.study.history import n_epochs_trained, spent
 from search.study.outcomes import Outcome
 from search.study.study import SearchStudy
 from search.verification.judged import judge, records_of
-from storage.epochs import core_seconds_of, n_epochs_of
-from storage.sessions import active_seconds
 
 
 def cost_facts(study: SearchStudy) -> dict[str, Any]:
@@ -18,12 +17,11 @@ def cost_facts(study: SearchStudy) -> dict[str, Any]:
     trainings avoided those of candidates that the gate rejected. None is not there yet, or was not
     measured.
     """
-    database, study_id = study.store.engine, study.study_id
-    n_epochs = n_epochs_of(database, study_id)
+    cost = spent(study)
     return {
-        "seconds": active_seconds(database, study_id),
-        "core_seconds": core_seconds_of(database, study_id),
-        "epochs_trained": n_epochs,
+        "seconds": cost.seconds,
+        "core_seconds": cost.core_seconds,
+        "epochs_trained": n_epochs_trained(study),
         "epochs_saved": _epochs_saved(study),
         "trainings_avoided": len(study.trials(Outcome.REJECTED)),
         **_to_target(study),

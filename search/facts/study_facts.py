@@ -6,11 +6,11 @@ from optuna.trial import FrozenTrial
 
 from search.facts.cost import cost_facts
 from search.study import attributes
+from search.study.history import epochs_of_trial
 from search.study.outcomes import Outcome, outcome_of
 from search.study.study import SearchStudy
 from search.verification.answer import Answer, find_answer
 from search.verification.judged import Judged, judged_verifications
-from storage.epochs import epochs_of
 from storage.sessions import driven, is_open
 
 
@@ -85,7 +85,7 @@ def trial_facts(trial: FrozenTrial) -> dict[str, Any]:
 
 
 def _running_facts(study: SearchStudy, trial: FrozenTrial) -> dict[str, Any]:
-    curves = epochs_of(study.store.engine, attributes.trial_id(trial))
+    curves = epochs_of_trial(study, trial)
     return {
         "trial": trial.number,
         "params": trial.user_attrs.get(attributes.PARAMS),

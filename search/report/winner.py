@@ -9,12 +9,12 @@ from optuna.trial import FrozenTrial
 
 from models.candidate import Candidate
 from search.study import attributes
+from search.study.history import epochs_of_trial, gap_of
 from search.study.settings import StudySettings
 from search.study.study import SearchStudy, candidate_of
 from search.verification.answer import find_answer
 from search.verification.judged import Judged
 from search.verification.single_training import analysis
-from storage.epochs import epochs_of
 from trainer.data.split import usual_sizes
 
 
@@ -60,22 +60,27 @@ class Winner:
         return float(self.verified.summary["sustained_accuracy"] if self.verified else self.trial.value or 0.0)
 
     @property
-    def train_accuracy(self) -> float:
-        """The training accuracy of the last epoch, a mean over the trainings."""
-        return fmean(float(curve[-1]["train_accuracy"]) for curve in self.curves)
+    def train_accuracy(self) -> float | None:
+        """The training accuracy of the last epoch, a mean over the trainings; None where it was not copied."""
+        gap = self.gap
+        return None if gap is None else gap + fmean(float(curve[-1]["eval_accuracy"]) for curve in self.curves)
 
     @property
-    def gap(self) -> float:
-        """Training minus evaluation accuracy after the last epoch, a mean over the trainings."""
-        return self.train_accuracy - fmean(curve[-1]["eval_accuracy"] for curve in self.curves)
+    def gap(self) -> float | None:
+        """Training minus evaluation accuracy after the last epoch, a mean over the trainings; None as above."""
+        gaps = [gap_of(curve) for curve in self.curves]
+        return None if None in gaps else fmean(gap for gap in gaps if gap is not None)
 
     @property
     def best_epoch_accuracy(self) -> float:
         """The best single epoch of all its trainings; it decides nothing."""
-        return max(float(record["eval_accuracy"]) for curve in self.curves for record in curve)
+        accuracies = (float(record["eval_accuracy"]) for curve in self.curves for record in curve)
+        return max(accuracies, default=self.accuracy)
 
     def analysis(self, settings: StudySettings) -> str:
         """What the gap between training and evaluation says, in the words of `train`."""
+        if self.gap is None:
+            return "unknown: its training accuracy was not copied with the study"
         n_train, n_evaluation = usual_sizes(settings.dataset, "test" if self.proof else settings.split)
         return analysis(
             {
@@ -98,5 +103,4 @@ def find_winner(study: SearchStudy) -> Winner | None:
     candidate = candidate_of(trial)
     if verified is not None:  # it may have been verified over another number of epochs
         candidate = candidate.with_epochs(verified.summary["epochs"] or candidate.recipe.epochs)
-    epochs = epochs_of(study.store.engine, attributes.trial_id(trial))
-    return Winner(trial, candidate, epochs, verified, answer.missed)
+    return Winner(trial, candidate, epochs_of_trial(study, trial), verified, answer.missed)

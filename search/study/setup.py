@@ -37,6 +37,8 @@ class StudyRequest:
     set_ranges: tuple[str, ...] = ()
     warm_start: tuple[str, ...] = ()
     artifacts: str | None = None
+    patience_seconds: float | None = None
+    """For how long a database that another program has locked is waited for."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def prepare(request: StudyRequest) -> Prepared:
     ranges = given_ranges(request)
     _check_values(request)
     # Where nothing is stored yet the file is made last, when nothing more can be refused.
-    store = Store(request.storage_url) if Store.exists(request.storage_url) else None
+    store = _open_store(request) if Store.exists(request.storage_url) else None
     asked = None if request.dataset == AUTO else request.dataset
     # Checked before anything is fetched, if its name is known by then.
     study = _resumed(store, request.study or asked, {**request.settings, "dataset": asked}, ranges)
@@ -68,12 +70,16 @@ def prepare(request: StudyRequest) -> Prepared:
     study = study or _resumed(store, name, given, ranges)
     settings = study.settings if study else _new_settings(given, ranges)
     known = warm_start_candidates(request.warm_start, settings.max_params)
-    store = store or Store(request.storage_url)
+    store = store or _open_store(request)
     files = store.artifact_location.settle(request.artifacts)
     study = study or create_study(store, name, settings)
     data = split_data(found.dataset, study.settings.split)
     warning = coarse_target_text(study.settings.target, study.settings.dataset, len(found.dataset.test))
     return Prepared(study, data, found.notice, known, files, warning)
+
+
+def _open_store(request: StudyRequest) -> Store:
+    return Store(request.storage_url, patience_seconds=request.patience_seconds)
 
 
 def _check_values(request: StudyRequest) -> None:

@@ -65,6 +65,9 @@ class TrainingListener:
     def moved(self, training: SeedTraining) -> None:
         """A training has more of its next epoch done."""
 
+    def turned(self) -> None:
+        """Comes several times a second, so that a clock may leave out what is longer: the machine was suspended."""
+
     def waits(self, line: str) -> None:
         """The storage is waited for, or works again."""
 
@@ -84,6 +87,7 @@ def train_all(
     """
     waiting, running, numbers = deque(trainings), dict[int, SeedTraining](), count()
     while waiting or running:
+        listener.turned()
         if should_stop():
             return
         while waiting and engine.n_free > 0:

@@ -1,6 +1,5 @@
 """One use of `verify`: the race on held-out images, if there is one, then the seeds on the test images."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -11,14 +10,14 @@ import torch
 from search.engines.opening import open_engine
 from search.engines.places import Place
 from search.engines.protocol import Engine
+from search.study.history import spent
 from search.verification.nominees import Nominee
 from search.verification.race import Round, run_climb, run_race
 from search.verification.seed_trainer import Question, SeedTrainer
 from search.verification.summary import accuracies_of, summarise, sustained_of
 from search.verification.trainings import TrainingListener
-from storage.epochs import core_seconds_of
-from storage.patience import Patience, leave_waiting_to_patience
-from storage.sessions import active_seconds
+from storage.active_clock import ActiveClock
+from storage.patience import Patience
 from storage.store import Store
 from storage.verifications import Verification, begin_verification, end_verification, release
 from trainer.data.images import Dataset
@@ -65,10 +64,15 @@ class Verifier:
         self._sustain = sustain
         self._listener = listener
         self._stopping = False
-        self._patience = Patience(listener.waits, lambda: self._stopping)
-        leave_waiting_to_patience(store.engine)
-        self._started = time.monotonic()
+        self._patience = Patience(listener.waits, self._is_stopping)
+        store.leave_waiting_to_patience()
+        self._clock = ActiveClock()
         self._core_seconds = 0.0
+
+    def _is_stopping(self) -> bool:
+        """Asked several times a second, and so the clock is read as often as it must be."""
+        self._clock.seconds()
+        return self._stopping
 
     def stop(self) -> None:
         """Ends what is under way; safe in a signal handler."""
@@ -113,7 +117,7 @@ class Verifier:
             runs = self._runs("test", [nominee], n_seeds)[nominee.candidate.id]
             summary = {**summarise(runs, self._target, self._sustain), **extra}
         finally:
-            seconds = time.monotonic() - self._started
+            seconds = self._clock.seconds()
             self._patience.call(
                 lambda: end_verification(self._store.engine, number, seconds, self._core_seconds, summary)
             )
@@ -127,7 +131,7 @@ class Verifier:
             question,
             self._machine.provenance,
             self._listener,
-            lambda: self._stopping,
+            self._is_stopping,
         )
         runs = trainer.runs([nominee.entry for nominee in nominees], n_seeds)
         self._core_seconds += trainer.core_seconds
@@ -148,12 +152,9 @@ class Verifier:
         )  # fmt: skip
         if study is None:
             return record
-        database = self._store.engine
+        cost = spent(study)
         return replace(
-            record,
-            study_id=study.study_id,
-            study_seconds=active_seconds(database, study.study_id),
-            study_core_seconds=core_seconds_of(database, study.study_id),
+            record, study_id=study.study_id, study_seconds=cost.seconds, study_core_seconds=cost.core_seconds
         )
 
     def _run_facts(self, run: dict[str, Any]) -> dict[str, Any]:

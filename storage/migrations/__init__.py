@@ -18,6 +18,7 @@ from storage.migrations import (
     v5_workers_and_slots,
     v6_networks_of_seeds,
     v7_faults,
+    v8_rows_of_studies,
 )
 
 MIGRATIONS: dict[int, Callable[[Operations], None]] = {
@@ -27,6 +28,7 @@ MIGRATIONS: dict[int, Callable[[Operations], None]] = {
     5: v5_workers_and_slots.upgrade,
     6: v6_networks_of_seeds.upgrade,
     7: v7_faults.upgrade,
+    8: v8_rows_of_studies.upgrade,
 }
 """By the version each leads to, from the one before. Version 1 had epoch_records and run_sessions."""
 

@@ -9,14 +9,18 @@ from typing import Any
 import optuna
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
+from optuna.storages import RDBStorage
+from optuna.storages._rdb.models import StudySystemAttributeModel
 from optuna.trial import TrialState
-from sqlalchemy import JSON, Engine, MetaData, create_engine, event, insert, inspect, select, text
+from sqlalchemy import JSON, Engine, MetaData, create_engine, delete, event, insert, inspect, select, text
 from sqlalchemy.types import TypeEngine
 
 from storage.migrations import MIGRATIONS
 from storage.store import Store
+from storage.study_tokens import study_token
 from storage.tables import OWN_TABLES
 from storage.trial_changes import TrialChanges
+from storage.urls import with_driver
 
 _VERSION_3 = Path(__file__).parents[1] / "data" / "version-3" / "old.db.gz"
 FIELDS = ("epoch", "train_loss", "train_accuracy", "eval_loss", "eval_accuracy", "lr", "seconds", "core_seconds")
@@ -28,6 +32,36 @@ def url_of(path: Path) -> str:
 
 def new_study(store: Store, name: str = "study") -> optuna.Study:
     return optuna.create_study(study_name=name, storage=store.optuna, direction="maximize")
+
+
+def token_of(store: Store, study_id: int) -> str:
+    """The token of a study, made if it has none."""
+    with store.engine.begin() as connection:
+        return study_token(connection, study_id)
+
+
+def delete_as_another_program(store: Store, name: str) -> None:
+    """Deletes a study with Optuna alone, for which our foreign keys do not count: our rows stay."""
+    url, unchecked = with_driver(store.url), {
+        "sqlite": {},
+        "postgresql": {"options": "-c session_replication_role=replica"},
+        "mysql": {"init_command": "SET foreign_key_checks = 0"},
+    }  # fmt: skip
+    arguments = {"connect_args": unchecked[store.engine.dialect.name]}
+    theirs = RDBStorage(url.render_as_string(hide_password=False), engine_kwargs=arguments)
+    optuna.delete_study(study_name=name, storage=theirs)
+    theirs.remove_session()
+    theirs.engine.dispose()
+
+
+def give_ids_again(store: Store, study_id: int, trial_id: int) -> None:
+    """Makes the next study and trial of a server those of these ids, as SQLite does by itself with the latest."""
+    for table, key, number in (("studies", "study_id", study_id), ("trials", "trial_id", trial_id)):
+        with store.engine.begin() as connection:
+            if store.engine.dialect.name == "postgresql":
+                connection.execute(text(f"SELECT setval('{table}_{key}_seq', {number}, false)"))
+            if store.engine.dialect.name == "mysql":
+                connection.execute(text(f"ALTER TABLE {table} AUTO_INCREMENT = {number}"))
 
 
 def new_trial(store: Store) -> int:
@@ -48,8 +82,23 @@ def as_version_1(store: Store) -> None:
         for table in (*later, "training_runs"):
             connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text("ALTER TABLE epoch_records DROP COLUMN core_seconds"))
-        for column in ("workers", "slots", "token", "place", "process_began", "n_writes"):
+        of_sessions = (
+            "workers",
+            "slots",
+            "token",
+            "place",
+            "process_began",
+            "n_writes",
+            "active_seconds",
+            "study_token",
+        )
+        for column in of_sessions:
             connection.execute(text(f"ALTER TABLE run_sessions DROP COLUMN {column}"))
+        for column in ("number", "study_token"):
+            connection.execute(text(f"ALTER TABLE epoch_records DROP COLUMN {column}"))
+        connection.execute(text("ALTER TABLE mnist_search_schema DROP COLUMN database_token"))
+        kept = StudySystemAttributeModel
+        connection.execute(delete(kept).where(kept.key == "mnist_search:token"))
         connection.execute(text("UPDATE mnist_search_schema SET version = 1"))
 
 

@@ -28,6 +28,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 def test_a_killed_server_is_waited_for_and_a_batch_in_doubt_is_written_once(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("storage.patience.QUIET_SECONDS", 0)
     store = Store(server.new_database(with_tables=False))
     study = new_study(store)
     trials = [study.ask()._trial_id for _ in range(2)]

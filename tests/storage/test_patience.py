@@ -9,7 +9,8 @@ import pytest
 
 from storage.epochs import epochs_of
 from storage.errors import StorageFailedError, StudyLostError
-from storage.patience import BRIEF_SECONDS, Patience, leave_waiting_to_patience
+from storage.locks import MOMENT_SECONDS
+from storage.patience import QUIET_SECONDS, Patience
 from storage.store import Store
 from tests.helpers.databases import add_epoch, new_trial, record, url_of
 
@@ -111,9 +112,10 @@ def test_other_errors_are_not_waited_for() -> None:
 
 def test_sqlite_leaves_the_waiting_to_patience(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a minute would pass before it is told, or a Ctrl-C is heard."""
-    assert BRIEF_SECONDS == 3
-    monkeypatch.setattr("storage.patience.BRIEF_SECONDS", 0.3)
-    leave_waiting_to_patience(store.engine)
+    assert MOMENT_SECONDS == QUIET_SECONDS == 2
+    monkeypatch.setattr("storage.locks.MOMENT_SECONDS", 0.3)
+    writer = Store(url_of(tmp_path / "s.db"))
+    writer.leave_waiting_to_patience()
     trial, began, stopped = new_trial(store), time.monotonic(), list[float]()
     other = sqlite3.connect(tmp_path / "s.db")
     other.execute("BEGIN IMMEDIATE")
@@ -123,14 +125,16 @@ def test_sqlite_leaves_the_waiting_to_patience(store: Store, tmp_path: Path, mon
         return True
 
     with pytest.raises(StorageFailedError, match="locked by another program"):
-        Patience(list[str]().append, is_stopping).call(lambda: add_epoch(store.engine, trial, record(1)))
+        Patience(list[str]().append, is_stopping).call(lambda: add_epoch(writer.engine, trial, record(1)))
     other.rollback()
     other.close()
+    writer.close()
     assert 0.25 < stopped[0] < 10
 
 
 def test_a_real_lock_is_waited_for(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("storage.urls.BUSY_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr("storage.patience.QUIET_SECONDS", 0.2)
     impatient, trial, said = Store(url_of(tmp_path / "s.db")), new_trial(store), list[str]()
     other = sqlite3.connect(tmp_path / "s.db", check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")

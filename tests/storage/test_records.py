@@ -6,7 +6,7 @@ import optuna
 import pytest
 from sqlalchemy import text
 
-from storage.epochs import core_seconds_of, epochs_of, n_epochs_of
+from storage.epochs import core_seconds_by_trial, epochs_of
 from storage.runs import add_run, runs_of
 from storage.sessions import StudySession
 from storage.store import Store
@@ -80,10 +80,13 @@ def test_epochs_of_a_study_add_up(store: Store) -> None:
     study = new_study(store)
     trials = [study.ask()._trial_id for _ in range(2)]
     other = new_trial(store)
-    assert (n_epochs_of(store.engine, study._study_id), core_seconds_of(store.engine, study._study_id)) == (0, 0.0)
+    assert core_seconds_by_trial(store.engine, study._study_id) == {}
     for trial, epoch in ((trials[0], 1), (trials[0], 2), (trials[1], 1), (other, 1)):
         add_epoch(store.engine, trial, record(epoch, core_seconds=1.5))
-    assert (n_epochs_of(store.engine, study._study_id), core_seconds_of(store.engine, study._study_id)) == (3, 4.5)
+    assert core_seconds_by_trial(store.engine, study._study_id) == {trials[0]: 3.0, trials[1]: 1.5}
+    with store.engine.begin() as connection:
+        connection.execute(text("UPDATE epoch_records SET core_seconds = NULL WHERE epoch = 2"))
+    assert core_seconds_by_trial(store.engine, study._study_id) == {trials[0]: None, trials[1]: 1.5}
 
 
 def test_a_verification_comes_back_as_it_was(store: Store) -> None:

@@ -1,5 +1,6 @@
 """Database servers: which drivers open them, what is refused in a line, and how their connections are kept."""
 
+import re
 import socket
 import sys
 import time
@@ -197,3 +198,16 @@ def test_a_user_who_may_only_read_reads(store: Store) -> None:
 def _has_reader(store: Store) -> bool:
     with store.engine.connect() as connection:
         return connection.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = 'reader'")) is not None
+
+
+@pytest.mark.parametrize("url", ["postgresql://me@127.0.0.1:{}/db", "mysql://me@127.0.0.1:{}/db"])
+def test_a_server_that_does_not_answer_is_waited_for_aloud(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("storage.urls.CONNECT_TIMEOUT_SECONDS", 4)
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        named = url.format(silent.getsockname()[1])
+        with pytest.raises(StorageError, match=re.escape(f"{named} cannot be opened: ")):
+            Store(named)
+    said = f"waiting for {named}: it does not answer, or another program changes its tables\n"
+    assert capsys.readouterr().err == said

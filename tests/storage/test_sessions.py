@@ -16,7 +16,7 @@ from storage.processes import Process, this_process
 from storage.sessions import StudySession, active_seconds, driven, is_open
 from storage.store import Store
 from storage.tables import SessionRow
-from tests.helpers.databases import WritingTransactions, new_study
+from tests.helpers.databases import WritingTransactions, new_study, token_of
 from tests.helpers.processes import ended_process
 
 pytestmark = pytest.mark.every_database
@@ -29,6 +29,7 @@ JUST_NOW = "[0-9]"
 def put_session(store: Store, study_id: int, process: Process | None = None, **changes: Any) -> None:
     """An open session of a dispatcher that is not this process; one of schema version 6 unless a process is given."""
     row = {"study_id": study_id, "host": "elsewhere", "pid": 1, "started_at": 0.0, "beat_at": time.time(), "open": 1}
+    row |= {"study_token": token_of(store, study_id)}
     if process is not None:
         row |= {"host": process.host, "pid": process.pid, "place": process.place, "process_began": process.began}
         row |= {"token": "of another"}
@@ -256,9 +257,9 @@ def test_a_beat_is_written_every_five_seconds(store: Store, study_id: int, monke
 
 def test_active_seconds_add_up(store: Store, study_id: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert active_seconds(store.engine, study_id) == 0
-    put_session(store, study_id, started_at=1000.0, beat_at=1030.0, open=None)
-    put_session(store, study_id, started_at=2000.0, beat_at=2012.5, open=None)
-    put_session(store, new_study(store, "other")._study_id, started_at=0.0, beat_at=500.0, open=None)
+    put_session(store, study_id, active_seconds=30.0, open=None)
+    put_session(store, study_id, active_seconds=12.5, open=None)
+    put_session(store, new_study(store, "other")._study_id, active_seconds=500.0, open=None)
     assert active_seconds(store.engine, study_id) == 42.5
     steady = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: steady)
@@ -266,20 +267,38 @@ def test_active_seconds_add_up(store: Store, study_id: int, monkeypatch: pytest.
     assert session.active_seconds == pytest.approx(42.5)  # a difference of clock times
     steady += 7.5
     assert session.active_seconds == pytest.approx(50)
-    with store.engine.begin() as connection:
-        connection.execute(text("UPDATE run_sessions SET started_at = started_at - 7.5 WHERE open = 1"))
     session.beat()
-    assert active_seconds(store.engine, study_id) == pytest.approx(50, abs=5)
+    assert active_seconds(store.engine, study_id) == pytest.approx(50)
+    steady += 1.5
     session.end()
-    assert active_seconds(store.engine, study_id) == pytest.approx(50, abs=5)
-    assert StudySession(store.engine, study_id).active_seconds == pytest.approx(50, abs=5)
+    assert active_seconds(store.engine, study_id) == pytest.approx(51.5)
+    copied = StudySession(store.engine, study_id, carried_seconds=100.0)
+    assert copied.active_seconds == pytest.approx(151.5)
+    copied.end()
 
 
 def test_a_killed_session_counts_to_its_last_sign_of_life(store: Store, study_id: int) -> None:
-    put_session(store, study_id, started_at=1000.0, beat_at=1030.0)
+    put_session(store, study_id, beat_at=1030.0, active_seconds=30.0)
     session = StudySession(store.engine, study_id)
     assert 30 <= session.active_seconds < 35
     session.end()
+
+
+@pytest.mark.parametrize(("gap", "counted"), [(59.0, 59.0), (61.0, 0.0), (44 * 60.0, 0.0)])
+def test_time_in_which_the_machine_was_suspended_is_not_active(
+    store: Store, study_id: int, gap: float, counted: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that goes on through it, as that of a stopped process does: between two turns a long time has passed."""
+    steady = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: steady)
+    session = StudySession(store.engine, study_id)
+    for passes in (10.0, gap, 10.0):
+        steady += passes
+        session.beat()
+    assert session.active_seconds == pytest.approx(20 + counted)
+    assert active_seconds(store.engine, study_id) == pytest.approx(20 + counted)
+    session.end()
+    assert StudySession(store.engine, study_id).active_seconds == pytest.approx(20 + counted)
 
 
 # What a dispatcher drives

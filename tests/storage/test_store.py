@@ -39,7 +39,7 @@ def pragmas(connection: sqlite3.Connection) -> dict[str, Any]:
     return {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names}
 
 
-WANTED = {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 60_000, "synchronous": 1}
+WANTED = {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 2_000, "synchronous": 1}
 
 
 def test_every_connection_is_set_up(store: Store) -> None:

@@ -22,7 +22,7 @@ from storage.store import Store
 from storage.tables import OWN_TABLES
 from storage.trial_changes import _KEYS, TrialChanges
 from storage.trials import place_of_trial, read_trial
-from tests.helpers.databases import WritingTransactions, a_batch, new_study, new_trial, record
+from tests.helpers.databases import WritingTransactions, a_batch, new_study, new_trial, record, token_of
 
 pytestmark = pytest.mark.every_database
 
@@ -222,8 +222,15 @@ def test_a_trial_that_is_gone_takes_the_whole_batch_along(store: Store) -> None:
     assert content_of(store) == before
 
 
-def test_nobody_can_end_a_trial_between_the_look_and_the_writing(store: Store, database_kind: str) -> None:
+def trials_of_a_token(store: Store) -> list[int]:
+    """Two trials of a study that was written to before."""
     trials = new_trials(store, 2)
+    token_of(store, place_of_trial(store.engine, trials[0])[0])
+    return trials
+
+
+def test_nobody_can_end_a_trial_between_the_look_and_the_writing(store: Store, database_kind: str) -> None:
+    trials = trials_of_a_token(store)
     refused: list[bool] = []
     other = create_engine(store.engine.url, connect_args={"timeout": 0} if database_kind == "sqlite" else {})
     end = "UPDATE trials SET state = 'FAIL'" if database_kind == "sqlite" else "SELECT * FROM trials FOR UPDATE NOWAIT"
@@ -241,7 +248,7 @@ def test_nobody_can_end_a_trial_between_the_look_and_the_writing(store: Store, d
     a_batch(trials).write(store.engine)
     event.remove(store.engine, "after_cursor_execute", try_to_end)
     other.dispose()
-    assert refused == [True] * 7  # from the first statement on
+    assert refused == [True] * 9  # from the first statement on
 
 
 KILLED = """
@@ -264,10 +271,10 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-@pytest.mark.parametrize(("after", "n_kept"), [(8, 0), (9, 2)])
+@pytest.mark.parametrize(("after", "n_kept"), [(10, 0), (11, 2)])
 def test_a_kill_leaves_all_or_nothing(store: Store, after: int, n_kept: int) -> None:
-    """After the last of the seven statements, and after the commit."""
-    trials = new_trials(store, 2)
+    """After the last of the nine statements, and after the commit."""
+    trials = trials_of_a_token(store)
     before = content_of(store)
     command = [sys.executable, "-c", KILLED, str(store.url), str(after), *map(str, trials)]
     killed = subprocess.run(command, check=False)

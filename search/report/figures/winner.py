@@ -25,8 +25,19 @@ _LOSSES = [0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.2, 0.3, 0.5
 
 
 def curves(winner: Winner, target: float, judge: str) -> list[Drawing]:
-    """Loss, accuracy and learning rate after each epoch; each seed a thin line, their mean a thick one."""
-    return [_losses(winner, judge), _accuracies(winner, target, judge), _learning_rate(winner)]
+    """Loss, accuracy and learning rate after each epoch; each seed a thin line, their mean a thick one.
+
+    A copied study keeps accuracies alone: then the others are left out.
+    """
+    drawings = [_accuracies(winner, target, judge)] if known(winner.curves, "eval_accuracy") else []
+    if known(winner.curves, "eval_loss"):
+        drawings = [_losses(winner, judge), *drawings, _learning_rate(winner)]
+    return drawings
+
+
+def known(curves: Sequence[Sequence[dict[str, Any]]], key: str) -> list[float]:
+    """The values of all epochs of which they are known."""
+    return [record[key] for curve in curves for record in curve if record[key] is not None]
 
 
 def _losses(winner: Winner, judge: str) -> Drawing:
@@ -47,7 +58,7 @@ def _accuracies(winner: Winner, target: float, judge: str) -> Drawing:
     figure = go.Figure()
     _add_pair(figure, winner, judge, "accuracy", errors, percent)
     target_line(figure, target)
-    shown = [record[key] for curve in winner.curves for record in curve for key in ("train_accuracy", "eval_accuracy")]
+    shown = [*known(winner.curves, "train_accuracy"), *known(winner.curves, "eval_accuracy")]
     figure.update_layout(xaxis=epoch_axis(len(winner.curves[0])), yaxis=accuracy_axis(shown, target))
     caption = f"Training and {judge} accuracy after each epoch, and the target (dashed).{_thin(winner)}"
     return draw(figure, "Accuracy", caption, name="accuracy", height=380)
@@ -95,6 +106,7 @@ def _add_line(
     text: Callable[[float], str],
     **line: Any,
 ) -> None:
+    curve = [record for record in curve if record[key] is not None]
     values = [record[key] for record in curve]
     figure.add_scatter(
         x=[record["epoch"] for record in curve], y=place(values), mode=line_mode(len(values)), name=name, line=line,
@@ -108,6 +120,7 @@ def mean_curve(all_curves: Sequence[Sequence[dict[str, Any]]], key: str) -> list
     return [
         {"epoch": records[0]["epoch"], key: sum(record[key] for record in records) / len(records)}
         for records in zip(*all_curves, strict=False)
+        if all(record[key] is not None for record in records)
     ]
 
 

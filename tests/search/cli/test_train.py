@@ -41,7 +41,8 @@ def after_training(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None])
 def test_a_training_is_kept_as_soon_as_another_program_lets_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.patience.BRIEF_SECONDS", 0.05)
+    monkeypatch.setattr("storage.locks.MOMENT_SECONDS", 0.05)
+    monkeypatch.setattr("storage.patience.QUIET_SECONDS", 0)
     other = sqlite3.connect("mnist-search.db", check_same_thread=False)
     release = threading.Timer(0.5, other.rollback)
 

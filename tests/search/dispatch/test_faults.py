@@ -40,7 +40,7 @@ class Hearing(Listener):
 def hasty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """A store that is told of a lock at once."""
     monkeypatch.setattr("storage.urls.BUSY_TIMEOUT_SECONDS", 0)
-    monkeypatch.setattr("storage.patience.BRIEF_SECONDS", 0)
+    monkeypatch.setattr("storage.patience.QUIET_SECONDS", 0)
     store = Store(f"sqlite:///{tmp_path / 's.db'}")
     yield store
     store.close()
@@ -128,7 +128,8 @@ def test_a_lock_that_does_not_pass_ends_the_search_and_the_next_one_goes_on(
 
 def test_who_waits_for_a_lock_hears_a_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite by itself would wait for a minute, and hear nothing."""
-    monkeypatch.setattr("storage.patience.BRIEF_SECONDS", 0.2)
+    monkeypatch.setattr("storage.locks.MOMENT_SECONDS", 0.2)
+    monkeypatch.setattr("storage.patience.QUIET_SECONDS", 0)
     store = Store(f"sqlite:///{tmp_path / 's.db'}")
     study, locks = begin(store, epochs=3), list[Any]()
 

@@ -112,6 +112,7 @@ def test_a_training_is_not_lost_while_another_program_has_locked_the_database(
     tmp_path: Path, data: TrainingData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("storage.urls.BUSY_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr("storage.patience.QUIET_SECONDS", 0)
     impatient, heard = Store(f"sqlite:///{tmp_path / 'test.db'}"), list[str]()
     other = sqlite3.connect(tmp_path / "test.db", check_same_thread=False)
     release = threading.Timer(0.5, other.rollback)

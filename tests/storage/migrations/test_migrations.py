@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from optuna.trial import TrialState
 from sqlalchemy import Engine, create_engine, inspect, select, text
 
 from storage.epochs import epochs_of
 from storage.migrations import VERSION
 from storage.migrations import v4_verifications_of_studies as v4
-from storage.sessions import StudySession, driven
+from storage.sessions import StudySession, active_seconds, driven
 from storage.store import Store
 from storage.tables import SessionRow
+from storage.trial_changes import TrialChanges
 from storage.urls import parse, with_driver
 from storage.verifications import verification_runs_of, verifications_of
 from tests.helpers.databases import (
@@ -88,6 +90,36 @@ def test_what_a_program_of_version_3_wrote_is_migrated(old: str, engine: Engine)
     assert {run["torch"] for run in runs} == {"2.15.0+cu132"}
     assert all(len(run["predictions"]) == 300 for run in runs)
     store.close()
+
+
+def test_what_a_program_of_version_7_left_over_is_dropped(database_url: str, engine: Engine) -> None:
+    """Epochs of a deleted study, under trials that have its trials' ids by now: they agree with no reported value."""
+    store = Store(database_url)
+    study = new_study(store)
+    trained, gated, waits = (study.ask()._trial_id for _ in range(3))
+    changes = TrialChanges()
+    for trial, epochs in ((trained, (1, 2, 3)), (gated, (1, 2)), (waits, (1, 2))):
+        for epoch in epochs:
+            changes.epoch(trial, record(epoch))
+    for trial, epoch in ((trained, 1), (waits, 1)):
+        changes.report(trial, epoch, record(epoch)["eval_accuracy"])
+    changes.report(trained, 2, 0.25)
+    changes.write(store.engine)
+    ended = TrialChanges()
+    ended.end(trained, TrialState.COMPLETE, [0.5])
+    ended.end(gated, TrialState.PRUNED)
+    ended.write(store.engine)
+    StudySession(store.engine, study._study_id).end()
+    as_version_1(store)
+    lead_to(store.engine, 7)
+    change(engine, "UPDATE run_sessions SET started_at = 100.5, beat_at = 142.0")
+    store.close()
+
+    migrated = Store(database_url)
+    kept = [[one["epoch"] for one in epochs_of(migrated.engine, trial)] for trial in (trained, gated, waits)]
+    assert kept == [[1], [], [1, 2]]
+    assert active_seconds(migrated.engine, study._study_id) == 41.5
+    migrated.close()
 
 
 def change(engine: Engine, statement: str) -> None:
