@@ -6,6 +6,8 @@ import shlex
 import shutil
 import signal
 import sqlite3
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,27 @@ def test_a_worker_of_three_slots_comes_to_the_same(
     request.getfixturevalue("inline_engine")
     assert of_slots == facts_of("alone.db")
     assert len(of_slots) == 5
+
+
+def test_time_in_which_the_machine_was_suspended_is_not_counted(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For 44 minutes in the middle of each epoch."""
+    real, asleep = time.monotonic, [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: real() + asleep[0])
+
+    def sleep(*_: object) -> None:
+        asleep[0] += 44 * 60
+
+    monkeypatch.setitem(opening.ENGINES, "local", lambda data, *_: InlineEngine(data, sleep))
+    code, _, err = call([*VERIFY, "--seeds", "3", "--epochs", "1"], capsys)
+    assert (code, asleep[0]) == (0, 3 * 44 * 60), err
+    lefts = re.findall(r", ([^,]*) left$", err, re.MULTILINE)
+    assert len(lefts) == 3
+    assert not [left for left in lefts if " h " in left]
+    with closing(sqlite3.connect("mnist-search.db")) as connection:
+        [(seconds,)] = connection.execute("SELECT seconds FROM verifications").fetchall()
+    assert seconds < 600
 
 
 def judged(capsys: pytest.CaptureFixture[str], seeds: int, target: float) -> list[str]:

@@ -1,5 +1,8 @@
 """Searches that were stopped, killed or taken over: what goes on, and what is counted once."""
 
+import time
+
+import optuna
 import pytest
 from optuna.trial import TrialState
 
@@ -12,8 +15,9 @@ from search.dispatch.requeue import hand_back_running
 from search.study.outcomes import Outcome, outcome_of
 from search.study.study import resume_study
 from search.study.warm_start import queue
+from storage.epochs import epochs_of
 from storage.errors import StudyBusyError
-from storage.sessions import StudySession
+from storage.sessions import StudySession, active_seconds
 from storage.store import Store
 from tests.helpers.inline import InlineEngine, small_digits
 from tests.helpers.searches import begin, search
@@ -114,3 +118,50 @@ def test_a_study_that_is_deleted_in_the_middle_ends_its_search_in_a_line(store: 
     with pytest.raises(StudyBusyError, match=r"^somebody has deleted this study meanwhile$"):
         dispatcher.run()
     session.end()
+
+
+def test_a_copy_of_a_search_that_was_stopped_half_way_goes_on(store: Store) -> None:
+    """Its training between two epochs was not copied: the trial is trained from its beginning, with its seed."""
+    study = begin(store, epochs=3)
+    session = StudySession(store.engine, study.study_id)
+    engine = InlineEngine(small_digits(), after_epoch=lambda job, record: dispatcher.stop())
+    dispatcher = Dispatcher(study, engine, Limits(1), session, Listener())
+    dispatcher.run()
+    session.end()
+    optuna.copy_study(from_study_name="s", from_storage=store.optuna, to_storage=store.optuna, to_study_name="copy")
+    again = InlineEngine(small_digits())
+    copy = resume_study(store, "copy", {})
+    search(copy, 1, again)
+    assert [(job.number, job.seed, job.state) for job in again.jobs] == [
+        (engine.jobs[0].number, engine.jobs[0].seed, b"")
+    ]
+    trained = copy.trial(again.jobs[0].number)
+    assert outcome_of(trained) is Outcome.TRAINED
+    assert [epoch["epoch"] for epoch in epochs_of(store.engine, trained._trial_id)] == [1, 2, 3]
+    search(study, 1)
+    assert study.trial(trained.number).value == trained.value, "the study itself goes on from its last epoch"
+
+
+def test_time_in_which_the_machine_was_suspended_counts_nowhere(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For 44 minutes in the middle of an epoch: neither as active, nor in the time left, nor against --timeout."""
+    real, asleep, lefts, ends = time.monotonic, [0.0], list[float | None](), list[TrialEnded]()
+    monkeypatch.setattr(time, "monotonic", lambda: real() + asleep[0])
+
+    class Watching(Listener):
+        def ended(self, state: SearchState, trial: TrialEnded) -> None:
+            ends.append(trial)
+
+        def changed(self, state: SearchState) -> None:
+            lefts.append(state.seconds_left)
+
+    def sleep(_job: Job, record: EpochRecord) -> None:
+        asleep[0] += 44 * 60
+
+    study = begin(store)
+    state = search(study, 3, InlineEngine(small_digits(), sleep), Watching(), timeout_seconds=1000)
+    assert state.n_done == 3
+    assert asleep[0] >= 6 * 44 * 60
+    assert active_seconds(store.engine, study.study_id) < 600
+    assert max(left for left in lefts if left is not None) < 600
+    assert max(end.seconds for end in ends) < 600
+    assert all(trial.user_attrs["active_seconds"] < 600 for trial in study.trials(Outcome.TRAINED))
