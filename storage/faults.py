@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from storage.errors import StorageFailedError
-from storage.fault_kinds import kind_of_fault
+from storage.fault_kinds import MOVED, kind_of_fault
 
 _MAX_WORDS = 200
 
@@ -47,6 +47,33 @@ def tell_faults(engine: Engine, url: URL) -> None:
         return StorageFailedError(kind.what, f"{where}: {_words(error)}", kind.advice, kind.passes)
 
     event.listen(engine, "handle_error", tell)
+    if engine.dialect.name == "sqlite":
+        _require_file_in_place(engine, where)
+
+
+def _require_file_in_place(engine: Engine, where: str) -> None:
+    """Raises a StorageFailedError for an SQLite file that no longer has its name, each time a connection is taken.
+
+    A connection to such a file goes on without an error, and what it writes is lost. SQLite compares the same two
+    numbers, but in write-ahead logging only when it closes the file.
+    """
+    path = os.path.abspath(str(engine.url.database))
+    known = _identity(path)
+
+    def require(*_: object) -> None:
+        if _identity(path) != known:
+            raise StorageFailedError(MOVED.what, where, MOVED.advice, MOVED.passes)
+
+    event.listen(engine, "checkout", require)
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """The disk and the number of a file; None if it is not there."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @contextmanager

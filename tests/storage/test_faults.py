@@ -1,6 +1,7 @@
 """Faults of a database in the middle of work: real ones of SQLite, and the words of the other two."""
 
 import errno
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -146,6 +147,29 @@ def test_a_damaged_file(store: Store, tmp_path: Path) -> None:
     assert str(error).startswith("the database is damaged (")
     assert str(error).endswith(": database disk image is malformed): put back a copy of it; the same command goes on")
     assert not error.passes
+
+
+@pytest.mark.parametrize("becomes", ["moved", "replaced"])
+def test_a_file_that_loses_its_name_is_not_written_and_may_be_put_back(
+    becomes: str, store: Store, tmp_path: Path
+) -> None:
+    path, aside, trial = tmp_path / "s.db", tmp_path / "aside.db", new_trial(store)
+    add_epoch(store.engine, trial, record(1))
+    os.link(path, aside)
+    path.unlink()
+    if becomes == "replaced":
+        path.write_bytes(b"another file")
+
+    error = failed(lambda: add_epoch(store.engine, trial, record(2)))
+    assert str(error) == (
+        f"the file of the database was moved or deleted (sqlite:///{path}): put it back; the same command goes on"
+    )
+    assert not error.passes
+
+    aside.replace(path)
+    add_epoch(store.engine, trial, record(2))
+    with store.engine.connect() as connection:
+        assert connection.scalar(text("SELECT COUNT(*) FROM epoch_records")) == 2
 
 
 def test_a_password_is_not_told(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What a training sees: images and labels as uint8, from IDX files."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -84,11 +85,24 @@ class TrainingData:
         return cls(Images(pixels, labels), Images(eval_pixels, eval_labels), mean, std)
 
     def share_memory(self) -> "TrainingData":
-        """The same data in memory that worker processes map instead of copying."""
-        for images in (self.train, self.evaluation):
-            images.pixels.share_memory_()
-            images.labels.share_memory_()
+        """Return the same data in memory that worker processes map instead of copying.
+
+        Where shared memory has no room, as in a container with its default of 64 MB, each process gets a copy.
+        """
+        try:
+            for images in (self.train, self.evaluation):
+                images.pixels.share_memory_()
+                images.labels.share_memory_()
+        except RuntimeError:
+            return _CopiedData(self.train, self.evaluation, self.mean, self.std)
         return self
+
+
+class _CopiedData(TrainingData):
+    """Training data that reaches another process as bytes: torch would put its tensors into shared memory."""
+
+    def __reduce__(self) -> tuple[Callable[["Arrays"], TrainingData], tuple["Arrays"]]:
+        return TrainingData.of_arrays, (self.to_arrays(),)
 
 
 class Arrays(NamedTuple):

@@ -184,6 +184,23 @@ def test_what_does_not_pass_ends_the_search_at_once_and_the_next_one_goes_on(
     assert resumed.running() == []
 
 
+def test_a_search_whose_file_is_moved_away_ends_and_goes_on_once_it_is_back(
+    store: Store, undisturbed: list[float | None], tmp_path: Path
+) -> None:
+    study, path, aside = begin(store, epochs=3), Path(str(store.url.database)), tmp_path / "elsewhere.db"
+
+    def move(job: Job, record: EpochRecord) -> None:
+        if record.epoch == 2 and not aside.exists():
+            path.rename(aside)
+
+    with pytest.raises(StorageFailedError, match=r"^the file of the database was moved or deleted \("):
+        run(study, InlineEngine(small_digits(), after_epoch=move), 3, Listener())
+    aside.rename(path)
+    resumed = resume_study(store, "s", {})
+    run(resumed, InlineEngine(small_digits()), 3, Listener())
+    assert values(resumed) == undisturbed
+
+
 def test_a_trial_that_was_written_twice_is_counted_once(store: Store) -> None:
     """As after a connection that was lost when all was kept, and before that was heard: nobody drives the first one."""
     study = begin(store)

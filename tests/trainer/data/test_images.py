@@ -2,6 +2,9 @@
 
 import gzip
 import math
+import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +27,14 @@ from tests.helpers.datasets import (
     some_labels,
     write_dataset,
 )
+from tests.helpers.inline import small_digits
 from trainer.data.digits import load_digits
 from trainer.data.images import Dataset, Images, TrainingData, has_idx_dataset, load_idx_dataset
 from trainer.data.layouts import IDX_DATASETS
 from trainer.data.names import SPLITS
 from trainer.data.split import split_data
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize("name", IDX_DATASETS)
@@ -153,3 +159,23 @@ def test_data_go_to_shared_memory_as_they_are() -> None:
     assert shared.train.pixels.is_shared()
     assert shared.evaluation.labels.is_shared()
     assert torch.equal(shared.train.pixels, pixels)
+
+
+WITHOUT_ROOM = """
+import resource, sys
+from multiprocessing.reduction import ForkingPickler
+from tests.helpers.inline import small_digits
+
+data = small_digits()
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # shared memory is a file
+sys.stdout.buffer.write(bytes(ForkingPickler.dumps(data.share_memory())))
+"""
+
+
+def test_without_room_in_shared_memory_another_process_gets_a_copy() -> None:
+    pickled = subprocess.run([sys.executable, "-c", WITHOUT_ROOM], cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout
+    data, copied = small_digits(), pickle.loads(pickled)
+    assert torch.equal(copied.train.pixels, data.train.pixels)
+    assert torch.equal(copied.evaluation.labels, data.evaluation.labels)
+    assert (copied.mean, copied.std) == (data.mean, data.std)
+    assert not copied.train.pixels.is_shared()
