@@ -27,6 +27,7 @@ def usable_cores() -> int:
 
 def _cpu_limits() -> Iterator[float]:
     """Yield the CPU seconds a second that each control group around this process allows (`docker run --cpus 1.5`)."""
+    files: tuple[str, ...]
     for line in _lines_of(_OWN_GROUPS):
         controllers, _, path = line.partition(":")[2].partition(":")
         if "cpu" in controllers.split(","):  # version 1

@@ -82,8 +82,9 @@ def test_a_training_whose_study_was_locked_in_between_waits_as_the_user_said(
 ) -> None:
     """After the opening, and before the search, which has its own patience."""
     from search.study import setup
+    from trainer.data.find import find_dataset
 
-    find, held = setup.find_dataset, list[sqlite3.Connection]()
+    find, held = find_dataset, list[sqlite3.Connection]()
 
     def find_and_lock(*arguments: object) -> object:
         held.append(sqlite3.connect("mnist-search.db"))
