@@ -39,7 +39,7 @@ SOURCES = sorted(path for room in ("models", "trainer", "storage", "search") for
 MODULES = {
     "optuna.storages._cached_storage": {"_CachedStorage"},
     "optuna.storages._rdb": {"models"},
-    "optuna.storages._rdb.models": {"StudySystemAttributeModel", "TrialSystemAttributeModel"},
+    "optuna.storages._rdb.models": {"StudyModel", "StudySystemAttributeModel", "TrialSystemAttributeModel"},
     "optuna.study._frozen": {"FrozenStudy"},
 }
 ATTRIBUTES = {"_backend", "_contains", "_study_id", "_trial_id"}
@@ -50,7 +50,7 @@ MODELS = {
 """What is used of `optuna.storages._rdb.models`."""
 COLUMNS = {
     "studies": {"study_id", "study_name"},
-    "study_system_attributes": {"key", "value_json"},
+    "study_system_attributes": {"study_id", "key", "value_json"},
     "trials": {"trial_id", "study_id", "number", "state", "datetime_start", "datetime_complete"},
     "trial_params": {"trial_id", "param_id", "param_name", "param_value", "distribution_json"},
     "trial_values": {"trial_id", "objective", "value", "value_type"},

@@ -177,11 +177,11 @@ def test_the_run_card_leads_to_its_trials_and_keeps_what_a_visitor_writes(
     assert best is not None
     browser.get(path_of(served, "/studies/1/note"))
     answer = "The smallest network that this search has proven"
-    shows(browser, answer, "95% interval of the mean", "mnist-search run --study digits")
+    shows(browser, answer, "95% interval of the mean", "mnist-search run --dataset digits")
     _write_note(browser, "\nmind the *gap*\n")
     shows(browser, "Success to save the note")
     browser.refresh()
-    shows(browser, "mind the gap", "Your own notes go above this line", "mnist-search run --study digits")
+    shows(browser, "mind the gap", "Your own notes go above this line", "mnist-search run --dataset digits")
     assert text_of(browser).count(answer) == 1
     browser.find_element(By.LINK_TEXT, f"trial {best.number}").click()
     shows(browser, f"Trial {best.number} (trial_id=", "Trained again with 5 fresh seeds")
@@ -201,7 +201,7 @@ def test_a_reader_alone_is_told_so_by_the_page(browser: webdriver.Chrome, study:
     with serving(study.store.folder, access=Access(read_only=True)) as served:
         before = study.store.optuna.get_study_system_attrs(1)
         browser.get(path_of(served, "/studies/1/note"))
-        shows(browser, "mnist-search run --study digits")
+        shows(browser, "mnist-search run --dataset digits")
         assert console(browser) == []
         _write_note(browser, "not to be")
         shows(browser, "this dashboard is read-only")
