@@ -11,7 +11,7 @@ from search.dispatch.listener import Listener, RunningTrial, SearchState
 from search.measures.words import percent
 from search.study.outcomes import Outcome, outcome_of
 from search.study.study import candidate_of, resume_study
-from storage.epochs import epochs_of, n_epochs_of
+from storage.epochs import epochs_of
 from storage.sessions import StudySession, driven
 from storage.store import Store
 from tests.helpers.inline import BatchEngine, InlineEngine, small_digits
@@ -212,7 +212,7 @@ def test_how_far_an_epoch_is_is_shown_and_kept_nowhere(tmp_path: Path) -> None:
         Dispatcher(study, engine, Limits(3), session, Hearing()).run()
         session.end()
         trials = [(t.state, t.value, t.params, t.intermediate_values) for t in study.snapshot.all]
-        kept.append((trials, n_epochs_of(store.engine, study.study_id)))
+        kept.append((trials, [len(epochs_of(store.engine, t._trial_id)) for t in study.snapshot.all]))
     assert kept[0] == kept[1]
     assert shares == {0.0, 0.5}
 
