@@ -5,7 +5,7 @@ SQLite waits in silence and deaf to Ctrl-C. So it waits for a moment only, and e
 
 import sqlite3
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from storage.errors import StorageFailedError
 from storage.fault_kinds import LOCKED
@@ -66,8 +66,8 @@ class _Connection(sqlite3.Connection):
 class _Cursor(sqlite3.Cursor):
     connection: _Connection
 
-    def execute(self, *arguments: Any) -> sqlite3.Cursor:
+    def execute(self, *arguments: Any) -> Self:  # type: ignore[override]
         return self.connection.lock_wait.call(lambda: super(_Cursor, self).execute(*arguments))
 
-    def executemany(self, *arguments: Any) -> sqlite3.Cursor:
+    def executemany(self, *arguments: Any) -> Self:  # type: ignore[override]
         return self.connection.lock_wait.call(lambda: super(_Cursor, self).executemany(*arguments))

@@ -9,9 +9,10 @@ from optuna.trial import TrialState
 from search.dispatch.dispatcher import Dispatcher, Limits, SearchFailedError
 from search.dispatch.listener import Listener, RunningTrial, SearchState
 from search.measures.words import percent
+from search.study.history import n_epochs_trained
 from search.study.outcomes import Outcome, outcome_of
 from search.study.study import candidate_of, resume_study
-from storage.epochs import epochs_of, n_epochs_of
+from storage.epochs import epochs_of
 from storage.sessions import StudySession, driven
 from storage.store import Store
 from tests.helpers.inline import BatchEngine, InlineEngine, small_digits
@@ -212,7 +213,7 @@ def test_how_far_an_epoch_is_is_shown_and_kept_nowhere(tmp_path: Path) -> None:
         Dispatcher(study, engine, Limits(3), session, Hearing()).run()
         session.end()
         trials = [(t.state, t.value, t.params, t.intermediate_values) for t in study.snapshot.all]
-        kept.append((trials, n_epochs_of(store.engine, study.study_id)))
+        kept.append((trials, n_epochs_trained(study)))
     assert kept[0] == kept[1]
     assert shares == {0.0, 0.5}
 
