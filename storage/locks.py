@@ -5,7 +5,7 @@ SQLite waits in silence and deaf to Ctrl-C. So it waits for a moment only, and e
 
 import sqlite3
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from storage.errors import StorageFailedError
 from storage.fault_kinds import LOCKED

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 import pytest
 
 from tests.helpers.cli import QUICK, call
+from trainer.data.find import find_dataset
 
 pytestmark = pytest.mark.usefixtures("with_a_study", "inline_engine")
 
@@ -91,7 +92,7 @@ def test_a_training_whose_study_was_locked_in_between_waits_as_the_user_said(
         held[0].execute("BEGIN IMMEDIATE")
         return find(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(setup, "find_dataset", find_and_lock)
+    monkeypatch.setattr("search.study.setup.find_dataset", find_and_lock)
     code, _, err = call(["run", "--study", "another", "--trials", "1", "--patience", "3", *QUICK], capsys)
     held[0].close()
     assert (code, err.splitlines()[0]) == (1, WAITING)

@@ -9,6 +9,7 @@ from optuna.trial import TrialState
 from search.dispatch.dispatcher import Dispatcher, Limits, SearchFailedError
 from search.dispatch.listener import Listener, RunningTrial, SearchState
 from search.measures.words import percent
+from search.study.history import n_epochs_trained
 from search.study.outcomes import Outcome, outcome_of
 from search.study.study import candidate_of, resume_study
 from storage.epochs import epochs_of
