@@ -57,8 +57,7 @@ class _Connection(sqlite3.Connection):
     lock_wait: LockWait
 
     def cursor(self, *arguments: Any) -> sqlite3.Cursor:  # type: ignore[override]
-        made: sqlite3.Cursor = super().cursor(*arguments or (_Cursor,))
-        return made
+        return super().cursor(*arguments or (_Cursor,))
 
     def execute(self, *arguments: Any) -> sqlite3.Cursor:
         return self.cursor().execute(*arguments)
@@ -67,8 +66,8 @@ class _Connection(sqlite3.Connection):
 class _Cursor(sqlite3.Cursor):
     connection: _Connection
 
-    def execute(self, *arguments: Any) -> sqlite3.Cursor:  # type: ignore[override]
+    def execute(self, *arguments: Any) -> Self:  # type: ignore[override]
         return self.connection.lock_wait.call(lambda: super(_Cursor, self).execute(*arguments))
 
-    def executemany(self, *arguments: Any) -> sqlite3.Cursor:  # type: ignore[override]
+    def executemany(self, *arguments: Any) -> Self:  # type: ignore[override]
         return self.connection.lock_wait.call(lambda: super(_Cursor, self).executemany(*arguments))

@@ -72,5 +72,4 @@ def _carried(study: SearchStudy, with_rows: set[int]) -> Cost:
     copied = [t.user_attrs for t in study.trials(Outcome.TRAINED) if attributes.trial_id(t) not in with_rows]
     seconds = max((float(attrs.get(attributes.ACTIVE_SECONDS, 0.0)) for attrs in copied), default=0.0)
     core = [attrs.get(attributes.ACTIVE_CORE_SECONDS) for attrs in copied]
-    known = [float(value) for value in core if value is not None]
-    return Cost(seconds, max(known, default=0.0) if len(known) == len(core) else None)
+    return Cost(seconds, None if None in core else max(filter(None, core), default=0.0))

@@ -167,8 +167,7 @@ def test_a_copied_study_gets_a_token_of_its_own(store: Store, tmp_path: Path) ->
     for to, name in ((store, "copy"), (elsewhere, "study")):
         study_id = copied(store, to, name)
         [read] = to.optuna.get_all_trials(study_id)
-        assert epochs_of(to.engine, read._trial_id) == []
-        assert verifications_of(to.engine, study_id) == []
+        assert (epochs_of(to.engine, read._trial_id), verifications_of(to.engine, study_id)) == ([], [])
         assert active_seconds(to.engine, study_id) == 0
         StudySession(to.engine, study_id).end()
         own = token_of(to, study_id)

@@ -82,9 +82,6 @@ def test_a_training_whose_study_was_locked_in_between_waits_as_the_user_said(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the opening, and before the search, which has its own patience."""
-    from search.study import setup
-    from trainer.data.find import find_dataset
-
     find, held = find_dataset, list[sqlite3.Connection]()
 
     def find_and_lock(*arguments: object) -> object:

@@ -213,8 +213,7 @@ def test_how_far_an_epoch_is_is_shown_and_kept_nowhere(tmp_path: Path) -> None:
         Dispatcher(study, engine, Limits(3), session, Hearing()).run()
         session.end()
         trials = [(t.state, t.value, t.params, t.intermediate_values) for t in study.snapshot.all]
-        n_epochs = [len(epochs_of(store.engine, t._trial_id)) for t in study.snapshot.all]
-        kept.append((trials, n_epochs))
+        kept.append((trials, n_epochs_trained(study)))
     assert kept[0] == kept[1]
     assert shares == {0.0, 0.5}
 
