@@ -57,7 +57,8 @@ class _Connection(sqlite3.Connection):
     lock_wait: LockWait
 
     def cursor(self, *arguments: Any) -> sqlite3.Cursor:  # type: ignore[override]
-        return super().cursor(*arguments or (_Cursor,))
+        made: sqlite3.Cursor = super().cursor(*arguments or (_Cursor,))
+        return made
 
     def execute(self, *arguments: Any) -> sqlite3.Cursor:
         return self.cursor().execute(*arguments)
@@ -66,8 +67,8 @@ class _Connection(sqlite3.Connection):
 class _Cursor(sqlite3.Cursor):
     connection: _Connection
 
-    def execute(self, *arguments: Any) -> Self:  # type: ignore[override]
+    def execute(self, *arguments: Any) -> Self:
         return self.connection.lock_wait.call(lambda: super(_Cursor, self).execute(*arguments))
 
-    def executemany(self, *arguments: Any) -> Self:  # type: ignore[override]
+    def executemany(self, *arguments: Any) -> Self:
         return self.connection.lock_wait.call(lambda: super(_Cursor, self).executemany(*arguments))
