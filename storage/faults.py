@@ -52,10 +52,10 @@ def tell_faults(engine: Engine, url: URL) -> None:
 
 
 def _require_file_in_place(engine: Engine, where: str) -> None:
-    """Raises a StorageFailedError for an SQLite file that no longer has its name, each time a connection is taken.
+    """Raises a StorageFailedError for an SQLite file that lost its name, each time a connection is made or taken.
 
-    A connection to such a file goes on without an error, and what it writes is lost. SQLite compares the same two
-    numbers, but in write-ahead logging only when it closes the file.
+    A connection to such a file goes on without an error, and what it writes is lost; a new one makes an empty file of
+    that name. SQLite compares the same two numbers, but in write-ahead logging only when it closes the file.
     """
     path = os.path.abspath(str(engine.url.database))
     known = _identity(path)
@@ -64,7 +64,8 @@ def _require_file_in_place(engine: Engine, where: str) -> None:
         if _identity(path) != known:
             raise StorageFailedError(MOVED.what, where, MOVED.advice, MOVED.passes)
 
-    event.listen(engine, "checkout", require)
+    for moment in ("do_connect", "checkout"):
+        event.listen(engine, moment, require)
 
 
 def _identity(path: str) -> tuple[int, int] | None:
