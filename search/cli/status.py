@@ -27,7 +27,7 @@ def command(
         bool, typer.Option("--watch", help="Print it again as the search goes on, until no search runs or Ctrl-C.")
     ] = False,
     json: options.Json = False,
-) -> None:
+) -> int:
     """Say how a study stands. Counts by outcome, the best so far, the time to the target, and what runs now."""
     from models.errors import MnistSearchError
     from search.cli.lookup import find_study
@@ -36,9 +36,9 @@ def command(
     if watch and json:
         raise MnistSearchError("--watch prints text: leave out --json, or call status --json again and again")
     if watch:
-        watch_status(lambda: find_study(storage, study, for_reading=True))
-    else:
-        print_status(find_study(storage, study, for_reading=True), as_json=json)
+        return watch_status(lambda: find_study(storage, study, for_reading=True))
+    print_status(find_study(storage, study, for_reading=True), as_json=json)
+    return 0
 
 
 def print_status(study: "SearchStudy", as_json: bool) -> None:

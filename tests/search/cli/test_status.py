@@ -3,8 +3,8 @@
 import json
 import os
 import signal
-import threading
-from collections.abc import Callable
+import subprocess
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from search.dispatch.dispatcher import Dispatcher, Limits
 from search.dispatch.listener import Listener
 from storage.sessions import StudySession
 from storage.store import Store
-from tests.helpers.cli import COMMAND, call
+from tests.helpers.cli import COMMAND, call, start
 from tests.helpers.inline import InlineEngine, small_digits
 from tests.helpers.made_studies import add_verification, made_study
 from tests.helpers.searches import begin
@@ -83,38 +83,42 @@ def test_it_keeps_to_80_columns(name: str, own_folder: Path, capsys: pytest.Capt
 
 
 @pytest.fixture
-def session(own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> StudySession:
+def session(own_folder: Path) -> StudySession:
     """A session at work on a study."""
-    monkeypatch.setattr("search.cli.status_watch._SECONDS", 0.05)
     study = made_study(own_folder, 1)
     session = StudySession(study.store.engine, study.study_id)
     session.drives(1, 2)
     return session
 
 
-def later(seconds: float, what: Callable[[], object]) -> None:
-    timer = threading.Timer(seconds, what)
-    timer.daemon = True
-    timer.start()
+def block_of(process: subprocess.Popen[str]) -> str:
+    """The next status that is printed."""
+    assert process.stdout is not None
+    lines = list(takewhile(lambda line: line.strip(), iter(process.stdout.readline, "")))
+    return "".join(lines)
 
 
 def test_watching_prints_what_changes_until_no_search_runs(
-    session: StudySession, capsys: pytest.CaptureFixture[str]
+    session: StudySession, own_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    later(1, lambda: session.drives(1, 5))
-    later(3, session.end)
-    code, out, err = call(["status", "--watch"], capsys)
-    assert (code, err) == (0, "no search runs on this study\n")
-    blocks = out.rstrip("\n").split("\n\n")
-    assert [block.partition("at work    ")[2] for block in blocks] == ["1 worker, 2 slots", "1 worker, 5 slots", ""]
-    assert blocks[-1] == call(["status"], capsys)[1].rstrip("\n")
+    process = start(["status", "--watch"], own_folder)
+    assert block_of(process).endswith("\nat work    1 worker, 2 slots\n")
+    session.drives(1, 5)
+    assert block_of(process).endswith("\nat work    1 worker, 5 slots\n")
+    session.end()
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "no search runs on this study\n")
+    assert out == call(["status"], capsys)[1]
+    assert "at work" not in out
 
 
-def test_watching_ends_at_ctrl_c(session: StudySession, capsys: pytest.CaptureFixture[str]) -> None:
-    later(1, lambda: os.kill(os.getpid(), signal.SIGINT))
-    code, out, err = call(["status", "--watch"], capsys)
-    assert code == 130
-    assert out.count("at work ") == 1
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_watching_ends_when_it_is_interrupted(number: int, session: StudySession, own_folder: Path) -> None:
+    process = start(["status", "--watch"], own_folder)
+    assert "at work " in block_of(process)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
     assert err.startswith("interrupted; ")
     session.end()
 
