@@ -14,7 +14,9 @@ from search.dashboard.opening import Dashboard
 
 ROOT = Path(__file__).parent.parent
 SOURCES = [
-    path for room in ("models", "trainer", "search", "storage", "benchmarks") for path in (ROOT / room).rglob("*.py")
+    path
+    for room in ("mnist_search", "models", "trainer", "search", "storage", "benchmarks")
+    for path in (ROOT / room).rglob("*.py")
 ]
 UNPICKLING = {
     "trainer/formats/pt2_reading.py": "made anew without pickles before",
