@@ -1,6 +1,6 @@
 """Checks that the top-level packages `models`, `storage`, `trainer` and `search` are those of this program.
 
-Their names are common: a `models.py` of the user on `sys.path`, or the `trainer` of another distribution, is imported
+Their names are common: a user's own file models.py on `sys.path`, or the `trainer` of another distribution, is imported
 in their place.
 """
 
