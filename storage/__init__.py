@@ -1,0 +1,1 @@
+"""Part of mnist-search."""

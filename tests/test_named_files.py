@@ -13,7 +13,7 @@ from tests.helpers.cli import call
 from tests.helpers.markdown import read_markdown
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("models", "trainer", "storage", "search", "benchmarks")
+ROOMS = ("mnist_search", "models", "trainer", "storage", "search", "benchmarks")
 PAGES = [ROOT / "README.md", ROOT / "Makefile", *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/results/*.md")]
 SOURCES = [path for room in ROOMS for path in (ROOT / room).rglob("*") if path.suffix in (".py", ".c", ".h", ".html")]
 PLACES = sorted([*PAGES, *SOURCES])

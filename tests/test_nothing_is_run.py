@@ -14,7 +14,9 @@ from search.dashboard.opening import Dashboard
 
 ROOT = Path(__file__).parent.parent
 SOURCES = [
-    path for room in ("models", "trainer", "search", "storage", "benchmarks") for path in (ROOT / room).rglob("*.py")
+    path
+    for room in ("mnist_search", "models", "trainer", "search", "storage", "benchmarks")
+    for path in (ROOT / room).rglob("*.py")
 ]
 UNPICKLING = {
     "trainer/formats/pt2_reading.py": "made anew without pickles before",
@@ -120,7 +122,7 @@ def test_a_dashboard_is_served_on_this_machine_alone_unless_told(own_folder: Pat
         dashboard._server.close()
 
 
-@pytest.mark.parametrize("path", ["search/cli/run.py", "search/dashboard/beside.py"])
+@pytest.mark.parametrize("path", ["mnist_search/searching.py", "search/dashboard/beside.py"])
 def test_the_dashboard_beside_a_search_is_given_no_other_address(path: str) -> None:
     made = [call for name, call in calls(ROOT / path) if name == "Access"]
     assert all("host" not in keywords(call) and not call.args for call in made)

@@ -1,5 +1,9 @@
 """The shape of the product: names, dependencies, the README and --help."""
 
+import shutil
+import subprocess
+import sys
+import zipfile
 from importlib import metadata
 from pathlib import Path
 
@@ -10,7 +14,7 @@ from search.space.catalogue import DEFAULT_RANGES, WIDTHS
 from tests.helpers.cli import call, finish, start
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("models", "trainer", "search", "storage")
+ROOMS = ("mnist_search", "models", "trainer", "search", "storage")
 COMMANDS = [command.name for command in app.registered_commands]
 
 
@@ -72,3 +76,27 @@ def test_the_page_on_the_space_lists_every_range_with_its_default() -> None:
 
 def test_the_readme_has_no_gap_left_to_fill() -> None:
     assert "@@" not in (ROOT / "README.md").read_text()
+
+
+def test_each_package_says_that_it_is_typed() -> None:
+    assert [room for room in ROOMS if not (ROOT / room / "py.typed").exists()] == []
+
+
+@pytest.mark.usefixtures("own_folder")
+def test_the_wheel_has_the_python_api_and_its_console_script(tmp_path: Path) -> None:
+    copy = tmp_path / "source"
+    copy.mkdir()
+    for name in (*ROOMS, "pyproject.toml", "README.md"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, copy)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", ".", "."]
+    subprocess.run(command, cwd=copy, check=True, capture_output=True)
+    with zipfile.ZipFile(next(copy.glob("*.whl"))) as wheel:
+        names = wheel.namelist()
+        script = next(wheel.read(name).decode() for name in names if name.endswith("entry_points.txt"))
+    missing = {f"{room}/{file}" for room in ROOMS for file in ("__init__.py", "py.typed")} - {*names}
+    assert missing == set()
+    assert "mnist-search = mnist_search.__main__:main" in script

@@ -34,7 +34,9 @@ from search.study import attributes
 from tests.helpers.apps import call_app, get_json
 
 ROOT = Path(__file__).parent.parent
-SOURCES = sorted(path for room in ("models", "trainer", "storage", "search") for path in (ROOT / room).rglob("*.py"))
+SOURCES = sorted(
+    path for room in ("models", "trainer", "storage", "search", "mnist_search") for path in (ROOT / room).rglob("*.py")
+)
 
 MODULES = {
     "optuna.storages._cached_storage": {"_CachedStorage"},

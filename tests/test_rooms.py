@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-TOP = ("models", "trainer", "search", "storage")
+TOP = ("models", "trainer", "search", "storage", "mnist_search")
+ENTRY = "mnist_search/__main__"
+"""The console script: a file of its own on the map, which calls the room that calls its folder."""
 FORBIDDEN_PACKAGES = {
     "models": {"optuna", "sqlalchemy"},
     "trainer": {"optuna", "sqlalchemy"},
     "storage": set[str](),
     "search": set[str](),
+    "mnist_search": set[str](),
 }
 _ROW = re.compile(r"^\| `([\w/]+)` \| .+? \|(.*)\|$", re.MULTILINE)
 
@@ -26,7 +29,9 @@ def the_map() -> dict[str, set[str]]:
 
 
 def room_of(parts: tuple[str, ...]) -> str:
-    """The room of a file or module: a folder of one of the four, or one of the four itself."""
+    """The room of a file or module: a folder of one of the top rooms, or a top room itself."""
+    if "/".join(parts[:2]) == ENTRY:
+        return ENTRY
     inner = ROOT.joinpath(*parts[:2])
     return "/".join(parts[:2] if len(parts) > 1 and inner.is_dir() else parts[:1])
 
@@ -49,7 +54,8 @@ def arrows() -> dict[str, set[str]]:
     """Each room, and the rooms it imports."""
     found: dict[str, set[str]] = {}
     for path in (path for top in TOP for path in files(top)):
-        here = room_of(path.relative_to(ROOT).parts[:-1])
+        place = path.relative_to(ROOT).with_suffix("").parts
+        here = room_of(place if "/".join(place) == ENTRY else place[:-1])
         modules = (tuple(module.split(".")) for module in imported(path))
         there = {room_of(parts) for parts in modules if parts[0] in TOP}
         found.setdefault(here, set()).update(there - {here})
@@ -65,8 +71,9 @@ def test_no_circle() -> None:
 
 
 @pytest.mark.parametrize("top", TOP)
-def test_the_four_rooms_keep_their_direction(top: str) -> None:
-    allowed = {"models": {"models"}, "trainer": {"models", "trainer"}, "storage": {"storage"}, "search": set(TOP)}[top]
+def test_the_top_rooms_keep_their_direction(top: str) -> None:
+    anywhere = set(TOP)  # that only the command line, of all search, imports mnist_search: the map
+    allowed = {"models": {"models"}, "trainer": {"models", "trainer"}, "storage": {"storage"}}.get(top, anywhere)
     modules = {module.partition(".")[0] for path in files(top) for module in imported(path)}
     assert modules & set(TOP) <= allowed
     assert not modules & FORBIDDEN_PACKAGES[top]
@@ -82,6 +89,10 @@ def test_the_floors_of_search_are_those_of_the_page() -> None:
     within = {(a, b) for a, there in the_map().items() for b in there if {a, b} <= set(level)}
     assert set(level) == {room for room in the_map() if room.startswith("search/")}
     assert [(a, b) for a, b in within if level[a] <= level[b]] == []
+
+
+def test_only_the_command_line_imports_the_python_api() -> None:
+    assert {room for room, there in the_map().items() if "mnist_search" in there} == {ENTRY, "search/cli"}
 
 
 def test_search_has_no_loose_files() -> None:

@@ -1,18 +1,12 @@
 """From the words of a command line to a study and to candidates."""
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 
-from models.errors import MnistSearchError
-from models.nearest import did_you_mean_file
 from search.cli.messages import detail, say
-from search.study.naming import Named
-from search.study.study import SearchStudy, open_study, study_names
+from search.study.naming import Named, existing_store, only_study
+from search.study.study import SearchStudy
 from search.verification.answer import find_named
-from storage.errors import NothingStoredError
 from storage.store import Store
-from storage.urls import parse
 
 
 def find_store(storage: str) -> Store | None:
@@ -21,21 +15,10 @@ def find_store(storage: str) -> Store | None:
 
 
 def find_study(storage: str, name: str | None, for_reading: bool = False) -> SearchStudy:
-    """The study of this name; without one, the only study there is.
-
-    `for_reading` says that nothing will be written to it: then its file need not be writable.
-    Raises MnistSearchError or StorageError if it cannot be told which, or nothing is there.
-    """
-    store = _open(storage, for_reading)
+    """Return the study of this name, as `search.study.naming.only_study` does, and print where it is with `-v`."""
+    store = existing_store(storage, for_reading)
     detail(f"database: {store.url.render_as_string()}")
-    if name is not None:
-        return open_study(store, name)
-    names, shown = study_names(store), store.url.render_as_string()
-    if len(names) == 1:
-        return open_study(store, names[0])
-    if not names:
-        raise MnistSearchError(f"no study in {shown} yet: `mnist-search run` begins one")
-    raise MnistSearchError(f"{shown} holds several studies: name one of {', '.join(names)} with --study")
+    return only_study(store, name)
 
 
 def find_what(what: str, find_study: Callable[[], SearchStudy], is_taken: bool = True) -> Named:
@@ -47,11 +30,3 @@ def find_what(what: str, find_study: Callable[[], SearchStudy], is_taken: bool =
     if answer is not None and is_taken:
         say(answer.line)
     return named
-
-
-def _open(storage: str, for_reading: bool) -> Store:
-    try:
-        return Store(storage, must_exist=True, for_reading=for_reading)
-    except NothingStoredError as error:
-        near = did_you_mean_file(Path(parse(storage).database or ""), os.path.isfile)
-        raise NothingStoredError(f"nothing is stored at {storage}: {near}" if near else str(error)) from None

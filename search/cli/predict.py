@@ -36,12 +36,12 @@ def command(
     """Classify pictures of any size, dark on light or light on dark. Each is framed as the model's dataset was."""
     import numpy as np
 
+    from mnist_search import load_model
     from search.cli.tables import print_json
-    from trainer.inference.model import open_model
     from trainer.pictures.framing import framing_of
     from trainer.pictures.given import Refused, Seen, given_pictures, left_out
 
-    opened = open_model(model)
+    opened = load_model(model)
     given = list(given_pictures(images, framing_of(opened.dataset), as_is, sys.stdin.buffer))
     seen = [one for one in given if isinstance(one, Seen)]
     answers = opened.answers(np.stack([one.pixels for one in seen])) if seen else []

@@ -13,9 +13,9 @@ from rich.text import Text
 from models.printable import printable
 from search.cli.messages import Level, detail, level, say, warn
 from search.cli.tables import console
-from search.cli.worker_lines import fewer_slots_text, lost_text, ready_text, starting_text
+from search.cli.worker_lines import fewer_slots_text, lost_text, ready_text
 from search.measures.objective import sustained_accuracy
-from search.measures.words import percent, plural, seconds_text
+from search.measures.words import percent, plural, seconds_text, starting_text
 from search.verification.trainings import SeedTraining, TrainingListener
 from storage.active_clock import ActiveClock
 from trainer.workers.messages import Lost, Ready, Slots

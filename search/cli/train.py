@@ -67,12 +67,13 @@ def command(
     loading()
     import torch
 
+    from mnist_search.exporting import write_bundle
     from search.cli.bundle_lines import print_bundle
-    from search.cli.export import make
-    from search.cli.goal import goal_of
     from search.cli.lookup import find_study, find_what
     from search.cli.tables import print_json
+    from search.cli.terminal import Terminal
     from search.shipping.story import story_of_training
+    from search.verification.nominees import goal_of
     from search.verification.single_training import SingleTraining
     from storage.patience import Patience
     from storage.runs import add_run
@@ -119,7 +120,7 @@ def command(
     if out is not None:
         network = TrainedNetwork(candidate, single.weights, single.data.mean, single.data.std)
         story = story_of_training(what, named, single, provenance(resolved, chosen))
-        bundle = make(network, found.dataset, single.data.train, story, out, not no_int8)
+        bundle = write_bundle(network, found.dataset, single.data.train, story, out, not no_int8, Terminal())
         facts["exported"] = {"folder": str(out), **bundle}
     if json:
         print_json(facts)

@@ -3,17 +3,12 @@
 import csv
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from search.cli import completion, options
 from search.measures.words import count_text, macs_text, percent
-
-if TYPE_CHECKING:
-    from optuna.trial import FrozenTrial
-
-    from search.study.study import SearchStudy
 
 EXAMPLE = "Example: mnist-search trials --outcome trained --top 10"
 
@@ -43,6 +38,7 @@ def command(
     """List all trials of a study. What became of each, its size, its accuracy, and how long it took."""
     from search.cli.lookup import find_study
     from search.cli.tables import print_json, print_table
+    from search.facts.study_facts import trials_facts
 
     _check(sort, outcome, as_csv and json)
     facts = trials_facts(find_study(storage, study, for_reading=True), outcome)
@@ -64,31 +60,6 @@ _SORTS = {
     "seconds": lambda one: (-(one["seconds"] or 0), one["trial"]),
 }
 """What is not known comes last; accuracy and seconds fall, sizes rise."""
-
-
-def trials_facts(study: "SearchStudy", outcomes: Sequence[str] | None = None) -> list[dict[str, Any]]:
-    """The facts of each trial, or of those with one of the outcomes; in the order of their numbers."""
-    from search.facts.study_facts import trial_facts
-    from search.study import attributes
-
-    facts = (
-        {
-            **trial_facts(trial),
-            "outcome": _outcome(trial),
-            "receptive_field": trial.user_attrs.get(attributes.RECEPTIVE_FIELD),
-            "epochs": len(trial.intermediate_values),
-            "values": trial.params,
-        }
-        for trial in study.snapshot.all
-    )
-    return [one for one in facts if not outcomes or one["outcome"] in outcomes]
-
-
-def _outcome(trial: "FrozenTrial") -> str:
-    """What became of a trial; of one that has not ended, or was ended by another program, Optuna's state."""
-    from search.study.outcomes import outcome_of
-
-    return str(outcome_of(trial) or trial.state.name.lower())
 
 
 def _check(sort: str | None, outcomes: Sequence[str] | None, has_two_forms: bool) -> None:

@@ -10,11 +10,6 @@ def team_text(n_workers: int, n_slots: int) -> str:
     return f"{plural(n_workers, 'worker')}{slots}"
 
 
-def starting_text(n_workers: int) -> str:
-    """What is printed while the workers start, which takes seconds."""
-    return f"starting {plural(n_workers, 'worker')}…"
-
-
 def ready_text(worker: Ready) -> str:
     """A worker that begins, with its resident memory, shared data included."""
     return f"worker ready after {seconds_text(worker.start_seconds)}, {bytes_text(worker.memory_bytes)}"

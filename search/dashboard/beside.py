@@ -11,9 +11,9 @@ from storage.errors import StorageError
 from trainer.workers.processes import (
     die_with_parent,
     ignore_group_signals,
-    interrupts_held_back,
     make_process,
     process_context,
+    start_process,
 )
 
 _START_SECONDS = 60.0
@@ -28,8 +28,7 @@ class Beside:
         context = process_context()
         self._connection, theirs = context.Pipe(duplex=False)
         self._process = make_process(context, _live, (theirs, storage_url, study, access), daemon=True)
-        with interrupts_held_back():
-            self._process.start()
+        start_process(self._process)
         theirs.close()
 
     def line(self, seconds: float = _START_SECONDS) -> str:

@@ -290,6 +290,7 @@ class Dispatcher:
         wants_stop = self._ledger.epoch(running.trial, record, answer.state)
         shown = self._state.running[answer.number]
         shown.epoch, shown.epoch_share, shown.accuracy = record.epoch, 0.0, record.eval_accuracy
+        shown.record = record
         self._listener.epoch(self._state, shown)
         # After the last epoch there is nothing left to save by pruning: the candidate is trained.
         if wants_stop and record.epoch < self._study.settings.epochs:

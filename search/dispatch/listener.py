@@ -6,6 +6,7 @@ from optuna.trial import FrozenTrial
 
 from search.study.outcomes import Outcome
 from search.study.settings import ACCURACY
+from trainer.training.records import EpochRecord
 from trainer.workers.messages import Lost, Ready, Slots
 
 
@@ -19,6 +20,8 @@ class RunningTrial:
     accuracy: float | None = None
     epoch_share: float = 0.0
     """How much of the next epoch is done, where its worker tells."""
+    record: EpochRecord | None = None
+    """The last epoch: losses, accuracies, learning rate and seconds."""
 
 
 @dataclass

@@ -10,7 +10,7 @@ from threading import Thread
 from search.engines.worker import Inbox, Worker
 from trainer.data.images import TrainingData
 from trainer.workers.messages import Job, Stop
-from trainer.workers.processes import interrupts_held_back, make_process, process_context
+from trainer.workers.processes import make_process, process_context, start_process
 from trainer.workers.settings import WorkerSettings
 
 _JOIN_SECONDS = 5
@@ -32,8 +32,7 @@ class WorkerProcess(Worker):
         context = process_context(settings.device)
         self._connection, theirs = context.Pipe()
         self.process = make_process(context, work, (theirs, data, settings, time.time()), daemon=True)
-        with interrupts_held_back():
-            self.process.start()
+        start_process(self.process)
         theirs.close()
         self._threads = [Thread(target=life, daemon=True) for life in (self._listen, self._speak)]
         for thread in self._threads:

@@ -1,5 +1,6 @@
 """Facts of a study and of a trial as plain data: the words of `--json`, and what the tables are made from."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from optuna.trial import FrozenTrial
@@ -82,6 +83,26 @@ def trial_facts(trial: FrozenTrial) -> dict[str, Any]:
         "reason": attrs.get(attributes.REASON),
         "trained_on": attrs.get(attributes.TRAINED_ON),
     }
+
+
+def trials_facts(study: SearchStudy, outcomes: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """The facts of each trial, or of those with one of the outcomes; in the order of their numbers."""
+    facts = (
+        {
+            **trial_facts(trial),
+            "outcome": _outcome(trial),
+            "receptive_field": trial.user_attrs.get(attributes.RECEPTIVE_FIELD),
+            "epochs": len(trial.intermediate_values),
+            "values": trial.params,
+        }
+        for trial in study.snapshot.all
+    )
+    return [one for one in facts if not outcomes or one["outcome"] in outcomes]
+
+
+def _outcome(trial: FrozenTrial) -> str:
+    """What became of a trial; of one that has not ended, or was ended by another program, Optuna's state."""
+    return str(outcome_of(trial) or trial.state.name.lower())
 
 
 def _running_facts(study: SearchStudy, trial: FrozenTrial) -> dict[str, Any]:

@@ -64,3 +64,8 @@ def bytes_text(n: int) -> str:
 def macs_text(macs: int) -> str:
     """Multiply-accumulates in thousands or millions: `1.3M`."""
     return f"{macs / 1e6:,.1f}M" if macs >= 1e6 else f"{macs / 1e3:,.0f}k"
+
+
+def starting_text(n_workers: int) -> str:
+    """Return the message printed while workers start, which takes seconds."""
+    return f"starting {plural(n_workers, 'worker')}…"

@@ -1,4 +1,4 @@
-"""WHAT: the ways to name a candidate on the command line."""
+"""From names to studies and candidates: storage, --study, and WHAT of the command line."""
 
 import os
 from collections.abc import Callable
@@ -10,10 +10,13 @@ from optuna.trial import FrozenTrial
 from models.candidate import Candidate
 from models.errors import MnistSearchError
 from models.kinds import LARGEST
-from models.nearest import did_you_mean
+from models.nearest import did_you_mean, did_you_mean_file
 from models.presets import KNOWN, Preset
 from models.spec.file import load_spec
-from search.study.study import SearchStudy, candidate_of
+from search.study.study import SearchStudy, candidate_of, open_study, study_names
+from storage.errors import NothingStoredError
+from storage.store import Store
+from storage.urls import parse
 
 BEST, SMALLEST = "best", "smallest"
 _SPEC_SUFFIXES = (".yaml", ".yml", ".json")
@@ -49,6 +52,35 @@ def find_candidate(what: str, find_study: Callable[[], SearchStudy]) -> Named:
         f"say answer, best, smallest, a trial number, a spec file, or a preset ({', '.join(KNOWN)})"
     )
     raise MnistSearchError(f"nothing is called {what!r}: {wanted}")
+
+
+def existing_store(storage: str, for_reading: bool = False) -> Store:
+    """Return the storage of this URL. `for_reading` allows files that may not be written.
+
+    Raises:
+        StorageError: Nothing is stored there, or it cannot be used.
+    """
+    try:
+        return Store(storage, must_exist=True, for_reading=for_reading)
+    except NothingStoredError as error:
+        near = did_you_mean_file(Path(parse(storage).database or ""), os.path.isfile)
+        raise NothingStoredError(f"nothing is stored at {storage}: {near}" if near else str(error)) from None
+
+
+def only_study(store: Store, name: str | None) -> SearchStudy:
+    """Return the study of this name; without a name the only study there is.
+
+    Raises:
+        MnistSearchError: There is no such study, or there are several and no name.
+    """
+    if name is not None:
+        return open_study(store, name)
+    names, shown = study_names(store), store.url.render_as_string()
+    if len(names) == 1:
+        return open_study(store, names[0])
+    if not names:
+        raise MnistSearchError(f"no study in {shown} yet: `mnist-search run` begins one")
+    raise MnistSearchError(f"{shown} holds several studies: name one of {', '.join(names)} with --study")
 
 
 def _number(digits: str) -> int:

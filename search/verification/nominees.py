@@ -1,8 +1,9 @@
-"""Which candidates a verification is about, and what they were chosen from."""
+"""Which candidates a verification is about, what they were chosen from, and the target that judges them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from optuna.trial import FrozenTrial
 
@@ -11,6 +12,7 @@ from models.errors import MnistSearchError
 from search.study import attributes
 from search.study.naming import BEST, Named
 from search.study.outcomes import Outcome
+from search.study.settings import DEFAULT_SUSTAIN, StudySettings, default_target, with_lengths
 from search.study.study import SearchStudy, candidate_of
 from search.verification.answer import missed_trials
 from search.verification.seeds import TRIAL_EPOCHS
@@ -71,6 +73,20 @@ def top_nominees(study: SearchStudy, n: int, what: str, epochs: int | None, leas
         Nominee(Entry(f"trial {t.number}", _lasting(candidate_of(t), epochs, least)), study, t.number, len(trained))
         for t in trained[:n]
     ]
+
+
+def goal_of(
+    named: Named, dataset: str, split: str, epochs: int, given: Mapping[str, float | int | None]
+) -> StudySettings:
+    """Return target and sustain as given, else the study's, else the default.
+
+    A training that is shorter than the default of `sustain` is judged by all its epochs. Raises MnistSearchError for
+    values that are not possible.
+    """
+    own = {key: getattr(named.study.settings, key) for key in given} if named.study else {}
+    chosen: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    lengths = with_lengths({"epochs": epochs, **chosen}, epochs, own.pop("sustain", DEFAULT_SUSTAIN))
+    return StudySettings(dataset, split, **({"target": default_target(dataset)} | own | lengths))
 
 
 def _rank(target: float, missed: Collection[int], trial: FrozenTrial) -> tuple[bool, float]:

@@ -17,7 +17,7 @@ _MOST_BYTES = 3 << 30
 @pytest.fixture(scope="session", autouse=True)
 def _all_imported() -> None:
     """Hypothesis draws from the constants of what is imported, and is at a loss when that grows between two draws."""
-    for name in ("models", "trainer", "search", "storage"):
+    for name in ("models", "trainer", "search", "storage", "mnist_search"):
         for module in pkgutil.walk_packages(importlib.import_module(name).__path__, f"{name}."):
             if module.name != "trainer.formats.load_weights":
                 importlib.import_module(module.name)

@@ -18,7 +18,7 @@ from trainer.fused.kernels import load_kernels
 from trainer.hardware.machine import cache_folder
 from trainer.training.precision import choose_precision
 
-COMMAND = [sys.executable, "-c", "from search.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from mnist_search.__main__ import main; main()"]
 
 QUICK = [
     "--dataset", "digits", "--epochs", "1", "--sustain", "1", "--max-params", "2000", "--set", "stem_depth=1",

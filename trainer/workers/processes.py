@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from multiprocessing import resource_tracker
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
+from types import ModuleType
 from typing import Any
 
 from torch import multiprocessing
 
 _PRELOADED = ["trainer.workers.worker", "trainer.bench.ways"]
+_STARTING = threading.Lock()
 
 
 def process_context(device: str = "cpu") -> BaseContext:
@@ -42,6 +44,21 @@ def _enter(environment: Mapping[str, str], target: Callable[..., None], args: tu
         os.environ.clear()
         os.environ.update(environment)
     target(*args)
+
+
+def start_process(process: BaseProcess) -> None:
+    """Start a process that ignores the signals of a terminal and does not import the script of this one.
+
+    multiprocessing imports the main script again in each process that it starts. Ours need nothing of it, and a script
+    that calls `search()` outside `if __name__ == "__main__":` would begin a search in each of them.
+    """
+    with _STARTING, interrupts_held_back():
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            process.start()
+        finally:
+            sys.modules["__main__"] = main
 
 
 def exit_at_once() -> None:

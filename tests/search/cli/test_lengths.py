@@ -8,11 +8,10 @@ import pytest
 
 from models.candidate import Candidate
 from models.spec.file import load_spec
-from search.cli.goal import goal_of
 from search.study.naming import Named
 from search.study.settings import StudySettings, with_lengths
 from search.study.setup import StudyRequest, prepare
-from search.verification.nominees import nominee_of, top_nominees
+from search.verification.nominees import goal_of, nominee_of, top_nominees
 from tests.helpers.cli import call
 from tests.helpers.made_studies import made_study
 from tests.helpers.spaces import fault_of

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from search.cli import options
+from mnist_search.arguments import seconds as seconds_of
 from search.measures.words import seconds_text
 from tests.helpers.cli import QUICK, call
 from trainer.hardware.machine import usable_cores
@@ -91,12 +91,12 @@ def test_a_range_far_from_any_sense_is_questioned_and_searched(
     ],
 )  # fmt: skip
 def test_durations(text: str, seconds: float) -> None:
-    assert options.seconds("--timeout", text) == seconds
+    assert seconds_of("--timeout", text) == seconds
 
 
 @pytest.mark.parametrize("seconds", [0.5, 42, 60, 185, 3_600, 3_720, 90_000])
 def test_durations_are_read_as_they_are_printed(seconds: float) -> None:
-    assert options.seconds("--timeout", seconds_text(seconds)) == seconds
+    assert seconds_of("--timeout", seconds_text(seconds)) == seconds
 
 
 @pytest.mark.usefixtures("own_folder", "inline_engine")

@@ -33,7 +33,7 @@ def made_again(command: str) -> StudySettings:
     settings = {name: given[name] for name in names if name in given}
     settings["deterministic"] = settings["deterministic"] or None
     request = StudyRequest("sqlite:///new.db", given["study"], given["dataset"], None, settings,
-                           set_ranges=tuple(given["set_ranges"] or ()))  # fmt: skip
+                           set_ranges=tuple(given["set"] or ()))  # fmt: skip
     return prepare(request).study.settings
 
 
