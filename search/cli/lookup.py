@@ -12,7 +12,7 @@ from search.study.study import SearchStudy, open_study, study_names
 from search.verification.answer import find_named
 from storage.errors import NothingStoredError
 from storage.store import Store
-from storage.urls import parse
+from storage.urls import parse, shown
 
 
 def find_store(storage: str) -> Store | None:
@@ -27,15 +27,15 @@ def find_study(storage: str, name: str | None, for_reading: bool = False) -> Sea
     Raises MnistSearchError or StorageError if it cannot be told which, or nothing is there.
     """
     store = _open(storage, for_reading)
-    detail(f"database: {store.url.render_as_string()}")
+    detail(f"database: {shown(store.url)}")
     if name is not None:
         return open_study(store, name)
-    names, shown = study_names(store), store.url.render_as_string()
+    names, where = study_names(store), shown(store.url)
     if len(names) == 1:
         return open_study(store, names[0])
     if not names:
-        raise MnistSearchError(f"no study in {shown} yet: `mnist-search run` begins one")
-    raise MnistSearchError(f"{shown} holds several studies: name one of {', '.join(names)} with --study")
+        raise MnistSearchError(f"no study in {where} yet: `mnist-search run` begins one")
+    raise MnistSearchError(f"{where} holds several studies: name one of {', '.join(names)} with --study")
 
 
 def find_what(what: str, find_study: Callable[[], SearchStudy], is_taken: bool = True) -> Named:
