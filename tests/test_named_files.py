@@ -94,7 +94,8 @@ def test_commands_and_their_files_are_found() -> None:
     assert "model.c" in named["MODEL_CARD.md"]
 
 
-SNIPPETS = [(page, code) for page in TO_READ for code in _SNIPPET.findall(page.read_text())]
+# docs/python.md has a test of its own, where its examples follow each other.
+SNIPPETS = [(page, code) for page in TO_READ if page.name != "python.md" for code in _SNIPPET.findall(page.read_text())]
 
 
 @pytest.mark.parametrize(("page", "code"), SNIPPETS, ids=[page.name for page, _ in SNIPPETS])

@@ -19,6 +19,7 @@ from models.recipe import Recipe
 from search.cli import export as export_command
 from search.cli import run
 from search.cli import verify as verify_command
+from search.dispatch.listener import RunningTrial, TrialEnded
 from search.measures.verdict import Verdict
 from search.study.outcomes import Outcome
 from tests.helpers.cli import call, environment
@@ -78,7 +79,8 @@ def test_without_progress_nothing_is_printed_and_the_same_call_resumes(capsys: p
 
 @inline
 def test_callbacks_hear_of_each_epoch_and_each_trial() -> None:
-    epochs, ended = [], []
+    epochs: list[RunningTrial] = []
+    ended: list[TrialEnded] = []
     study = search(
         **QUICK, trials=2, storage=URL, pruner="none", progress=False, on_epoch=epochs.append, on_trial=ended.append
     )
