@@ -19,6 +19,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from storage.errors import StorageFailedError
 from storage.fault_kinds import MOVED, kind_of_fault
+from storage.urls import shown
 
 _MAX_WORDS = 200
 
@@ -32,7 +33,7 @@ _DISK_FAULTS = {
 
 def tell_faults(engine: Engine, url: URL) -> None:
     """Makes a StorageFailedError of each fault of a database, which the user knows by this URL."""
-    where = url.set(query={}).render_as_string()  # the password is hidden; an option may be another one
+    where = shown(url.set(query={}))  # an option of it may be another password
 
     def tell(context: ExceptionContext) -> StorageFailedError | None:
         said = context.sqlalchemy_exception

@@ -64,6 +64,13 @@ def without_password(url: str) -> str:
     return _PASSWORD.sub(r"\1***\2", url)
 
 
+def shown(url: URL) -> str:
+    """Return the URL as somebody would write it: the password hidden, the name of an SQLite file in plain letters."""
+    if kind_of(url) != "sqlite":
+        return url.render_as_string()
+    return f"{url.drivername}:///{str(url.database).replace('%', '%25').replace('?', '%3F')}"
+
+
 def parts_of(url: str) -> SplitResult | None:
     """The parts of the URL of a place for files; None of what is no URL, such as one with half a bracket."""
     try:

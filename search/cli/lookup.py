@@ -7,6 +7,7 @@ from search.study.naming import Named, existing_store, only_study
 from search.study.study import SearchStudy
 from search.verification.answer import find_named
 from storage.store import Store
+from storage.urls import shown
 
 
 def find_store(storage: str) -> Store | None:
@@ -17,7 +18,7 @@ def find_store(storage: str) -> Store | None:
 def find_study(storage: str, name: str | None, for_reading: bool = False) -> SearchStudy:
     """Return the study of this name, as `search.study.naming.only_study` does, and print where it is with `-v`."""
     store = existing_store(storage, for_reading)
-    detail(f"database: {store.url.render_as_string()}")
+    detail(f"database: {shown(store.url)}")
     return only_study(store, name)
 
 

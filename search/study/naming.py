@@ -16,7 +16,7 @@ from models.spec.file import load_spec
 from search.study.study import SearchStudy, candidate_of, open_study, study_names
 from storage.errors import NothingStoredError
 from storage.store import Store
-from storage.urls import parse
+from storage.urls import parse, shown
 
 BEST, SMALLEST = "best", "smallest"
 _SPEC_SUFFIXES = (".yaml", ".yml", ".json")
@@ -75,12 +75,12 @@ def only_study(store: Store, name: str | None) -> SearchStudy:
     """
     if name is not None:
         return open_study(store, name)
-    names, shown = study_names(store), store.url.render_as_string()
+    names, where = study_names(store), shown(store.url)
     if len(names) == 1:
         return open_study(store, names[0])
     if not names:
-        raise MnistSearchError(f"no study in {shown} yet: `mnist-search run` begins one")
-    raise MnistSearchError(f"{shown} holds several studies: name one of {', '.join(names)} with --study")
+        raise MnistSearchError(f"no study in {where} yet: `mnist-search run` begins one")
+    raise MnistSearchError(f"{where} holds several studies: name one of {', '.join(names)} with --study")
 
 
 def _number(digits: str) -> int:

@@ -25,6 +25,7 @@ from search.study.trials import Trials, best_of, budget_after, front_of, smalles
 from storage.damage import damage_told
 from storage.store import Store
 from storage.trials import n_trials, read_trial, read_trials
+from storage.urls import shown
 
 
 class SearchStudy:
@@ -125,7 +126,7 @@ def open_study(store: Store, name: str) -> SearchStudy:
     if name not in names:
         all_names = f"there are {', '.join(names)}" if names else "there is none yet; `mnist-search run` begins one"
         held = did_you_mean(name, names) or all_names
-        raise MnistSearchError(f"no study {name!r} in {store.url.render_as_string()}: {held}")
+        raise MnistSearchError(f"no study {name!r} in {shown(store.url)}: {held}")
     with damage_told(f"study {name!r}"):
         study = optuna.load_study(study_name=name, storage=store.optuna)
         attrs = study.user_attrs
