@@ -37,9 +37,7 @@ def command(
     ] = None,
     open_browser: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     storage: options.Storage = options.STORAGE_DEFAULT,
-    study: Annotated[
-        str | None, typer.Option("--study", metavar="NAME", help="Study to begin with. Default: the only one there is.")
-    ] = None,
+    study: Annotated[str | None, options.study_option("Study to begin with. Default: the only one there is.")] = None,
 ) -> None:
     """Serve optuna-dashboard on the studies, until Ctrl-C."""
     from search.cli.interrupts import terminable
@@ -56,6 +54,8 @@ def command(
         warn(f"{dashboard.url}  (Ctrl-C ends it)")  # also with -q: nothing else tells where it is
         if dashboard.awaited is not None:
             say(dashboard.awaited)
+        if dashboard.is_copy:
+            say("the database may not be written: this shows it as it is now, not later changes")
         if open_browser:
             _open(dashboard.url)
         dashboard.serve()

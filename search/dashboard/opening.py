@@ -15,7 +15,7 @@ class Dashboard:
     """
 
     def __init__(self, storage_url: str, study: str | None, access: Access, port: int | None = None) -> None:
-        self._app = WaitingApp(storage_url, study)
+        self._app = WaitingApp(storage_url, study, access.read_only)
         listening = listen(access.host, port)
         self._server = Server(guarded(self._app, access, port_of(listening)), listening)
         self.url = with_token(f"{address_of(access.host, listening)}{self._app.path}", access.token)
@@ -27,6 +27,11 @@ class Dashboard:
     def awaited(self) -> str | None:
         """What it waits for, in a line, if there is nothing to show yet."""
         return None if self._app.is_ready else self._app.awaited
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether it shows a database as it was when it was opened."""
+        return self._app.is_copy
 
     def serve(self) -> None:
         """Serves until `stop` or Ctrl-C."""

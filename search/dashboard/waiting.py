@@ -13,6 +13,7 @@ from search.study import attributes
 from search.study.samplers import quiet_optuna
 from storage.errors import NothingStoredError, StorageError
 from storage.store import Store
+from storage.urls import shown
 
 WAITING = "503 Service Unavailable"
 _SECONDS = 2
@@ -41,10 +42,12 @@ class WaitingApp:
     Raises StorageError if the storage can never be used as it is named, or is there and damaged.
     """
 
-    def __init__(self, storage_url: str, study: str | None) -> None:
+    def __init__(self, storage_url: str, study: str | None, read_only: bool = False) -> None:
+        """`read_only` says that nobody may change anything: then the file of a database need not be writable."""
         quiet_optuna()
         self._url = storage_url
         self._study = study
+        self._read_only = read_only
         self._lock = threading.Lock()
         self._store: Store | None = None
         self._app: App | None = None
@@ -65,10 +68,15 @@ class WaitingApp:
     @property
     def awaited(self) -> str:
         """What it waits for, in a line."""
-        shown = make_url(self._url).render_as_string()
+        where = shown(make_url(self._url))
         if self._study is not None:
-            return f"waiting for study {self._study!r} in {shown}"
-        return f"waiting for a study in {shown}: `mnist-search run` begins one"
+            return f"waiting for study {self._study!r} in {where}"
+        return f"waiting for a study in {where}: `mnist-search run` begins one"
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether it shows a copy of a database that may not be written, and not what is written to that later."""
+        return self._store is not None and self._store.is_copy
 
     @property
     def is_ready(self) -> bool:
@@ -103,7 +111,7 @@ class WaitingApp:
         """Whether what is waited for is there."""
         if self._store is None:
             try:
-                self._store = Store(self._url, must_exist=True)
+                self._store = Store(self._url, must_exist=True, for_reading=self._read_only)
             except NothingStoredError:
                 return False
         numbers = self._numbers()

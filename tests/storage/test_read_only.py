@@ -15,10 +15,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from search.dashboard.access import Access
 from search.study.study import SearchStudy
 from storage.errors import StorageError
 from storage.private_copy import copy_database
 from storage.store import Store
+from tests.helpers.dashboards import request, serving
 from tests.helpers.databases import as_version_1, new_study, url_of
 from tests.helpers.made_studies import made_study
 
@@ -151,6 +153,15 @@ def test_a_read_only_mount(folder: Path, mounted: Path) -> None:
     assert list((folder / "temporary").iterdir()) == []
     with pytest.raises(StorageError, match="cannot be written: attempt to write a readonly database; name another"):
         Store(url_of(mounted / "s.db"))
+
+
+def test_a_dashboard_that_changes_nothing_shows_it(folder: Path, mounted: Path) -> None:
+    made_study(folder / "theirs", 1).store.close()
+    with serving(mounted, access=Access(read_only=True)) as dashboard:
+        assert dashboard.is_copy
+        shown = request(dashboard.url, "GET", "/api/studies")
+    assert [study["study_name"] for study in json.loads(shown.text)["study_summaries"]] == ["digits"]
+    assert list((folder / "temporary").iterdir()) == []
 
 
 def test_while_its_owner_writes_it(folder: Path, mounted: Path) -> None:
