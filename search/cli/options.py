@@ -29,10 +29,22 @@ Artifacts = Annotated[
         help="Where files are kept, for the whole database: a folder, or s3://BUCKET/PREFIX. Default: beside it.",
     ),
 ]
-Study = Annotated[
-    str | None,
-    typer.Option("--study", metavar="NAME", help="Name of the study. Default: the only one there is."),
-]
+
+
+def study_option(help_text: str) -> Any:
+    """Return the option `--study`, which takes any name but an empty one: that of a variable that was never set."""
+    return typer.Option("--study", metavar="NAME", callback=_require_name, help=help_text)
+
+
+def _require_name(name: str | None) -> str | None:
+    from models.errors import MnistSearchError
+
+    if name is not None and not name.strip():
+        raise MnistSearchError(f"--study {name!r} names no study: write its name, or leave the option out")
+    return name
+
+
+Study = Annotated[str | None, study_option("Name of the study. Default: the only one there is.")]
 DataDir = Annotated[
     Path | None,
     typer.Option(

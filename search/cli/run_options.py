@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from search.cli import completion
-from search.cli.options import choice
+from search.cli.options import choice, study_option
 
 Trials = Annotated[
     int,
@@ -92,7 +92,5 @@ Split = Annotated[
     str | None,
     choice("--split", completion.SPLITS, "What judges: held-out training images, or the test set. Default: holdout."),
 ]
-Study = Annotated[
-    str | None, typer.Option("--study", metavar="NAME", help="Name of the study. Default: the dataset's name.")
-]
+Study = Annotated[str | None, study_option("Name of the study. Default: the dataset's name.")]
 Dashboard = Annotated[bool, typer.Option("--dashboard", help="Serve optuna-dashboard on this study while it runs.")]
