@@ -44,11 +44,21 @@ def run_files(kinds: Sequence[tuple[str, Path]], images: np.ndarray, seconds: fl
     """
     with tempfile.TemporaryDirectory() as folder:
         given, out = Path(folder) / "images.npy", Path(folder) / "logits.npz"
-        np.save(given, images)
+        _save(given, images)
         words = [f"{kind}={path}" for kind, path in kinds]
         facts = json.loads(_run([str(given), str(out), "--seconds", str(seconds), *words]))
         with np.load(out) as logits:
             return [FileRun(logits[str(i)], **of) for i, of in enumerate(facts)]
+
+
+def _save(path: Path, images: np.ndarray) -> None:
+    try:
+        np.save(path, images)
+    except OSError as error:  # numpy's own has no number and no reason
+        raise FileFailedError(
+            f"the temporary folder {tempfile.gettempdir()} cannot take {images.nbytes:,} bytes "
+            f"({error.strerror or error}): make room in it, or name another with TMPDIR"
+        ) from None
 
 
 def _run(words: Sequence[str]) -> str:

@@ -14,6 +14,8 @@ from trainer.data.idx import read_idx
 from trainer.data.layouts import FILES, IdxFiles, find_idx_files, torchvision_folder
 
 _SIDE = 28
+_MAX_SHARE_BLACK = 0.01
+"""Of images without a pixel above 0: the known data sets have none, and a download that broke off leaves zeros."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,11 @@ def _read_part(files: IdxFiles, part: str) -> Images:
     pixels, labels = read_idx(image_path), read_idx(label_path)
     if pixels.ndim != 3 or pixels.shape[1:] != (_SIDE, _SIDE):
         raise MnistSearchError(f"{image_path} holds {'x'.join(map(str, pixels.shape))} values, not N images of 28x28")
+    n_black = len(pixels) - np.count_nonzero(pixels.any(axis=(1, 2)))
+    if n_black > _MAX_SHARE_BLACK * len(pixels):
+        raise MnistSearchError(
+            f"{image_path} is damaged: {n_black:,} of {len(pixels):,} images are black; fetch it again"
+        )
     if labels.shape != pixels.shape[:1]:
         raise MnistSearchError(f"{label_path} holds {labels.size:,} labels for {len(pixels):,} images")
     if labels.size == 0:

@@ -1,5 +1,7 @@
 """Model files in a clean process: what they compute, and what cannot be run."""
 
+import resource
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +40,19 @@ def test_what_is_no_model_is_named_in_a_line(tmp_path: Path) -> None:
     with pytest.raises(FileFailedError, match=rf"^{path} cannot be run: .+$") as caught:
         run_files([("onnx", path)], IMAGES)
     assert isinstance(caught.value, WorkFailedError)
+
+
+def test_a_full_temporary_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(FileFailedError) as caught:
+            run_files([], IMAGES)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert str(caught.value).startswith(f"the temporary folder {tmp_path} cannot take {IMAGES.nbytes:,} bytes (")
+    assert str(caught.value).endswith("): make room in it, or name another with TMPDIR")
 
 
 def test_a_file_that_brings_our_code_along_is_refused(tmp_path: Path) -> None:

@@ -112,6 +112,16 @@ def test_files_that_do_not_fit(tmp_path: Path, file: str, array: np.ndarray, fau
     assert str(caught.value) == f"{raw / file} {fault}"
 
 
+def test_a_file_whose_middle_was_lost_is_named(tmp_path: Path) -> None:
+    """As a broken download leaves it: the right size, and zeros."""
+    raw, images = write_dataset(tmp_path), some_images(N_TRAIN)
+    images[4:7] = 0
+    (raw / TRAIN_IMAGES).write_bytes(idx_bytes(images))
+    with pytest.raises(MnistSearchError) as caught:
+        load_idx_dataset("mnist", tmp_path)
+    assert str(caught.value) == (f"{raw / TRAIN_IMAGES} is damaged: 3 of {N_TRAIN} images are black; fetch it again")
+
+
 def test_a_dataset_of_nothing(tmp_path: Path) -> None:
     raw = write_dataset(tmp_path)
     (raw / TRAIN_IMAGES).write_bytes(idx_bytes(some_images(0)))
