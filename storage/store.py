@@ -25,7 +25,7 @@ from storage.patience import tell_on_stderr, told_when_slow
 from storage.private_copy import copy_database, may_be_written
 from storage.schema import ensure_schema, while_others_create
 from storage.study_tokens import clear_left_over
-from storage.urls import EXTRAS, engine_options, folder_of, kind_of, parse, with_driver
+from storage.urls import EXTRAS, engine_options, folder_of, kind_of, parse, shown, with_driver
 
 ARTIFACT_FOLDER = "mnist-search-artifacts"
 
@@ -49,12 +49,11 @@ class Store:
         self.folder = folder_of(self.url)
         if must_exist and not _exists(self.url):
             raise NothingStoredError(
-                f"nothing is stored at {self.url.render_as_string()} yet: "
-                "run `mnist-search run` first, or name --storage"
+                f"nothing is stored at {shown(self.url)} yet: run `mnist-search run` first, or name --storage"
             )
         self.is_copy = for_reading and _is_fixed(self.url)
         """Whether what is written here is lost."""
-        where = self.url.render_as_string()
+        where = shown(self.url)
         seconds = urls.BUSY_TIMEOUT_SECONDS if patience_seconds is None else patience_seconds
         self._locks = LockWait(where, tell_on_stderr, seconds)
         with _told_when_slow(self.url):
@@ -78,8 +77,10 @@ class Store:
 
     @property
     def artifact_folder(self) -> Path:
-        """Where files of trials are kept, if the database says nothing else."""
-        return self.folder / ARTIFACT_FOLDER
+        """Where files of trials are kept, if the database says nothing else: beside the file that a link leads to."""
+        is_file = kind_of(self.url) == "sqlite"
+        folder = Path(os.path.realpath(str(self.url.database))).parent if is_file else self.folder
+        return folder / ARTIFACT_FOLDER
 
     @property
     def artifact_location(self) -> ArtifactLocation:
@@ -145,7 +146,7 @@ def _told_when_slow(url: URL) -> AbstractContextManager[None]:
     """Tells of a server that does not answer; of the lock of a file LockWait tells."""
     if kind_of(url) == "sqlite":
         return nullcontext()
-    text = f"waiting for {url.render_as_string()}: it does not answer, or another program changes its tables"
+    text = f"waiting for {shown(url)}: it does not answer, or another program changes its tables"
     return told_when_slow(text, tell_on_stderr)
 
 
@@ -171,16 +172,16 @@ def _open(url: URL, named: URL, locks: LockWait, for_reading: bool) -> RDBStorag
 
 
 def _without_driver(url: URL, named: URL) -> str:
-    shown, extra = named.render_as_string(), EXTRAS.get(url.drivername)
+    where, extra = shown(named), EXTRAS.get(url.drivername)
     if extra is None:
         bare = url.set(drivername=url.get_backend_name()).render_as_string()
-        return f"{shown} needs a driver that is not installed: install {url.get_driver_name()}, or write {bare}"
-    return f"{shown} needs a driver that is not installed: pip install -e '.[{extra}]'"
+        return f"{where} needs a driver that is not installed: install {url.get_driver_name()}, or write {bare}"
+    return f"{where} needs a driver that is not installed: pip install -e '.[{extra}]'"
 
 
 def _not_opened(error: Exception, named: URL) -> str:
     """Why a database cannot be opened, and what to do where only a server can be at fault."""
-    said = f"{named.render_as_string()} cannot be opened: {_one_line(getattr(error, 'orig', None) or error)}"
+    said = f"{shown(named)} cannot be opened: {_one_line(getattr(error, 'orig', None) or error)}"
     if isinstance(error, OperationalError) and kind_of(named) != "sqlite":
         return f"{said}; see that the server runs and has this database, or name another with --storage"
     return said
@@ -202,7 +203,7 @@ def _require_no_fault(said: str | None, named: URL) -> None:
     """Raises StorageFailedError if SQLite says that the file is locked, or its disk full."""
     kind = FAULTS_AT_OPENING.get(said or "")
     if kind is not None:
-        raise StorageFailedError(kind.what, f"{named.render_as_string()}: {said}", kind.advice, kind.passes)
+        raise StorageFailedError(kind.what, f"{shown(named)}: {said}", kind.advice, kind.passes)
 
 
 def _fault_of(path: Path, locks: LockWait, use: Callable[[Path, sqlite3.Connection], None]) -> str | None:

@@ -88,6 +88,16 @@ def test_artifacts_lie_beside_the_database(tmp_path: Path, store: Store) -> None
     assert [path.read_bytes() for path in store.artifact_folder.iterdir()] == [b"content"]
 
 
+def test_artifacts_lie_beside_the_file_that_a_link_leads_to(tmp_path: Path, store: Store) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "link.db").symlink_to(tmp_path / "s.db")
+    linked = Store(url_of(tmp_path / "elsewhere" / "link.db"))
+    linked.artifacts().write("a-number", io.BytesIO(b"content"))
+    linked.close()
+    assert [path.read_bytes() for path in (tmp_path / ARTIFACT_FOLDER).iterdir()] == [b"content"]
+    assert store.artifacts().open_reader("a-number").read() == b"content"
+
+
 def test_a_relative_url_lies_in_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     store = Store("sqlite:///here.db")
@@ -190,6 +200,13 @@ def test_what_another_user_may_not_write(open_folder: Path) -> None:
         f"{paths[4]} " + cannot.format("attempt to write a readonly database"),
     ]
     assert sorted(open_folder.iterdir()) == [hidden, open_folder / "ours.db", shared]
+
+
+@pytest.mark.parametrize("name", ["été 7.db", "C:\\runs\\a.db", "a b%3Fc.db", "100%25 #1.db"])
+def test_a_file_is_named_as_it_was_written(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    url = f"sqlite:///{name}"
+    assert refusal(url, must_exist=True).startswith(f"nothing is stored at {url} yet: ")
 
 
 def test_nothing_is_stored_yet(tmp_path: Path) -> None:
