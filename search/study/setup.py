@@ -69,11 +69,11 @@ def prepare(request: StudyRequest) -> Prepared:
     given = {**request.settings, "dataset": found.dataset.name}
     study = study or _resumed(store, name, given, ranges)
     settings = study.settings if study else _new_settings(given, ranges)
+    data = split_data(found.dataset, settings.split)
     known = warm_start_candidates(request.warm_start, settings.max_params)
     store = store or _open_store(request)
     files = store.artifact_location.settle(request.artifacts)
     study = study or create_study(store, name, settings)
-    data = split_data(found.dataset, study.settings.split)
     warning = coarse_target_text(study.settings.target, study.settings.dataset, len(found.dataset.test))
     return Prepared(study, data, found.notice, known, files, warning)
 

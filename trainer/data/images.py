@@ -60,8 +60,13 @@ class TrainingData:
 
     @classmethod
     def of(cls, train: Images, evaluation: Images) -> "TrainingData":
-        """Training data whose statistics come from its training images alone."""
+        """Training data whose statistics come from its training images alone.
+
+        Raises MnistSearchError if all pixels of these are equal: nothing can be learned from them.
+        """
         values, counts = np.unique(train.pixels.numpy(), return_counts=True)
+        if len(values) == 1:
+            raise MnistSearchError(f"the {len(train):,} training images have no contrast: every pixel is {values[0]}")
         share = counts / counts.sum()
         mean = float((values / 255 * share).sum())
         std = float((((values / 255 - mean) ** 2) * share).sum() ** 0.5)
@@ -152,4 +157,6 @@ def _read_part(files: IdxFiles, part: str) -> Images:
         raise MnistSearchError(f"{label_path} holds no labels")
     if labels.max() > 9:
         raise MnistSearchError(f"{label_path} holds a label of {labels.max()}: labels are 0 to 9")
+    if pixels.min() == pixels.max():
+        raise MnistSearchError(f"{image_path} holds images without contrast: every pixel is {pixels.min()}")
     return Images(torch.from_numpy(pixels.copy()), torch.from_numpy(labels.astype(np.int64)))

@@ -2,12 +2,15 @@
 
 import numpy as np
 
+from models.errors import MnistSearchError
 from trainer.data.images import Dataset, TrainingData
 from trainer.data.names import DIGITS
 
 SPLIT_SEED = 0
 HOLDOUT_SHARE = 1 / 6
 """10,000 of MNIST's 60,000 training images."""
+_FEWEST = 4
+"""The fewest training images of which a sixth, rounded, is one."""
 _MNIST_SIZES, _DIGITS_SIZES = (60_000, 10_000), (1_497, 300)
 
 
@@ -22,8 +25,11 @@ def split_data(dataset: Dataset, split: str) -> TrainingData:
     """Training data for one of `names.SPLITS`.
 
     `holdout` learns from five sixths of the training images and is judged by the last sixth, class by class alike;
-    `test` learns from all of them and is judged by the test images.
+    `test` learns from all of them and is judged by the test images. Raises MnistSearchError for too few images, or for
+    images without contrast.
     """
+    if len(dataset.train) < _FEWEST:
+        raise MnistSearchError(f"{dataset.name} has {len(dataset.train)} training images: use {_FEWEST} or more")
     if split == "test":
         return TrainingData.of(dataset.train, dataset.test)
     train, held_out = holdout_index(dataset.train.labels.numpy(), HOLDOUT_SHARE, SPLIT_SEED)

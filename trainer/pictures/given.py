@@ -15,9 +15,10 @@ from models.errors import MnistSearchError
 from models.nearest import did_you_mean_file
 from trainer.data.idx import MOST_BYTES, parse_idx
 from trainer.pictures.framing import SIDE, Framing
-from trainer.pictures.seeing import see_as_is, see_file
+from trainer.pictures.seeing import NoDigitError, see_as_is, see_file
 
 STANDARD_INPUT = "-"
+_STANDARD_INPUT_NAME = "standard input"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 """Of the files of a folder that are taken for pictures; a file that is named may be called anything."""
 
@@ -36,24 +37,37 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Refused:
-    """A picture that is none, or shows nothing; `reason` is a line that names it."""
+class Empty:
+    """A picture that was read and shows nothing; `reason` is a text without its name."""
 
+    name: str
     reason: str
 
 
-def given_pictures(
-    words: Sequence[str], framing: Framing, as_is: bool, standard_input: BinaryIO
-) -> Iterator[Seen | Refused]:
+@dataclass(frozen=True)
+class Refused:
+    """A file that cannot be read as a picture; `reason` is a line that names it."""
+
+    name: str
+    reason: str
+
+
+Given = Seen | Empty | Refused
+
+
+def given_pictures(words: Sequence[str], framing: Framing, as_is: bool, standard_input: BinaryIO) -> Iterator[Given]:
     """What each word stands for, in order: a file, a folder's pictures by name, or `-`.
 
     The images of an IDX file are taken as they are, and so is, with `as_is`, every picture: it must have 28x28 pixels.
     """
     for word in words:
+        name = _STANDARD_INPUT_NAME if word == STANDARD_INPUT else word
         try:
             yield from _of_word(word, framing, as_is, standard_input)
+        except NoDigitError as error:
+            yield Empty(name, error.reason)
         except MnistSearchError as error:
-            yield Refused(str(error))
+            yield Refused(name, str(error))
 
 
 def left_out(word: str) -> int:
@@ -64,9 +78,9 @@ def left_out(word: str) -> int:
     return sum(not name.lower().endswith(SUFFIXES) for name in names)
 
 
-def _of_word(word: str, framing: Framing, as_is: bool, standard_input: BinaryIO) -> Iterator[Seen | Refused]:
+def _of_word(word: str, framing: Framing, as_is: bool, standard_input: BinaryIO) -> Iterator[Given]:
     if word == STANDARD_INPUT:
-        yield from _of_bytes(_from(standard_input), "standard input", framing, as_is)
+        yield from _of_bytes(_from(standard_input), _STANDARD_INPUT_NAME, framing, as_is)
     elif os.path.isdir(word):
         yield from given_pictures(_pictures_in(word), framing, as_is, standard_input)
     else:
@@ -97,7 +111,7 @@ def _content(word: str) -> bytes:
 
 def _from(standard_input: BinaryIO) -> bytes:
     try:
-        return _whole(standard_input, "standard input")
+        return _whole(standard_input, _STANDARD_INPUT_NAME)
     except OSError as error:  # it is open for writing alone, or its terminal is gone
         raise MnistSearchError(f"standard input cannot be read: {error.strerror or error}") from None
 

@@ -21,7 +21,7 @@ from trainer.pictures.shading import without_shading
 _SMALL_SIDE = 96
 _ELEMENT = 0.4
 """Of the longer side: wider than a stroke of a bold digit that fills the picture."""
-_MIN_CONTRAST = 0.07
+MIN_CONTRAST = 0.07
 """Paper has texture and cameras have noise; the faintest pencil differs by more."""
 _MIN_CONTRAST_TO_NOISE = 2.3
 """Between noise that is parted at its middle and itself it is 1.6 to 1.8."""
@@ -53,11 +53,15 @@ class Ink:
     """(H, W) float32 of 0..1 of what its box holds, a few pixels more on each side; 0 wherever the digit is not."""
     is_light: bool
     """Light on dark, as in MNIST."""
+    score: float
+    """How much it looks like a digit; comparable between readings of one picture."""
+    touches: bool
+    """Whether it reaches the border of the picture."""
 
 
 def find_ink(grey: np.ndarray) -> Ink:
     """The ink in a picture (H, W) of 0..1. Raises NoInkError for one that is blank, or nothing but noise."""
-    if float(np.ptp(grey)) < _MIN_CONTRAST:
+    if float(np.ptp(grey)) < MIN_CONTRAST:
         raise NoInkError("the picture is blank")
     noise = _noise(grey)
     if _peak(np.abs(_smooth(without_shading(grey))).ravel(), max(grey.shape)) < _least(noise):
@@ -132,7 +136,7 @@ def _found(grey: np.ndarray, is_light: bool, noise: float) -> _Found | None:
 
 def _least(noise: float) -> float:
     """By how much ink differs from paper at least."""
-    return max(_MIN_CONTRAST, _MIN_CONTRAST_TO_NOISE * noise)
+    return max(MIN_CONTRAST, _MIN_CONTRAST_TO_NOISE * noise)
 
 
 def _smooth(values: np.ndarray) -> np.ndarray:
@@ -184,7 +188,7 @@ def _cut_out(found: _Found) -> Ink:
     edge = ndimage.binary_dilation(found.mask[box.slices], iterations=reach)
     full = found.level if found.level < 0.97 else 1.0
     strength = np.clip((found.strength[box.slices] - found.floor) / (full - found.floor), 0, 1) * edge
-    return Ink(strength.astype(np.float32), found.is_light)
+    return Ink(strength.astype(np.float32), found.is_light, found.score, found.touches)
 
 
 def _strength(grey: np.ndarray, is_light: bool) -> np.ndarray:

@@ -72,7 +72,8 @@ def _reduced(image: Image.Image) -> Image.Image:
     k = max(image.size) // WORKING_SIDE
     if k < 2:
         return image.copy()
-    if image.mode not in _REDUCIBLE and not image.mode.startswith("I;16"):
+    is_keyed = image.mode in ("L", "RGB") and image.has_transparency_data  # a mean with a transparent colour is opaque
+    if is_keyed or (image.mode not in _REDUCIBLE and not image.mode.startswith("I;16")):
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")  # palettes, and mode "1"
     # 16-bit pictures have no means in Pillow: as 32-bit numbers they have.
     return (image.convert("I") if image.mode.startswith("I;16") else image).reduce(k)

@@ -1,31 +1,45 @@
 """A picture as the network sees it."""
 
+from itertools import chain
+from operator import itemgetter
+
 import numpy as np
 from PIL import Image
 
 from models.errors import MnistSearchError
 from trainer.pictures.framing import SIDE, Framing, framed, is_framed, whole
-from trainer.pictures.grey import grey_of
-from trainer.pictures.ink import NoInkError, find_ink
+from trainer.pictures.grey import grey_before, readings_of
+from trainer.pictures.ink import MIN_CONTRAST, Ink, NoInkError, find_ink
 from trainer.pictures.opening import open_picture
+
+_LESS_LIKELY = 0.8
+"""What a reading is worth that continues no colour of the picture."""
+
+
+class NoDigitError(MnistSearchError):
+    """A picture that was read and shows nothing; `reason` is the text without the picture's name."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}")
+        self.reason = reason
 
 
 def see(picture: Image.Image, framing: Framing, name: str = "the picture") -> np.ndarray:
     """A picture of any size and mode as (28, 28) uint8, light on black, framed as the dataset's were.
 
     One that is framed like the dataset's already is returned as it is, or inverted if it is dark on light. Raises
-    MnistSearchError, beginning with `name`, if it shows no digit.
+    NoDigitError if it shows no digit.
     """
-    grey = grey_of(picture)  # (H, W) of 0..1
     if framing.is_whole:
-        return whole(grey)
-    for pixels in _already(grey):
+        return _whole(picture, name)
+    groups = readings_of(picture)
+    for pixels in chain.from_iterable(map(_already, chain.from_iterable(groups))):
         if is_framed(pixels, framing):
             return pixels
     try:
-        ink = find_ink(grey)
+        ink = _ink_of(groups)
     except NoInkError as error:
-        raise MnistSearchError(f"{name}: no digit found: {error}") from None
+        raise NoDigitError(name, f"no digit found: {error}") from None
     return framed(ink.strength, framing)
 
 
@@ -35,12 +49,48 @@ def see_file(raw: bytes, framing: Framing, name: str) -> np.ndarray:
 
 
 def see_as_is(raw: bytes, name: str) -> np.ndarray:
-    """A file's picture of 28x28 pixels, (28, 28) uint8, unchanged but for its mode. Raises MnistSearchError."""
+    """A file's picture of 28x28 pixels, (28, 28) uint8, unchanged but for its mode; what is transparent is black.
+
+    Raises MnistSearchError.
+    """
     picture = open_picture(raw, name)
     if picture.size != (SIDE, SIDE):
         W, H = picture.size
         raise MnistSearchError(f"{name} has {W} x {H} pixels, --as-is takes 28 x 28: leave it out")
-    return _bytes(grey_of(picture))
+    return _bytes(grey_before(picture, 0.0))
+
+
+def _whole(picture: Image.Image, name: str) -> np.ndarray:
+    grey = grey_before(picture, 1.0)  # as products are photographed
+    if np.ptp(grey) < MIN_CONTRAST:
+        raise NoDigitError(name, "nothing found: the picture is blank")
+    return whole(grey)
+
+
+def _ink_of(groups: list[list[np.ndarray]]) -> Ink:
+    """The ink of the reading that looks most like a digit, in the first group that shows any.
+
+    Raises NoInkError, for the reason of the first reading, if there is none in any.
+    """
+    reasons: list[NoInkError] = []
+    for group in groups:
+        worths: list[tuple[float, Ink]] = []
+        for number, grey in enumerate(group):
+            try:
+                ink = find_ink(grey)
+                worths.append((_worth(ink, number == 0), ink))
+            except NoInkError as error:
+                reasons.append(error)
+        if worths:
+            return max(worths, key=itemgetter(0))[1]
+    raise reasons[0]
+
+
+def _worth(ink: Ink, is_first: bool) -> float:
+    """Readings but the first are worth less; and light ink at the border is what lies around a card in these."""
+    if is_first:
+        return ink.score
+    return 0.0 if ink.is_light and ink.touches else _LESS_LIKELY * ink.score
 
 
 def _already(grey: np.ndarray) -> list[np.ndarray]:

@@ -101,11 +101,10 @@ def test_one_bad_file_does_not_keep_the_others_from_being_read(model: str, capsy
     picture(0).save("good.png")
     Path("text.png").write_text("<svg/>")
     Path("cut.png").write_bytes(Path("good.png").read_bytes()[:300])
-    Image.new("L", (60, 60), 200).save("blank.png")
     Path("flat.idx").write_bytes(b"\0\0\x08\x01\0\0\0\x02ab")
     Path("none.idx").write_bytes(idx_of(TEST.pixels[:0].numpy()))
     code, out, err = call(
-        ["predict", model, "none.png", "text.png", "cut.png", "blank.png", "flat.idx", "none.idx", "good.png"], capsys
+        ["predict", model, "none.png", "text.png", "cut.png", "flat.idx", "none.idx", "good.png"], capsys
     )
     assert code == 2
     assert [line.split()[0] for line in out.splitlines()] == ["good.png"]
@@ -114,16 +113,33 @@ def test_one_bad_file_does_not_keep_the_others_from_being_read(model: str, capsy
         "there is no file none.png: name a picture, a folder of them, an IDX file or -",
         "text.png is no picture: ",
         "cut.png is a damaged picture (",
-        "blank.png: no digit found: ",
         "flat.idx holds 2 values, not N images of 28x28",
         "none.idx holds no image",
     )
     assert len(said) == len(starts)
     for line, start in zip(said, starts, strict=True):
         assert line.startswith(f"mnist-search: {start}")
-    _, out, _ = call(["predict", model, "none.png", "good.png", "--json"], capsys)
-    assert [fact["name"] for fact in json.loads(out)] == ["good.png", None]
-    assert json.loads(out)[1]["error"] == starts[0]
+    code, out, _ = call(["predict", model, "none.png", "good.png", "--json"], capsys)
+    refused, good = json.loads(out)
+    assert code == 2
+    assert refused == {"name": "none.png", "error": starts[0]}
+    assert good["name"] == "good.png"
+
+
+def test_a_blank_picture_is_read_and_has_no_answer(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("L", (60, 60), 200).save("blank.png")
+    picture(0).save("good.png")
+    code, out, err = call(["predict", model, "blank.png", "good.png"], capsys)
+    assert (code, err) == (0, "")
+    blank, good = out.splitlines()
+    assert blank == "blank.png  no digit found: the picture is blank"
+    assert good.split()[:2] == ["good.png", str(int(TEST.labels[0]))]
+    code, out, err = call(["predict", model, "good.png", "blank.png", "--json"], capsys)
+    rows = json.loads(out)
+    assert (code, err) == (0, "")
+    assert [row["name"] for row in rows] == ["good.png", "blank.png"]
+    nothing = dict.fromkeys(("answer", "confidence", "runner_up", "runner_up_confidence"))
+    assert rows[1] == {"name": "blank.png", **nothing, "reason": "no digit found: the picture is blank"}
 
 
 def test_show_draws_what_the_network_saw(model: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,12 +9,13 @@ import pytest
 from PIL import Image
 
 from tests.helpers.pictures import MNIST, printed
-from trainer.pictures.given import Refused, Seen, given_pictures
+from trainer.pictures.framing import FRAMINGS
+from trainer.pictures.given import Empty, Given, Refused, Seen, given_pictures
 
 NOTHING = io.BytesIO()
 
 
-def the_one(word: str) -> Seen | Refused:
+def the_one(word: str) -> Given:
     [one] = given_pictures([word], MNIST, False, NOTHING)
     return one
 
@@ -24,7 +25,7 @@ def test_an_idx_file_of_another_type_is_called_one(tmp_path: Path, code: int) ->
     path = tmp_path / "images"
     path.write_bytes(bytes([0, 0, code, 3]) + struct.pack(">III", 1, 28, 28) + bytes(28 * 28 * 8))
     told = f"{path} is not an IDX file of unsigned bytes: its type code is {code}, not 8"
-    assert the_one(str(path)) == Refused(told)
+    assert the_one(str(path)) == Refused(str(path), told)
 
 
 def test_a_picture_that_begins_like_an_idx_file_is_a_picture(tmp_path: Path) -> None:
@@ -45,9 +46,22 @@ def saved_png(folder: Path) -> str:
 
 def test_what_has_no_end_is_not_read_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trainer.pictures.given.MOST_BYTES", 2**20)
-    assert the_one("/dev/zero") == Refused("/dev/zero has more than 1 MiB: give less at once")
+    assert the_one("/dev/zero") == Refused("/dev/zero", "/dev/zero has more than 1 MiB: give less at once")
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (1100, 1000), dtype=np.uint8))
     noise.save(tmp_path / "large.bmp")
     with (tmp_path / "large.bmp").open("rb") as file:
         [told] = given_pictures(["-"], MNIST, False, file)
-    assert told == Refused("standard input has more than 1 MiB: give less at once")
+    assert told == Refused("standard input", "standard input has more than 1 MiB: give less at once")
+
+
+@pytest.mark.parametrize(
+    ("framing", "reason"),
+    [("mnist", "no digit found: the picture is blank"), ("fashion-mnist", "nothing found: the picture is blank")],
+)
+def test_a_blank_picture_is_empty_and_not_refused(tmp_path: Path, framing: str, reason: str) -> None:
+    path = tmp_path / "blank.png"
+    for blank in (Image.new("L", (60, 60), 200), Image.new("RGBA", (60, 60), (9, 99, 199, 0))):
+        blank.save(path)
+        with path.open("rb") as file:
+            given = [*given_pictures([str(path), "-"], FRAMINGS[framing], False, file)]
+        assert given == [Empty(str(path), reason), Empty("standard input", reason)]
