@@ -17,6 +17,7 @@ from search.verification.answer import ANSWER, find_named
 from search.verification.nominees import Nominee, goal_of, nominee_of, top_nominees
 from search.verification.verifier import Machine, Verifier
 from storage.store import Store
+from storage.urls import shown
 from trainer.data.find import AUTO, data_folder, find_dataset
 from trainer.training.precision import Precision, choose_precision
 from trainer.training.provenance import opening_lines, provenance
@@ -140,7 +141,9 @@ def name_of(
         return Named(word_of(what), what)
 
     def find_study() -> SearchStudy:
-        return only_study(existing_store(storage, for_reading), study)
+        store = existing_store(storage, for_reading)
+        watcher.detail(f"database: {shown(store.url)}")
+        return only_study(store, study)
 
     named, answer = find_named(str(what), find_study)
     if answer is not None and is_taken:

@@ -38,6 +38,9 @@ class Watcher:
         """Print what the user has to know."""
         tqdm.write(text, file=sys.stderr)
 
+    def detail(self, text: str) -> None:
+        """Print what only the option `-v` of the command line asks for."""
+
     def searching(self) -> AbstractContextManager[Listener]:
         """Return the listener of a search."""
         return nullcontext(_SearchBar(self, self._progress, self._on_epoch, self._on_trial))

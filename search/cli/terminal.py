@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from mnist_search.watching import Watcher
 from search.cli.interrupts import interruptible, terminable
-from search.cli.messages import say, warn
+from search.cli.messages import detail, say, warn
 from search.cli.progress import progress_listener
 from search.cli.seed_progress import seed_progress
 from search.dispatch.listener import Listener
@@ -23,6 +23,9 @@ class Terminal(Watcher):
 
     def warn(self, text: str) -> None:
         warn(text)
+
+    def detail(self, text: str) -> None:
+        detail(text)
 
     def searching(self) -> AbstractContextManager[Listener]:
         return progress_listener()

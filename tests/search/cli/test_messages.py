@@ -57,6 +57,14 @@ def test_how_much_is_printed_is_asked_for_anew_by_each_command(
     assert call(["status"], capsys)[2] == ""
 
 
+@pytest.mark.parametrize("command", ["export", "verify", "show"])
+@pytest.mark.usefixtures("with_a_study")
+def test_verbose_names_the_database_of_a_trial(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = call([command, "-v", "999"], capsys)
+    assert code == 2
+    assert "database: sqlite:///mnist-search.db" in err.splitlines()
+
+
 @pytest.mark.parametrize(
     ("text", "asked"),
     [
