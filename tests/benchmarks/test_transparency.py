@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFont
 
+from benchmarks._transparent import SIDE_OF_LARGE
 from benchmarks.transparency import EACH, KINDS
 from models.errors import MnistSearchError
 from tests.helpers.pictures import saved
@@ -45,11 +46,12 @@ def seen(picture: Image.Image) -> np.ndarray | None:
         return None
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if str(SIDE_OF_LARGE) not in kind])
 def test_as_many_are_right_as_without_transparency(kind: str) -> None:
     labels = [label for _, label in inks()]
     pairs = [KINDS[kind](ink) for ink, _ in inks()]
     assert len(pairs) == 10 * EACH
     opaque = n_right([both.opaque for both in pairs], labels)
     transparent = n_right([both.picture for both in pairs], labels)
-    assert transparent >= opaque - 2
+    assert opaque >= 0.85 * len(pairs)
+    assert transparent >= opaque - 1

@@ -27,6 +27,11 @@ def some_images(n: int, side: int = 28) -> np.ndarray:
     return np.random.default_rng(n).integers(0, 256, (n, side, side), dtype=np.uint8)
 
 
+def flat_images(n: int, value: int) -> np.ndarray:
+    """Images without contrast."""
+    return np.full((n, 28, 28), value, np.uint8)
+
+
 def some_labels(n: int) -> np.ndarray:
     return (np.arange(n) * 3 % 10).astype(np.uint8)
 

@@ -158,5 +158,7 @@ def _read_part(files: IdxFiles, part: str) -> Images:
     if labels.max() > 9:
         raise MnistSearchError(f"{label_path} holds a label of {labels.max()}: labels are 0 to 9")
     if pixels.min() == pixels.max():
-        raise MnistSearchError(f"{image_path} holds images without contrast: every pixel is {pixels.min()}")
+        raise MnistSearchError(
+            f"{image_path} holds images without contrast: every pixel is {pixels.min()}; fetch it again"
+        )
     return Images(torch.from_numpy(pixels.copy()), torch.from_numpy(labels.astype(np.int64)))

@@ -131,4 +131,4 @@ def _page(is_white: bool, like: np.ndarray) -> np.ndarray:
 def _is_card(visible: np.ndarray) -> bool:
     """Whether what is visible fills its box as no digit but a 1 does, and is wider than that."""
     box = box_of(visible)
-    return visible.sum() > 0.8 * box.height * box.width and 2 * min(box.height, box.width) > box.longer
+    return visible.sum() > 0.85 * box.height * box.width and 2 * min(box.height, box.width) > box.longer

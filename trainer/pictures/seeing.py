@@ -12,9 +12,6 @@ from trainer.pictures.grey import grey_before, readings_of
 from trainer.pictures.ink import MIN_CONTRAST, Ink, NoInkError, find_ink
 from trainer.pictures.opening import open_picture
 
-_LESS_LIKELY = 0.8
-"""What a reading is worth that continues no colour of the picture."""
-
 
 class NoDigitError(MnistSearchError):
     """A picture that was read and shows nothing; `reason` is the text without the picture's name."""
@@ -78,7 +75,7 @@ def _ink_of(groups: list[list[np.ndarray]]) -> Ink:
         for number, grey in enumerate(group):
             try:
                 ink = find_ink(grey)
-                worths.append((_worth(ink, number == 0), ink))
+                worths.append((_worth(ink, number), ink))
             except NoInkError as error:
                 reasons.append(error)
         if worths:
@@ -86,11 +83,9 @@ def _ink_of(groups: list[list[np.ndarray]]) -> Ink:
     raise reasons[0]
 
 
-def _worth(ink: Ink, is_first: bool) -> float:
-    """Readings but the first are worth less; and light ink at the border is what lies around a card in these."""
-    if is_first:
-        return ink.score
-    return 0.0 if ink.is_light and ink.touches else _LESS_LIKELY * ink.score
+def _worth(ink: Ink, number: int) -> float:
+    """The score; none for light ink at the border in a reading but the first: it is what lies around a card."""
+    return 0.0 if number and ink.is_light and ink.touches else ink.score
 
 
 def _already(grey: np.ndarray) -> list[np.ndarray]:

@@ -6,6 +6,16 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.cli import QUICK, call
+from tests.helpers.datasets import (
+    N_TRAIN,
+    TRAIN_IMAGES,
+    TRAIN_LABELS,
+    flat_images,
+    idx_bytes,
+    some_images,
+    some_labels,
+    write_dataset,
+)
 
 NOTHING_STORED = "nothing is stored at sqlite:///mnist-search.db yet: run `mnist-search run` first, or name --storage"
 
@@ -177,6 +187,24 @@ def test_damaged_data_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert line == (
         "data/MNIST/raw/train-images-idx3-ubyte is truncated: 11 bytes where its header (5,) needs 13; fetch it again"
     )
+
+
+@pytest.mark.parametrize("command", ["run", "train a-step5", "train a-step5 --split holdout"])
+def test_images_without_contrast_are_named(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = write_dataset(tmp_path / "data")
+    (raw / TRAIN_IMAGES).write_bytes(idx_bytes(flat_images(N_TRAIN, 7)))
+    assert refused(f"{command} --dataset mnist --data-dir data", capsys) == (
+        "data/MNIST/raw/train-images-idx3-ubyte holds images without contrast: every pixel is 7; fetch it again"
+    )
+    assert command != "run" or not Path("mnist-search.db").exists()
+
+
+def test_too_few_images_are_counted_before_a_study_is_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = write_dataset(tmp_path / "data")
+    (raw / TRAIN_IMAGES).write_bytes(idx_bytes(some_images(3)))
+    (raw / TRAIN_LABELS).write_bytes(idx_bytes(some_labels(3)))
+    assert refused("run --data-dir data", capsys) == "mnist has 3 training images: use 4 or more"
+    assert not Path("mnist-search.db").exists()
 
 
 def test_insisting_on_data_that_are_not_there(

@@ -21,6 +21,7 @@ from tests.helpers.datasets import (
     TEST_LABELS,
     TRAIN_IMAGES,
     TRAIN_LABELS,
+    flat_images,
     idx_bytes,
     numbered,
     some_images,
@@ -102,6 +103,8 @@ def test_a_folder_that_cannot_be_looked_into_holds_nothing(tmp_path: Path) -> No
         (TEST_LABELS, some_images(N_TEST), "holds 3,920 labels for 5 images"),
         (TEST_LABELS, np.array([0, 9, 10, 1, 11], np.uint8), "holds a label of 11: labels are 0 to 9"),
         (TRAIN_LABELS, np.full(N_TRAIN, 10, np.uint8), "holds a label of 10: labels are 0 to 9"),
+        (TRAIN_IMAGES, flat_images(N_TRAIN, 3), "holds images without contrast: every pixel is 3; fetch it again"),
+        (TEST_IMAGES, flat_images(N_TEST, 255), "holds images without contrast: every pixel is 255; fetch it again"),
     ],
 )
 def test_files_that_do_not_fit(tmp_path: Path, file: str, array: np.ndarray, fault: str) -> None:
@@ -160,6 +163,12 @@ def test_statistics_come_from_the_training_images_alone() -> None:
         data = split_data(dataset, split)
         assert math.isclose(data.mean, data.train.pixels.double().mean().item() / 255, rel_tol=1e-12)
         assert not math.isclose(data.mean, data.evaluation.pixels.double().mean().item() / 255, rel_tol=1e-6)
+
+
+def test_statistics_of_images_without_contrast_are_refused() -> None:
+    flat = Images(torch.full((7, 28, 28), 9, dtype=torch.uint8), torch.arange(7))
+    with pytest.raises(MnistSearchError, match=r"^the 7 training images have no contrast: every pixel is 9$"):
+        TrainingData.of(flat, numbered(0, 3))
 
 
 def test_data_go_to_shared_memory_as_they_are() -> None:

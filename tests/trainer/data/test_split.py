@@ -4,9 +4,11 @@ from collections import Counter
 from typing import Any, cast
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.errors import MnistSearchError
 from tests.helpers.datasets import numbered
 from trainer.data.digits import load_digits
 from trainer.data.images import Dataset, Images
@@ -101,3 +103,10 @@ def test_the_usual_sizes_are_those_of_the_splits() -> None:
         assert usual_sizes("digits", split) == (len(data.train), len(data.evaluation))
     assert usual_sizes("mnist", "test") == (60_000, 10_000)
     assert usual_sizes("mnist", "holdout") == (50_000, 10_000)
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_the_fewest_images_that_can_be_split(split: str) -> None:
+    assert len(split_data(Dataset("few", numbered(0, 4), numbered(4, 2)), split).evaluation) > 0
+    with pytest.raises(MnistSearchError, match=r"^few has 3 training images: use 4 or more$"):
+        split_data(Dataset("few", numbered(0, 3), numbered(4, 2)), split)

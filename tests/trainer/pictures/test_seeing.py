@@ -13,7 +13,8 @@ from models.errors import MnistSearchError
 from tests.helpers.bundles import digits
 from tests.helpers.pictures import MNIST, clean, inverted, likeness, lit, noisy, printed, saved, seven
 from trainer.pictures.framing import FRAMINGS, is_framed
-from trainer.pictures.seeing import see, see_as_is, see_file
+from trainer.pictures.opening import open_picture
+from trainer.pictures.seeing import NoDigitError, see, see_as_is, see_file
 
 DIGITS = (2, 5, 8)
 Y, X = np.mgrid[0:200, 0:200] / 200
@@ -136,6 +137,33 @@ def test_what_is_framed_like_mnist_comes_back_unchanged() -> None:
     assert not np.array_equal(see(Image.fromarray(aside), MNIST), aside)
 
 
+@pytest.mark.parametrize("pen", [0, 90, 255])
+def test_what_is_framed_like_mnist_on_transparency_comes_back_unchanged(pen: int) -> None:
+    pixels = clean(3)
+    drawn = np.dstack([np.full_like(pixels, pen), pixels])
+    assert np.array_equal(see(Image.fromarray(drawn), MNIST), pixels)
+
+
+def test_a_garment_on_transparency_is_light_on_dark() -> None:
+    """It is seen as a photograph on a white page; what is white is seen by its opacity."""
+    outline = np.zeros((56, 56), np.uint8)
+    outline[10:46, 20:36] = 255
+    framing = FRAMINGS["fashion-mnist"]
+    for grey, brightness in ((55, 200), (255, 255)):
+        pixels = see(Image.fromarray(np.dstack([np.full_like(outline, grey), outline])), framing)
+        assert (pixels[0, 0], pixels[14, 14]) == (0, brightness)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_the_means_of_a_large_picture_leave_its_transparent_colour_out(mode: str) -> None:
+    large = printed(5, 1300, paper=0, ink=160).point(lambda value: 160 if value > 80 else 0).convert(mode)
+    large.info["transparency"] = 0 if mode == "L" else (0, 0, 0)
+    small = open_picture(saved(large), "a")
+    assert small.size == (650, 650)
+    rgba = np.asarray(small)
+    assert set(np.unique(rgba[rgba[..., 3] > 0][:, :3])) <= {159, 160, 161}  # nothing between ink and what is hidden
+
+
 def test_a_scan_comes_back_as_the_digits_have_it() -> None:
     """The dataset's images are scans of 8x8 enlarged; found and framed again they are much the same."""
     framing = FRAMINGS["digits"]
@@ -156,6 +184,21 @@ def test_nothing_but_noise_is_refused(deviation: float, paper: int) -> None:
     picture = noisy(Image.new("L", (200, 200), paper), deviation)
     with pytest.raises(MnistSearchError, match="no digit found: nothing stands out from the background and its noise"):
         see(picture, MNIST)
+
+
+def test_a_picture_of_which_nothing_is_visible_is_blank() -> None:
+    hidden = printed(5)
+    hidden.putalpha(Image.new("L", hidden.size, 0))
+    with pytest.raises(NoDigitError, match=r"^a\.png: no digit found: the picture is blank$") as caught:
+        see(hidden, MNIST, "a.png")
+    assert caught.value.reason == "no digit found: the picture is blank"
+
+
+@pytest.mark.parametrize("pen", [0, 255])
+def test_as_is_ink_on_transparency_is_light_on_black(pen: int) -> None:
+    pixels = clean(3)
+    drawn = np.dstack([np.full_like(pixels, pen), pixels])
+    assert np.array_equal(see_as_is(saved(Image.fromarray(drawn)), "a"), pixels)
 
 
 def test_as_is_no_digit_is_sought() -> None:
